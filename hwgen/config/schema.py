@@ -1,0 +1,380 @@
+"""The configuration schema: every knob of the generator, its range, its meaning, its cost and its use.
+
+This is the only definition. ``hwgen configs``, the JSON beside the Verilog and the checks on load are made
+from it. The defaults are those of the reference configuration ``cgnet8``, so a file names only what differs.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+import hwgen
+from hwgen.config.values import Choice, Pattern, PowerOfTwo, Range, parameter
+
+__all__ = [
+    "ArrayConfig",
+    "BusConfig",
+    "Config",
+    "ControlConfig",
+    "DrainConfig",
+    "MemoryConfig",
+]
+
+ACCUMULATOR_BITS = 32
+"""Width of every accumulator: fixed by the contract, not a knob."""
+
+AXI_BURST_BYTES = 4096
+"""No AXI4 burst crosses an address that is a multiple of this."""
+
+
+def cannot(field: str, accepted: str, value: Any) -> PydanticCustomError:
+    """The error of a combination: the field a user would change, what the others allow, what it is."""
+    return PydanticCustomError(
+        "combination",
+        "{field}: must be {accepted}, not {value}",
+        {"field": field, "accepted": accepted, "value": value},
+    )
+
+
+class Section(BaseModel):
+    """A table of the file: read-only, without unknown fields, without silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ArrayConfig(Section):
+    """The systolic array: how many engines, how they are grouped and what each holds."""
+
+    clusters: Annotated[int, PowerOfTwo(1, 16)] = parameter(
+        4,
+        "G: systolic chains that work on different positions with the same, broadcast weights.",
+        area="Everything of a cluster (engines, accumulators, activation bank, drain) is there G times.",
+        speed="G times the positions at once; gated layers balance better with many short chains.",
+    )
+    engines: Annotated[int, Range(1, 32)] = parameter(
+        8,
+        "c: engines in a chain; an activation vector moves through all of them.",
+        area="Proportional: multipliers, weight registers and accumulators.",
+        speed="c times the output channels at once; long chains lose balance in gated layers.",
+    )
+    lanes: Annotated[int, PowerOfTwo(2, 32)] = parameter(
+        8,
+        "R: input channels multiplied at once in an engine (the length of its dot product).",
+        area="R multipliers an engine and memories R activations wide.",
+        speed="R multiplications an engine and cycle; lanes beyond a layer's channels (or beyond the "
+        "channels of its base part) idle.",
+    )
+    slots: Annotated[int, Range(1, 32)] = parameter(
+        16,
+        "V: output channels of an engine; in a dense pass a vector stays V cycles.",
+        area="2*V*R weights an engine; accumulator rows are shared among the V channels.",
+        speed="The activation memory is read once in V cycles; layers with fewer than c*V output "
+        "channels leave slots empty.",
+    )
+    group: Annotated[int, PowerOfTwo(1, 16)] = parameter(
+        4,
+        "D: engines that share a queue, hold the same weights and are dealt each other's tasks; "
+        "it must divide the engines of a chain.",
+        area="The weights of D*V channels in every engine: 2*D*V*R weight bytes an engine; fewer queues.",
+        speed="Work of a gated layer is balanced over D engines; no effect on dense layers.",
+    )
+    queue: Annotated[int, Range(2, 16)] = parameter(
+        4,
+        "Q: activation vectors that wait in front of a group.",
+        area="Q*R activations a group.",
+        speed="Evens out short bursts of work; beyond 4 hardly anything once D is 2 or more.",
+    )
+    rows: Annotated[int, PowerOfTwo(16, 4096)] = parameter(
+        512,
+        "Accumulator rows of a group: positions of a tile in one cluster times V may not exceed it.",
+        area="Proportional: 32-bit accumulators, and the task store of a gated array.",
+        speed="Larger tiles load weights less often and average out uneven masks.",
+    )
+    mac: Annotated[str, Choice("parallel", "serial")] = parameter(
+        "parallel",
+        "Kind of MAC unit: R multipliers, or one activation bit a step.",
+        area="A serial unit replaces multipliers by gates and an adder tree.",
+        speed="A parallel unit takes a dot product a cycle; a serial one takes a cycle for each bit "
+        "of the activations.",
+    )
+    activation_bits: Annotated[int, Range(8, 8)] = parameter(
+        8,
+        "Bits of a stored activation.",
+        area="Width of activation memories, queues and multipliers.",
+        speed="None for parallel units; the steps of serial ones.",
+    )
+    weight_bits: Annotated[int, Range(8, 8)] = parameter(
+        8,
+        "Bits of a stored weight.",
+        area="Width of weight memories and multipliers.",
+        speed="Bytes to fetch for each layer.",
+    )
+    gated: bool = parameter(
+        True,
+        "Whether the array can skip: gate, task lists and index decoder. False leaves them out of the "
+        "hardware, and every layer is computed densely.",
+        area="Gate, task store, dealing, decoder and the index bits of queues.",
+        speed="Gated layers cost what their masks leave over; dense layers are equally fast.",
+    )
+
+
+class DrainConfig(Section):
+    """What happens to a finished sum: requantization, residual, pooling."""
+
+    lanes: Annotated[int, PowerOfTwo(1, 8)] = parameter(
+        1,
+        "Requantizers of a cluster.",
+        area="A multiplier of 32 x multiplier_bits each.",
+        speed="Finished sums that leave a cluster in a cycle; must keep up with one tile per tile time.",
+    )
+    multiplier_bits: Annotated[int, Range(8, 24)] = parameter(
+        16,
+        "Bits of the requantization multiplier M (signed).",
+        area="The requantizer's multiplier and the parameter memory.",
+        speed="None; fewer bits approximate the scale less closely.",
+    )
+    shift_max: Annotated[int, Range(15, 47)] = parameter(
+        31,
+        "Largest shift S of a requantization.",
+        area="The requantizer's shifter and the parameter memory.",
+        speed="None; a larger shift allows smaller scales.",
+    )
+    pool: bool = parameter(
+        True,
+        "Whether the pooling unit (maximum, average, global average) is present.",
+        area="A comparator, an adder and a row of sums for each cluster.",
+        speed="Without it pooling layers are refused by the compiler.",
+    )
+
+    @property
+    def shift_bits(self) -> int:
+        """Bits that hold a shift from 0 to ``shift_max``."""
+        return self.shift_max.bit_length()
+
+
+class MemoryConfig(Section):
+    """The memories on chip."""
+
+    activation_words: Annotated[int, PowerOfTwo(64, 65536)] = parameter(
+        4096,
+        "Words of R activations in the bank of a cluster; there are G banks.",
+        area="Proportional; the largest memory of most configurations.",
+        speed="Whole layers on chip need no reload; small banks mean small tiles.",
+    )
+    weight_words: Annotated[int, PowerOfTwo(16, 65536)] = parameter(
+        4096,
+        "Words, as wide as the bus, in the weight buffer that is shared by the clusters.",
+        area="Proportional.",
+        speed="Weights that stay for the next tile are not fetched again.",
+    )
+    parameter_words: Annotated[int, PowerOfTwo(8, 4096)] = parameter(
+        512,
+        "Output channels whose parameters (M, B, S and threshold) are held.",
+        area="Proportional, about 140 bits a channel in a gated array.",
+        speed="Parameters that stay are not fetched again.",
+    )
+    style: Annotated[str, Choice("auto", "macro")] = parameter(
+        "auto",
+        "How memories are written: inferred by the synthesis tool, or as black boxes to which an "
+        "ASIC flow binds SRAM macros.",
+        area="Macros are denser than flip-flops; on an FPGA use auto.",
+        speed="None in cycles.",
+    )
+
+
+class BusConfig(Section):
+    """The AXI4 memory port."""
+
+    data_width: Annotated[int, PowerOfTwo(32, 256)] = parameter(
+        128,
+        "Bits of the AXI4 data bus.",
+        area="Aligners, data buffers and the width of the weight buffer.",
+        speed="Bytes a cycle; late layers with many weights wait for this.",
+    )
+    address_width: Annotated[int, Range(32, 64)] = parameter(
+        32,
+        "Bits of a memory address.",
+        area="Address counters and bounds registers.",
+        speed="None.",
+    )
+    outstanding: Annotated[int, Range(1, 16)] = parameter(
+        4,
+        "Read bursts that may be under way at once.",
+        area="A counter and the buffer for their data.",
+        speed="Hides memory latency: bytes under way are outstanding * burst * data_width / 8.",
+    )
+    burst: Annotated[int, Range(1, 256)] = parameter(
+        16,
+        "Beats of the longest burst; burst * data_width / 8 may not exceed 4096.",
+        area="Counters, and the buffer for the data of outstanding reads.",
+        speed="Fewer addresses for the same bytes.",
+    )
+
+
+class ControlConfig(Section):
+    """Instruction queues and the watchdog."""
+
+    watchdog_bits: Annotated[int, Range(8, 32)] = parameter(
+        24,
+        "Bits of the watchdog: it stops the machine after 2**watchdog_bits cycles without progress.",
+        area="A counter.",
+        speed="None; too few bits and a slow memory looks like a hang.",
+    )
+    queue_depth: Annotated[int, PowerOfTwo(2, 64)] = parameter(
+        4,
+        "Instructions that wait in front of each of load, compute and store.",
+        area="An instruction word each.",
+        speed="How far loads run ahead of computation.",
+    )
+
+
+class Config(Section):
+    """One accelerator."""
+
+    name: Annotated[
+        str,
+        Pattern(
+            "[a-z][a-z0-9_]{0,62}",
+            "a lower-case letter, then up to 62 lower-case letters, digits and underscores",
+        ),
+    ] = parameter(
+        "custom",
+        "Name of the generated files and of the top module.",
+        area="None.",
+        speed="None.",
+    )
+    description: Annotated[
+        str,
+        Pattern(r"[^\x00-\x1f\x7f\\]{0,200}", "one line of up to 200 characters without backslash"),
+    ] = parameter("", "One line about it, for people.", area="None.", speed="None.")
+    array: ArrayConfig = ArrayConfig()
+    drain: DrainConfig = DrainConfig()
+    memory: MemoryConfig = MemoryConfig()
+    bus: BusConfig = BusConfig()
+    control: ControlConfig = ControlConfig()
+
+    @model_validator(mode="after")
+    def _combinations(self) -> "Config":
+        """Refuse fields that are each in range but cannot work together."""
+        array, memory, bus = self.array, self.memory, self.bus
+        if array.engines % array.group:
+            raise cannot(
+                "array.group", f"a divisor of array.engines ({array.engines})", array.group
+            )
+        if array.rows < array.slots:
+            raise cannot(
+                "array.rows",
+                f"at least array.slots ({array.slots}): one position of all channels of an engine",
+                array.rows,
+            )
+        if memory.activation_words < 2 * self.positions_per_cluster:
+            raise cannot(
+                "memory.activation_words",
+                f"at least {2 * self.positions_per_cluster}: one tile in and one tile out, "
+                f"of array.rows / array.slots = {self.positions_per_cluster} positions each",
+                memory.activation_words,
+            )
+        if memory.weight_words < 2 * self.chunk_words:
+            raise cannot(
+                "memory.weight_words",
+                f"at least {2 * self.chunk_words}: two chunks of engines * slots * lanes = "
+                f"{self.chunk_weights} weights in words of bus.data_width = {bus.data_width} bits",
+                memory.weight_words,
+            )
+        if memory.parameter_words < self.channels_per_pass:
+            raise cannot(
+                "memory.parameter_words",
+                f"at least the {self.channels_per_pass} output channels of a pass "
+                "(array.engines * array.slots)",
+                memory.parameter_words,
+            )
+        if bus.burst * bus.data_width // 8 > AXI_BURST_BYTES:
+            raise cannot(
+                "bus.burst",
+                f"at most {AXI_BURST_BYTES * 8 // bus.data_width} beats of bus.data_width = "
+                f"{bus.data_width} bits (an AXI4 burst stays within 4096 bytes)",
+                bus.burst,
+            )
+        return self
+
+    # Derived numbers: what others would otherwise work out again, each in its own way.
+
+    @property
+    def macs(self) -> int:
+        """Multiplications a cycle of the whole array with parallel MAC units."""
+        return self.array.clusters * self.array.engines * self.array.lanes
+
+    @property
+    def channels_per_pass(self) -> int:
+        """Output channels that one pass computes: engines of a chain times slots."""
+        return self.array.engines * self.array.slots
+
+    @property
+    def groups(self) -> int:
+        """Groups of a chain."""
+        return self.array.engines // self.array.group
+
+    @property
+    def channels_per_group(self) -> int:
+        """Output channels whose weights each engine of a group holds."""
+        return self.array.group * self.array.slots
+
+    @property
+    def positions_per_cluster(self) -> int:
+        """Positions of a tile that one cluster holds when all slots are used."""
+        return self.array.rows // self.array.slots
+
+    @property
+    def positions_per_tile(self) -> int:
+        """Positions of a tile, over all clusters, when all slots are used."""
+        return self.array.clusters * self.positions_per_cluster
+
+    @property
+    def chunk_weights(self) -> int:
+        """Weights of a chunk: one kernel tap of ``lanes`` input channels for all channels of a pass."""
+        return self.channels_per_pass * self.array.lanes
+
+    @property
+    def chunk_words(self) -> int:
+        """Words of the weight buffer that a chunk takes."""
+        return -(-self.chunk_weights * self.array.weight_bits // self.bus.data_width)
+
+    @property
+    def vector_bits(self) -> int:
+        """Bits of an activation vector: a word of an activation bank."""
+        return self.array.lanes * self.array.activation_bits
+
+    @property
+    def accumulator_bits(self) -> int:
+        """Bits of an accumulator."""
+        return ACCUMULATOR_BITS
+
+    @property
+    def activation_bytes(self) -> int:
+        """Bytes of all activation banks together."""
+        return self.array.clusters * self.memory.activation_words * self.vector_bits // 8
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the weight buffer."""
+        return self.memory.weight_words * self.bus.data_width // 8
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) over the version of hwgen and every field, whatever way they were given.
+
+        It is in the header of the Verilog, in the JSON and in a register, so that a program can be checked
+        against the hardware it was compiled for.
+        """
+        fields = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(f"hwgen {hwgen.__version__}\n{fields}".encode()).hexdigest()
+
+    def override(self, settings: Iterable[str] | Mapping[str, Any] = ()) -> "Config":
+        """A copy with fields replaced: ``config.override({"array.lanes": 4})`` or ``["array.lanes=4"]``."""
+        from hwgen.config.loading import build
+
+        return build(self.model_dump(), settings, source=self.name)

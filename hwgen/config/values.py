@@ -1,0 +1,112 @@
+"""What a configuration field accepts: the check, the sentence for people and the JSON schema in one object."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+from pydantic_core import PydanticCustomError, core_schema
+
+__all__ = ["Choice", "Pattern", "PowerOfTwo", "Range", "Values", "parameter"]
+
+
+class Values:
+    """Base of the kinds of accepted values, used as ``Annotated[int, Range(1, 8)]``."""
+
+    def accepts(self, value: Any) -> bool:
+        """Whether ``value`` (already of the right type) is accepted."""
+        raise TypeError(f"{type(self).__name__} must say what it accepts")
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON schema keywords."""
+        return {}
+
+    def check(self, value: Any) -> Any:
+        """Return ``value``, or raise the error that pydantic reports for the field."""
+        if not self.accepts(value):
+            raise PydanticCustomError("not_accepted", "must be {accepted}", {"accepted": str(self)})
+        return value
+
+    def __get_pydantic_core_schema__(self, source, handler):
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, core, handler):
+        return handler(core) | self.schema()
+
+
+@dataclass(frozen=True)
+class Range(Values):
+    """Any integer from ``low`` to ``high``, both included."""
+
+    low: int
+    high: int
+
+    def accepts(self, value: int) -> bool:
+        return self.low <= value <= self.high
+
+    def schema(self) -> dict[str, Any]:
+        return {"minimum": self.low, "maximum": self.high}
+
+    def __str__(self) -> str:
+        if self.low == self.high:
+            return f"{self.low}"
+        return f"an integer from {self.low} to {self.high}"
+
+
+@dataclass(frozen=True)
+class PowerOfTwo(Values):
+    """A power of two from ``low`` to ``high``, both included."""
+
+    low: int
+    high: int
+
+    def accepts(self, value: int) -> bool:
+        return self.low <= value <= self.high and value & (value - 1) == 0
+
+    def schema(self) -> dict[str, Any]:
+        first, last = self.low.bit_length() - 1, self.high.bit_length() - 1
+        return {"enum": [1 << exponent for exponent in range(first, last + 1)]}
+
+    def __str__(self) -> str:
+        return f"a power of two from {self.low} to {self.high}"
+
+
+class Choice(Values):
+    """One of a few words."""
+
+    def __init__(self, *options: str):
+        self.options = options
+
+    def accepts(self, value: str) -> bool:
+        return value in self.options
+
+    def schema(self) -> dict[str, Any]:
+        return {"enum": list(self.options)}
+
+    def __str__(self) -> str:
+        return " or ".join(f'"{option}"' for option in self.options)
+
+
+@dataclass(frozen=True)
+class Pattern(Values):
+    """A text that matches ``regex`` as a whole; ``words`` says so for people."""
+
+    regex: str
+    words: str
+    reserved: frozenset[str] = frozenset()
+
+    def accepts(self, value: str) -> bool:
+        return re.fullmatch(self.regex, value) is not None and value not in self.reserved
+
+    def schema(self) -> dict[str, Any]:
+        return {"pattern": f"^{self.regex}$"}
+
+    def __str__(self) -> str:
+        return self.words
+
+
+def parameter(default: Any, meaning: str, *, area: str, speed: str) -> Any:
+    """A documented field: its default, what it means and what it costs and buys in hardware."""
+    return Field(
+        default=default, description=meaning, json_schema_extra={"area": area, "speed": speed}
+    )
