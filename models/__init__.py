@@ -1,0 +1,1 @@
+"""Golden models: gated networks in PyTorch, their training, export and integer reference."""
