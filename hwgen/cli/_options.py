@@ -1,0 +1,32 @@
+"""Options that several commands share."""
+
+import shlex
+
+import click
+
+from hwgen.errors import UserError
+
+__all__ = ["config_argument", "json_option", "set_option"]
+
+config_argument = click.argument("config")
+"""Name of a shipped configuration or path of a TOML file."""
+
+
+def _split(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """``--set "a.b=1 c.d=2"`` is two settings, quoted as in a shell: make hands over the whole of SET."""
+    try:
+        return tuple(setting for value in values for setting in shlex.split(value))
+    except ValueError as error:
+        raise UserError(f"SET: must be field=value …, not {' '.join(values)!r} ({error})") from None
+
+
+set_option = click.option(
+    "--set",
+    "settings",
+    metavar="FIELD=VALUE",
+    multiple=True,
+    callback=_split,
+    help="Replace a field, as in array.lanes=16. May be repeated, or hold several.",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
