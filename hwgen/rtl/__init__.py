@@ -1,0 +1,1 @@
+"""The blocks of the accelerator. See docs/architecture.md for what each promises."""

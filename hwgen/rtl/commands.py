@@ -1,0 +1,108 @@
+"""Payloads that go between the blocks. Instruction fields keep the names and widths of the instruction set."""
+
+from amaranth.hdl import Shape, signed, unsigned
+from amaranth.lib import data
+from amaranth.utils import bits_for, ceil_log2
+
+from ..config import Config
+from ..isa.instructions import Instruction, by_name
+
+__all__ = [
+    "drain_command",
+    "drain_item",
+    "group_command",
+    "instruction_layout",
+    "position_shape",
+    "row_shape",
+    "slot_shape",
+    "vector",
+    "weight_write",
+]
+
+
+def _shape(field) -> Shape:
+    return signed(field.bits) if field.signed else unsigned(field.bits)
+
+
+def instruction_layout(instruction: Instruction | str) -> data.StructLayout:
+    """The fields of an instruction behind the header, as a payload."""
+    if isinstance(instruction, str):
+        instruction = by_name(instruction)
+    return data.StructLayout({f.name: _shape(f) for f in instruction.fields})
+
+
+def row_shape(config: Config) -> Shape:
+    """Number of an accumulator row."""
+    return unsigned(ceil_log2(config.array.rows))
+
+
+def position_shape(config: Config) -> Shape:
+    """Number of a position within its cluster; rows are the bound, with one slot."""
+    return row_shape(config)
+
+
+def slot_shape(config: Config) -> Shape:
+    """Number of a slot within its group: 0 to D*V-1."""
+    return unsigned(max(1, ceil_log2(config.array.group * config.array.slots)))
+
+
+def vector(config: Config) -> data.StructLayout:
+    """What travels down a chain: the activations of a position, and which groups want them."""
+    return data.StructLayout({"data": 8 * config.array.lanes, "want": config.groups})
+
+
+def weight_write(config: Config) -> data.StructLayout:
+    """One weight word on its way to the groups; ``thresholds`` says that it carries thresholds instead."""
+    words = config.array.group * config.array.slots
+    return data.StructLayout(
+        {
+            "data": config.weight_word_bits,
+            "group": max(1, ceil_log2(config.groups)),
+            "index": max(1, ceil_log2(words)),
+            "bank": 1,
+            "thresholds": 1,
+        }
+    )
+
+
+def group_command(config: Config) -> data.StructLayout:
+    """A pass, as a group sees it; ``positions`` counts those of its own cluster."""
+    return data.StructLayout(
+        {
+            "first": 1,
+            "gate": 1,
+            "conditional": 1,
+            "bank": 1,
+            "signed": 1,
+            "clear_counts": 1,
+            "slots": bits_for(config.array.slots),
+            "positions": bits_for(config.array.rows),
+            "chunks": 18,
+        }
+    )
+
+
+def drain_command(config: Config) -> data.StructLayout:
+    """What a group is asked to drain. ``source``: 0 all sums, 1 finished ones, 2 tasks."""
+    return data.StructLayout(
+        {
+            "bank": 1,
+            "source": 2,
+            "slots": bits_for(config.array.slots),
+            "positions": bits_for(config.array.rows),
+        }
+    )
+
+
+def drain_item(config: Config) -> data.StructLayout:
+    """A sum on its way to the requantizer. ``last`` marks the end of a drain command and carries no sum unless ``some``."""
+    return data.StructLayout(
+        {
+            "sum": signed(32),
+            "slot": slot_shape(config),
+            "position": position_shape(config),
+            "full": 1,
+            "some": 1,
+            "last": 1,
+        }
+    )
