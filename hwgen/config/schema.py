@@ -1,7 +1,9 @@
-"""The configuration schema: every knob of the generator, its range, its meaning, its cost and its use.
+"""The configuration schema: every knob of the generator, its range, its meaning, its cost and its
+use.
 
-This is the only definition. ``hwgen configs``, the JSON beside the Verilog and the checks on load are made
-from it. The defaults are those of the reference configuration ``cgnet8``, so a file names only what differs.
+This is the only definition. ``hwgen configs``, the JSON beside the Verilog and the checks on load
+are made from it. The defaults are those of the reference configuration ``cgnet8``, so a file names
+only what differs.
 """
 
 import hashlib
@@ -167,9 +169,17 @@ class MemoryConfig(Section):
     )
     weight_words: Annotated[int, PowerOfTwo(16, 65536)] = parameter(
         4096,
-        "Words, as wide as the bus, in the weight buffer that is shared by the clusters.",
+        "Words of weight_slots * R weights in the weight buffer that is shared by the clusters.",
         area="Proportional.",
         speed="Weights that stay for the next tile are not fetched again.",
+    )
+    weight_slots: Annotated[int, PowerOfTwo(1, 16)] = parameter(
+        2,
+        "Weight vectors of R weights in a word of the weight buffer, broadcast to the engines in a cycle; "
+        "at most array.group.",
+        area="Width of the weight buffer and of the broadcast.",
+        speed="A chunk of engines * slots weight vectors loads in that many / weight_slots cycles; a conditional "
+        "pass over few tasks may wait for it.",
     )
     parameter_words: Annotated[int, PowerOfTwo(8, 4096)] = parameter(
         512,
@@ -265,6 +275,16 @@ class Config(Section):
             raise cannot(
                 "array.group", f"a divisor of array.engines ({array.engines})", array.group
             )
+        if memory.weight_slots > array.group:
+            raise cannot(
+                "memory.weight_slots", f"at most array.group ({array.group})", memory.weight_slots
+            )
+        if self.weight_word_bits < 32:
+            raise cannot(
+                "memory.weight_slots",
+                f"such that weight_slots * array.lanes ({array.lanes}) is at least 4 bytes",
+                memory.weight_slots,
+            )
         if array.rows < array.slots:
             raise cannot(
                 "array.rows",
@@ -282,7 +302,8 @@ class Config(Section):
             raise cannot(
                 "memory.weight_words",
                 f"at least {2 * self.chunk_words}: two chunks of engines * slots * lanes = "
-                f"{self.chunk_weights} weights in words of bus.data_width = {bus.data_width} bits",
+                f"{self.chunk_weights} weights in words of weight_slots * lanes = "
+                f"{self.weight_word_bits // 8} bytes",
                 memory.weight_words,
             )
         if memory.parameter_words < self.channels_per_pass:
@@ -335,18 +356,26 @@ class Config(Section):
 
     @property
     def chunk_weights(self) -> int:
-        """Weights of a chunk: one kernel tap of ``lanes`` input channels for all channels of a pass."""
+        """Weights of a chunk: one kernel tap of ``lanes`` input channels for all channels of a
+        pass.
+        """
         return self.channels_per_pass * self.array.lanes
 
     @property
     def chunk_words(self) -> int:
         """Words of the weight buffer that a chunk takes."""
-        return -(-self.chunk_weights * self.array.weight_bits // self.bus.data_width)
+        per_group = -(-self.channels_per_group // self.memory.weight_slots)
+        return self.groups * per_group
 
     @property
     def vector_bits(self) -> int:
         """Bits of an activation vector: a word of an activation bank."""
         return self.array.lanes * self.array.activation_bits
+
+    @property
+    def weight_word_bits(self) -> int:
+        """Bits of a word of the weight buffer."""
+        return self.memory.weight_slots * self.array.lanes * self.array.weight_bits
 
     @property
     def accumulator_bits(self) -> int:
@@ -361,20 +390,22 @@ class Config(Section):
     @property
     def weight_bytes(self) -> int:
         """Bytes of the weight buffer."""
-        return self.memory.weight_words * self.bus.data_width // 8
+        return self.memory.weight_words * self.weight_word_bits // 8
 
     @property
     def hash(self) -> str:
         """SHA-256 (hex) over the version of hwgen and every field, whatever way they were given.
 
-        It is in the header of the Verilog, in the JSON and in a register, so that a program can be checked
-        against the hardware it was compiled for.
+        It is in the header of the Verilog, in the JSON and in a register, so that a program can be
+        checked against the hardware it was compiled for.
         """
         fields = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(f"hwgen {hwgen.__version__}\n{fields}".encode()).hexdigest()
 
     def override(self, settings: Iterable[str] | Mapping[str, Any] = ()) -> "Config":
-        """A copy with fields replaced: ``config.override({"array.lanes": 4})`` or ``["array.lanes=4"]``."""
+        """A copy with fields replaced: ``config.override({"array.lanes": 4})`` or
+        ``["array.lanes=4"]``.
+        """
         from hwgen.config.loading import build
 
         return build(self.model_dump(), settings, source=self.name)

@@ -1,4 +1,6 @@
-"""What a configuration field accepts: the check, the sentence for people and the JSON schema in one object."""
+"""What a configuration field accepts: the check, the sentence for people and the JSON schema in one
+object.
+"""
 
 import re
 from dataclasses import dataclass
