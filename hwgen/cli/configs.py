@@ -46,9 +46,7 @@ def command(name: str | None, settings: tuple[str, ...], as_json: bool) -> None:
 
 
 def describe(config: Config) -> dict:
-    """Every field of ``config`` with value, default, range, meaning and effect, and the derived
-    numbers.
-    """
+    """Every field of ``config`` with value, default, range, meaning and effect, as JSON."""
     return _brief(config) | {
         "hash": config.hash,
         "fields": [

@@ -1,5 +1,4 @@
-"""The configuration schema: every knob of the generator, its range, its meaning, its cost and its
-use.
+"""The configuration schema: every knob of the generator, its range, its meaning, its cost.
 
 This is the only definition. ``hwgen configs``, the JSON beside the Verilog and the checks on load
 are made from it. The defaults are those of the reference configuration ``cgnet8``, so a file names
@@ -29,12 +28,15 @@ __all__ = [
 ACCUMULATOR_BITS = 32
 """Width of every accumulator: fixed by the contract, not a knob."""
 
+ADDRESSABLE_WORDS = 1 << 18
+"""Words of the activation buffer, over all clusters, that an instruction can address."""
+
 AXI_BURST_BYTES = 4096
 """No AXI4 burst crosses an address that is a multiple of this."""
 
 
 def cannot(field: str, accepted: str, value: Any) -> PydanticCustomError:
-    """The error of a combination: the field a user would change, what the others allow, what it is."""
+    """The error of a combination: the field to change, what the others allow, what it is."""
     return PydanticCustomError(
         "combination",
         "{field}: must be {accepted}, not {value}",
@@ -54,7 +56,7 @@ class ArrayConfig(Section):
     clusters: Annotated[int, PowerOfTwo(1, 16)] = parameter(
         4,
         "G: systolic chains that work on different positions with the same, broadcast weights.",
-        area="Everything of a cluster (engines, accumulators, activation bank, drain) is there G times.",
+        area="All of a cluster (engines, accumulators, activation bank, drain) is there G times.",
         speed="G times the positions at once; gated layers balance better with many short chains.",
     )
     engines: Annotated[int, Range(1, 32)] = parameter(
@@ -67,8 +69,8 @@ class ArrayConfig(Section):
         8,
         "R: input channels multiplied at once in an engine (the length of its dot product).",
         area="R multipliers an engine and memories R activations wide.",
-        speed="R multiplications an engine and cycle; lanes beyond a layer's channels (or beyond the "
-        "channels of its base part) idle.",
+        speed="R multiplications an engine and cycle; lanes beyond a layer's channels, or beyond "
+        "the channels of its base part, idle.",
     )
     slots: Annotated[int, Range(1, 32)] = parameter(
         16,
@@ -79,9 +81,9 @@ class ArrayConfig(Section):
     )
     group: Annotated[int, PowerOfTwo(1, 16)] = parameter(
         4,
-        "D: engines that share a queue, hold the same weights and are dealt each other's tasks; "
-        "it must divide the engines of a chain.",
-        area="The weights of D*V channels in every engine: 2*D*V*R weight bytes an engine; fewer queues.",
+        "D: engines in lockstep that share a queue, hold the same weights and are dealt each "
+        "other's tasks; it must divide the engines of a chain.",
+        area="Every engine holds the weights of D*V channels, twice: 2*D*V*R bytes; fewer queues.",
         speed="Work of a gated layer is balanced over D engines; no effect on dense layers.",
     )
     queue: Annotated[int, Range(2, 16)] = parameter(
@@ -92,16 +94,17 @@ class ArrayConfig(Section):
     )
     rows: Annotated[int, PowerOfTwo(16, 4096)] = parameter(
         512,
-        "Accumulator rows of a group: positions of a tile in one cluster times V may not exceed it.",
-        area="Proportional: 32-bit accumulators, and the task store of a gated array.",
+        "Accumulator rows of a group, D sums of 32 bits each, in each of two banks; a tile has at "
+        "most rows / V positions a cluster.",
+        area="Proportional: accumulators, and the task store of a gated array.",
         speed="Larger tiles load weights less often and average out uneven masks.",
     )
     mac: Annotated[str, Choice("parallel", "serial")] = parameter(
         "parallel",
         "Kind of MAC unit: R multipliers, or one activation bit a step.",
         area="A serial unit replaces multipliers by gates and an adder tree.",
-        speed="A parallel unit takes a dot product a cycle; a serial one takes a cycle for each bit "
-        "of the activations.",
+        speed="A parallel unit takes a dot product a cycle; a serial one takes a cycle for each "
+        "bit of the activations.",
     )
     activation_bits: Annotated[int, Range(8, 8)] = parameter(
         8,
@@ -117,8 +120,8 @@ class ArrayConfig(Section):
     )
     gated: bool = parameter(
         True,
-        "Whether the array can skip: gate, task lists and index decoder. False leaves them out of the "
-        "hardware, and every layer is computed densely.",
+        "Whether the array can skip: gate, task lists and index decoder. False leaves them out "
+        "of the hardware, and every layer is computed densely.",
         area="Gate, task store, dealing, decoder and the index bits of queues.",
         speed="Gated layers cost what their masks leave over; dense layers are equally fast.",
     )
@@ -131,7 +134,7 @@ class DrainConfig(Section):
         1,
         "Requantizers of a cluster.",
         area="A multiplier of 32 x multiplier_bits each.",
-        speed="Finished sums that leave a cluster in a cycle; must keep up with one tile per tile time.",
+        speed="Finished sums that leave a cluster in a cycle.",
     )
     multiplier_bits: Annotated[int, Range(8, 24)] = parameter(
         16,
@@ -175,16 +178,17 @@ class MemoryConfig(Section):
     )
     weight_slots: Annotated[int, PowerOfTwo(1, 16)] = parameter(
         2,
-        "Weight vectors of R weights in a word of the weight buffer, broadcast to the engines in a cycle; "
-        "at most array.group.",
+        "Weight vectors of R weights in a word of the weight buffer, broadcast to the engines in "
+        "a cycle; at most array.group.",
         area="Width of the weight buffer and of the broadcast.",
-        speed="A chunk of engines * slots weight vectors loads in that many / weight_slots cycles; a conditional "
-        "pass over few tasks may wait for it.",
+        speed="A chunk of engines * slots weight vectors loads in that many / weight_slots "
+        "cycles; a conditional pass over few tasks may wait for it.",
     )
     parameter_words: Annotated[int, PowerOfTwo(8, 4096)] = parameter(
         512,
-        "Output channels whose parameters (M, B, S and threshold) are held.",
-        area="Proportional, about 140 bits a channel in a gated array.",
+        "Output channels whose requantization parameters (M, B, S of both paths) each cluster "
+        "holds.",
+        area="Proportional, in every cluster.",
         speed="Parameters that stay are not fetched again.",
     )
     style: Annotated[str, Choice("auto", "macro")] = parameter(
@@ -230,7 +234,8 @@ class ControlConfig(Section):
 
     watchdog_bits: Annotated[int, Range(8, 32)] = parameter(
         24,
-        "Bits of the watchdog: it stops the machine after 2**watchdog_bits cycles without progress.",
+        "Bits of the watchdog: it stops the machine after 2**watchdog_bits cycles without "
+        "progress.",
         area="A counter.",
         speed="None; too few bits and a slow memory looks like a hang.",
     )
@@ -279,10 +284,11 @@ class Config(Section):
             raise cannot(
                 "memory.weight_slots", f"at most array.group ({array.group})", memory.weight_slots
             )
-        if self.weight_word_bits < 32:
+        if self.weight_word_bits < ACCUMULATOR_BITS:
             raise cannot(
                 "memory.weight_slots",
-                f"such that weight_slots * array.lanes ({array.lanes}) is at least 4 bytes",
+                f"at least {ACCUMULATOR_BITS // self.vector_bits} with array.lanes = "
+                f"{array.lanes}: a weight word holds a threshold of 32 bits",
                 memory.weight_slots,
             )
         if array.rows < array.slots:
@@ -298,12 +304,18 @@ class Config(Section):
                 f"of array.rows / array.slots = {self.positions_per_cluster} positions each",
                 memory.activation_words,
             )
+        if array.clusters * memory.activation_words > ADDRESSABLE_WORDS:
+            raise cannot(
+                "memory.activation_words",
+                f"at most {ADDRESSABLE_WORDS // array.clusters} in each of array.clusters = "
+                f"{array.clusters} banks (instructions address {ADDRESSABLE_WORDS} words)",
+                memory.activation_words,
+            )
         if memory.weight_words < 2 * self.chunk_words:
             raise cannot(
                 "memory.weight_words",
-                f"at least {2 * self.chunk_words}: two chunks of engines * slots * lanes = "
-                f"{self.chunk_weights} weights in words of weight_slots * lanes = "
-                f"{self.weight_word_bits // 8} bytes",
+                f"at least {2 * self.chunk_words}: two chunks, each a kernel tap of array.lanes "
+                f"channels for the {self.channels_per_pass} output channels of a pass",
                 memory.weight_words,
             )
         if memory.parameter_words < self.channels_per_pass:
@@ -355,15 +367,8 @@ class Config(Section):
         return self.array.clusters * self.positions_per_cluster
 
     @property
-    def chunk_weights(self) -> int:
-        """Weights of a chunk: one kernel tap of ``lanes`` input channels for all channels of a
-        pass.
-        """
-        return self.channels_per_pass * self.array.lanes
-
-    @property
     def chunk_words(self) -> int:
-        """Words of the weight buffer that a chunk takes."""
+        """Weight words of a chunk when all slots are used; each group's last word is padded."""
         per_group = -(-self.channels_per_group // self.memory.weight_slots)
         return self.groups * per_group
 
@@ -403,9 +408,7 @@ class Config(Section):
         return hashlib.sha256(f"hwgen {hwgen.__version__}\n{fields}".encode()).hexdigest()
 
     def override(self, settings: Iterable[str] | Mapping[str, Any] = ()) -> "Config":
-        """A copy with fields replaced: ``config.override({"array.lanes": 4})`` or
-        ``["array.lanes=4"]``.
-        """
+        """A copy with fields replaced: ``{"array.lanes": 4}`` or ``["array.lanes=4"]``."""
         from hwgen.config.loading import build
 
         return build(self.model_dump(), settings, source=self.name)

@@ -1,6 +1,4 @@
-"""What a configuration field accepts: the check, the sentence for people and the JSON schema in one
-object.
-"""
+"""What a field accepts: the check, the words for people and the JSON schema in one object."""
 
 import re
 from dataclasses import dataclass
