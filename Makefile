@@ -1,0 +1,77 @@
+# Thin calls of the command line `hwgen`; the first call of a target installs what it needs into .venv.
+#
+#   PYTHON=python3.12   the Python (3.11 or newer) that .venv is made from; by default the first found
+#   VENV=path           another place for the environment, or an existing one
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+CONFIG ?= cgnet8
+SET ?=
+OUT ?= rtl_out
+# Workers share the processors; tests of one file stay together, because they share what they build.
+PYTEST ?= -n auto --maxprocesses 8 --dist loadfile
+
+HWGEN := $(VENV)/bin/python -m hwgen
+PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+quote = '$(subst ','\'',$(1))'
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help verilog configs test lint format lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@echo 'CONFIG is a shipped name or the path of a TOML file; SET="array.lanes=16 ..." replaces fields.'
+
+verilog: $(VENV)/.hwgen-core ## CONFIG=cgnet8 [SET=...] [OUT=rtl_out]: write the Verilog, JSON and C header
+	@$(HWGEN) verilog $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --out $(call quote,$(OUT))
+
+configs: $(VENV)/.hwgen-core ## List the shipped configurations; `.venv/bin/hwgen configs NAME` describes every field
+	@$(HWGEN) configs
+
+test: $(VENV)/.hwgen-test ## Run all tests [PYTEST="tests/house -x"]
+	@$(VENV)/bin/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.hwgen-test ## Check style and format (part of the tests)
+	@$(VENV)/bin/python -m ruff check .
+	@$(VENV)/bin/python -m ruff format --check .
+
+format: $(VENV)/.hwgen-test ## Format the sources
+	@$(VENV)/bin/python -m ruff check --fix-only .
+	@$(VENV)/bin/python -m ruff format .
+
+lock: ## Renew constraints.txt from pyproject.toml, in a fresh environment
+	@rm -rf build/lock && $(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip install -qq --disable-pip-version-check -e ".[test]"
+	@sed '/^[^#]/d' constraints.txt > build/lock.txt
+	@build/lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' >> build/lock.txt
+	@mv build/lock.txt constraints.txt
+
+clean: ## Remove generated Verilog, build folders and caches; keeps .venv
+	@rm -rf build .pytest_cache .ruff_cache
+	@find $(call quote,$(OUT)) -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+
+# Set-up: a stamp for each set of dependencies, made last, older than what it was made from never.
+
+$(VENV)/.hwgen-core: pyproject.toml constraints.txt
+	@if ! $(VENV)/bin/python -m pip --version >/dev/null 2>&1; then \
+		if [ -z "$(PYTHON)" ]; then \
+			echo "set-up: no Python 3.11 or newer found; install one, or give PYTHON=path" >&2; exit 2; \
+		fi; \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+			echo "set-up: PYTHON must be 3.11 or newer, not $(PYTHON)" >&2; exit 2; }; \
+		echo "set-up: environment $(VENV)"; \
+		$(PYTHON) -m venv --clear $(VENV) || { \
+			echo "set-up: $(PYTHON) -m venv failed; on Debian: apt-get install python3-venv" >&2; exit 2; }; \
+	fi
+	@echo "set-up: core packages"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.hwgen-%: $(VENV)/.hwgen-core
+	@echo "set-up: packages for $* (the first time this takes minutes)"
+	@$(PIP) -e ".[$*]"
+	@touch $@
