@@ -1,0 +1,1 @@
+"""Networks that ship with the project, and networks made of random integers for its tests."""
