@@ -88,9 +88,8 @@ def every_kind(seed: int = 0) -> Network:
         full=parameters(4, 18),
         gate=gate(4, 18, kind="precision", high_bits=4),
     )
-    m = net.avgpool(
-        "average", k, (2, 2), (1, 1), (1, 0, 0, 1), full=parameters(4, 4, weighted=False), bits=6
-    )
+    mean = {"M": 9000, "B": 0, "S": 16}
+    m = net.avgpool("average", k, (2, 2), (1, 1), (1, 0, 0, 1), full=mean, bits=6)
     n = net.flatten("flat", m)
     o = net.linear(
         "classifier", n, weight(10, net.edge(n).shape[0]), full=parameters(10, 60), bits=8

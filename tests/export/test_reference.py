@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwgen.errors import UserError
-from models.netfile import Builder, requantize, save, shift_right_half_up
+from models.netfile import Builder, Network, requantize, save, shift_right_half_up
 from models.reference import engine as reference_engine
 from models.reference import literal, prepare, run, work
 from models.zoo.synthetic import every_kind
@@ -31,6 +31,17 @@ def test_every_layer_equals_the_slow_reading(tmp_path):
             assert 0.02 < result.density(layer.name) < 0.98, "a gate that decides nothing"
         for name, values in result.taps.items():
             assert len(np.unique(values)) > 8, f"{name} only saturates"
+
+
+def test_the_gate_is_strict(network):
+    """Thresholds equal to base sums that occur: those outputs do not fire, one less and they do."""
+    images = _images(network, 1)
+    sums = run(network, images, taps=["first"]).base_accumulators["first"][0, :, 4, 3]
+    for offset, fires in ((0, False), (-1, True)):
+        theta = (sums + offset).astype(np.int32)
+        moved = Network(network.graph, {**network.tensors, "first.theta": theta})
+        masks = run(moved, images, masks=True).masks["first"]
+        assert (masks[0, :, 4, 3] == fires).all()
 
 
 def test_blocks_of_images_change_nothing(network, monkeypatch):
