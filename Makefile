@@ -48,13 +48,14 @@ lock: ## Renew constraints.txt from pyproject.toml, in a fresh environment
 	@build/lock/bin/python -m pip install -qq --disable-pip-version-check -e ".[test]"
 	@sed '/^[^#]/d' constraints.txt > build/lock.txt
 	@build/lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' >> build/lock.txt
+	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml >> build/lock.txt
 	@mv build/lock.txt constraints.txt
 
 clean: ## Remove generated Verilog, build folders and caches; keeps .venv
 	@rm -rf build .pytest_cache .ruff_cache
 	@find $(call quote,$(OUT)) -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 
-# Set-up: a stamp for each set of dependencies, made last, older than what it was made from never.
+# Set-up: a stamp for each set of packages, touched last, so that an interrupted set-up starts again.
 
 $(VENV)/.hwgen-core: pyproject.toml constraints.txt
 	@if ! $(VENV)/bin/python -m pip --version >/dev/null 2>&1; then \

@@ -1,26 +1,45 @@
 """Writing files so that a reader never sees half of one."""
 
+import errno
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["write_atomic"]
+__all__ = ["write_atomic", "write_together"]
 
 
 def write_atomic(path: Path | str, data: str | bytes) -> Path:
-    """Write ``data`` beside ``path`` and rename it into place; an earlier file survives any failure."""
+    """Write ``data`` beside ``path`` and rename it into place; an earlier file survives failures.
+
+    Folders that are missing are made.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    payload = data.encode() if isinstance(data, str) else data
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
-    except BaseException:
-        os.unlink(aside)
-        raise
+    write_together({path: data})
     return path
+
+
+def write_together(contents: Mapping[Path, str | bytes]) -> None:
+    """Write files that belong together: none is renamed into place before all are on the disk.
+
+    Folders that are missing are made. An OSError leaves every earlier file as it was, and nothing
+    beside it.
+    """
+    aside: dict[Path, str] = {}
+    try:
+        for path, data in contents.items():
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, aside[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            with os.fdopen(handle, "wb") as file:
+                file.write(data.encode() if isinstance(data, str) else data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(aside[path], 0o644)
+        for path in list(aside):
+            os.replace(aside[path], path)
+            del aside[path]
+    finally:
+        for leftover in aside.values():
+            os.unlink(leftover)

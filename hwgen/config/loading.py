@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -81,13 +81,15 @@ def build(data: dict[str, Any], overrides: Settings, *, source: str) -> Config:
         raise UserError(_one_line(error, overrides, source)) from None
 
 
-def fields(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+def fields(model: type[BaseModel] = Config, prefix: str = "") -> list[tuple[str, FieldInfo]]:
     """Every leaf of the schema as (dotted name, field), in declared order."""
+    leaves = []
     for name, info in model.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            yield from fields(info.annotation, f"{prefix}{name}.")
+            leaves += fields(info.annotation, f"{prefix}{name}.")
         else:
-            yield prefix + name, info
+            leaves.append((prefix + name, info))
+    return leaves
 
 
 def field(name: str) -> FieldInfo | None:
