@@ -299,7 +299,7 @@ class TestHash:
             bool: lambda value: not value,
         }
         replaced = {"array.mac": "serial", "memory.style": "macro", "bus.address_width": 40}
-        # Fields of a single accepted value, and those that others bound, are changed with their reason.
+        # Fields with a single accepted value; and those whose neighbours bound them.
         fixed = {"array.activation_bits", "array.weight_bits"}
         together = {
             "array.group": {"array.engines": 4, "array.group": 4},
