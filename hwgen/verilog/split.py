@@ -1,0 +1,313 @@
+"""From a hierarchy of Amaranth components to one RTLIL module per distinct component.
+
+Amaranth resolves the whole design into nets before it cuts the nets into modules again. An input that a parent
+ties to a constant is folded into the child, an output that nobody reads loses its port, and so two instances of
+one class rarely look alike. Here each component is lowered alone, as if it were a top, with the ports that its
+signature declares; its children are black boxes. Instances with the same contents are then literally equal.
+"""
+
+import hashlib
+import inspect
+import re
+from dataclasses import dataclass, field
+
+from amaranth.back import rtlil
+from amaranth.hdl import Fragment, Instance, Module, ValueCastable
+from amaranth.hdl import _ast, _ir, _mem, _xfrm
+from amaranth.lib import wiring
+
+from .names import Namespace, plain, snake_case
+
+__all__ = ["Hierarchy", "ModuleSource", "split"]
+
+# Submodules and memories carry this mark while Amaranth names things, so that no signal can displace them.
+INSTANCE_MARK = "hwgen:"
+
+
+@dataclass
+class ModuleSource:
+    """One distinct module: its RTLIL, in which submodules are cells whose type is the ``key`` of another module."""
+
+    key: str
+    rtlil: str
+    base_name: str
+    parameters: dict[str, object]
+    summary: str
+    children: tuple[str, ...]
+    ports: tuple[str, ...]
+    name: str = ""
+    count: int = 0
+    unused: frozenset[str] = frozenset()
+    borrowed: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass
+class Hierarchy:
+    """The distinct modules of a design, children before parents; the last one is the top."""
+
+    modules: list[ModuleSource]
+    fragment: Fragment
+    ports: list
+    design: _ir.Design
+
+    @property
+    def top(self) -> ModuleSource:
+        return self.modules[-1]
+
+
+def split(component: wiring.Component, *, name: str, platform: object) -> Hierarchy:
+    """Elaborate ``component`` and lower each distinct component of its hierarchy once."""
+    fragment = Fragment.get(component, platform)
+    members = _signature_ports(component)
+    ports = [(port, signal, direction) for port, signal, direction in members]
+    names = Namespace(port for port, _signal, _direction in ports)
+    missing = fragment._propagate_domains(lambda domain: _ast_clock_domain(domain))
+    clocks = []
+    for domain in missing:
+        clocks.append((names.add(domain.clk.name), domain.clk, _ir.PortDirection.Input))
+        if domain.rst is not None:
+            clocks.append((names.add(domain.rst.name), domain.rst, _ir.PortDirection.Input))
+    ports = clocks + ports
+    design = fragment.prepare(ports, hierarchy=(name,), propagate_domains=False)
+    splitter = _Splitter(design)
+    splitter.visit(design.fragment, ports, name)
+    modules = list(splitter.modules.values())
+    _name_modules(modules, name)
+    return Hierarchy(modules, fragment, ports, design)
+
+
+def _ast_clock_domain(name):
+    from amaranth.hdl import ClockDomain
+
+    return ClockDomain(name)
+
+
+def _signature_ports(component) -> list:
+    """Ports of a component in declared order: (name, signal, direction)."""
+    ports, names, seen = [], Namespace(), set()
+    for path, member, value in component.signature.flatten(component):
+        if isinstance(value, ValueCastable):
+            value = value.as_value()
+        if not isinstance(value, _ast.Signal) or len(value) == 0 or id(value) in seen:
+            # A constant member, or one that aliases another, has no wire of its own.
+            continue
+        seen.add(id(value))
+        flow = _ir.PortDirection.Input if member.flow == wiring.In else _ir.PortDirection.Output
+        ports.append((names.add("_".join(map(str, path))), value, flow))
+    return ports
+
+
+class _Splitter:
+    def __init__(self, design: _ir.Design):
+        self.design = design
+        self.modules: dict[str, ModuleSource] = {}
+        self.driven: dict[Fragment, _ast.SignalDict] = {}
+        self.clocks = _ast.SignalDict()
+        self._collect_driven(design.fragment)
+
+    def _collect_driven(self, fragment: Fragment) -> _ast.SignalDict:
+        """For each fragment, the bits of each signal that something in its subtree drives."""
+        collector = _xfrm.LHSMaskCollector()
+        if isinstance(fragment, _ir.Instance):
+            for value, direction in fragment.ports.values():
+                if direction == "o" and not isinstance(value, _ast.IOValue):
+                    collector.visit_value(value, ~0)
+        elif isinstance(fragment, _ir.IOBufferInstance):
+            if fragment.i is not None:
+                collector.visit_value(fragment.i, ~0)
+        elif isinstance(fragment, _mem.MemoryInstance):
+            for port in fragment._read_ports:
+                collector.visit_value(port._data, ~0)
+        else:
+            for statements in fragment.statements.values():
+                collector.visit_stmt(statements)
+        driven = collector.lhs
+        for subfragment, _name, _src_loc in fragment.subfragments:
+            for signal, mask in self._collect_driven(subfragment).items():
+                driven[signal] = driven.get(signal, 0) | mask
+        for domain in fragment.domains.values():
+            self.clocks[domain.clk] = None
+            if domain.rst is not None:
+                self.clocks[domain.rst] = None
+        self.driven[fragment] = driven
+        return driven
+
+    def interface(self, fragment: Fragment) -> list:
+        """Ports of a fragment: clocks, then what the signature declares, then what it shares besides."""
+        driven = self.driven[fragment]
+        outside = self.design.fragments[self.design.fragments[fragment].parent].used_signals
+        declared = []
+        for origin in fragment.origins or ():
+            if isinstance(getattr(origin, "signature", None), wiring.Signature):
+                declared = _signature_ports(origin)
+                break
+        known = _ast.SignalDict((signal, None) for _name, signal, _flow in declared)
+        names = Namespace(name for name, _signal, _flow in declared)
+        clocks, shared = [], []
+        for signal in self.design.fragments[fragment].used_signals:
+            if signal in known or signal not in outside or len(signal) == 0:
+                continue
+            flow = _ir.PortDirection.Output if signal in driven else _ir.PortDirection.Input
+            (clocks if signal in self.clocks else shared).append((signal, flow))
+        ports = []
+        for signal, flow in clocks:
+            ports.append((names.add(signal.name), signal, flow))
+        for name, signal, flow in declared:
+            # Whoever drives a member decides, as in Amaranth; the declared flow is for the undriven.
+            if signal in driven:
+                flow = _ir.PortDirection.Output
+            elif flow == _ir.PortDirection.Output and self._driven_outside(fragment, signal):
+                flow = _ir.PortDirection.Input
+            ports.append((name, signal, flow))
+        for signal, flow in shared:
+            ports.append((names.add(signal.name or "shared"), signal, flow))
+        return ports
+
+    def _driven_outside(self, fragment: Fragment, signal: _ast.Signal) -> bool:
+        return signal in self.driven[self.design.fragment] and signal not in self.driven[fragment]
+
+    def visit(self, fragment: Fragment, ports: list, name: str) -> ModuleSource:
+        """Lower one fragment, children first; equal ones end up as one entry of ``modules``."""
+        alone = Fragment(src_loc=fragment.src_loc)
+        alone.statements = fragment.statements
+        alone.domains = fragment.domains
+        children = []
+        instances = Namespace()
+        borrowed = _ast.SignalDict()
+        for index, (child, child_name, src_loc) in enumerate(fragment.subfragments):
+            if isinstance(child, _ir.RequirePosedge):
+                continue
+            if child_name is None:
+                child_name = f"{_class_name(child, 'u')}_{index}"
+            child_name = INSTANCE_MARK + instances.add(child_name)
+            if type(child) is not Fragment:
+                alone.add_subfragment(child, child_name, src_loc=src_loc)
+                continue
+            if self._is_empty(child):
+                continue
+            child_ports = self.interface(child)
+            module = self.visit(child, child_ports, child_name)
+            children.append(module.key)
+            child_ports = [port for port in child_ports if port[0] not in module.unused]
+            for port, signal, _flow in child_ports:
+                borrowed.setdefault(signal, f"{child_name.removeprefix(INSTANCE_MARK)}_{port}")
+            letter = {_ir.PortDirection.Input: "i", _ir.PortDirection.Output: "o"}
+            instance = Instance(
+                module.key, *((letter[flow], port, signal) for port, signal, flow in child_ports)
+            )
+            instance.domains = alone.domains
+            alone.add_subfragment(instance, child_name, src_loc=src_loc)
+        design = _ir.Design(alone, list(ports), hierarchy=("module",))
+        text, _name_map = rtlil.convert_fragment(design, emit_src=False)
+        text, unused = self._drop_unused_clocks(fragment, text, ports)
+        base_name, parameters, summary = _describe(fragment, name)
+        key = "hwgen_" + hashlib.sha256((base_name + "\n" + text).encode()).hexdigest()[:24]
+        if key not in self.modules:
+            self.modules[key] = ModuleSource(
+                key,
+                text,
+                base_name,
+                parameters,
+                summary,
+                tuple(children),
+                tuple(port for port, _signal, _flow in ports if port not in unused),
+            )
+            signal_names = design.fragments[alone].signal_names
+            own = _ast.SignalDict((signal, None) for _name, signal, _flow in ports)
+            self.modules[key].unused = unused
+            self.modules[key].borrowed = {
+                f"\\{signal_names[signal]}": wanted
+                for signal, wanted in borrowed.items()
+                if signal in signal_names and signal not in own and signal not in self.clocks
+            }
+        self.modules[key].count += 1
+        return self.modules[key]
+
+    def _drop_unused_clocks(self, fragment: Fragment, text: str, ports: list):
+        """Amaranth hands the reset to whatever has a clock, a memory for one; most of them have no use for it."""
+        unused = set()
+        if fragment is not self.design.fragment:
+            for port, signal, _flow in ports:
+                if signal in self.clocks:
+                    wire = re.compile(rf"^  wire .* input .*\\{re.escape(port)}$\n\n", re.M)
+                    without = wire.sub("", text)
+                    if not re.search(rf"\\{re.escape(port)}[ \n]", without):
+                        text = without
+                        unused.add(port)
+        return text, frozenset(unused)
+
+    def _is_empty(self, fragment: Fragment) -> bool:
+        """Tools take a module without contents for a black box."""
+        return not fragment.statements and all(
+            type(child) is Fragment and self._is_empty(child)
+            for child, _name, _src_loc in fragment.subfragments
+        )
+
+
+def _component(fragment: Fragment) -> object | None:
+    """The object that a user wrote, of those that the fragment was elaborated from."""
+    for origin in fragment.origins or ():
+        if isinstance(origin, (Module, _xfrm.TransformedElaboratable)):
+            continue
+        return origin
+    return None
+
+
+def _class_name(fragment: Fragment, default: str) -> str:
+    component = _component(fragment)
+    return default if component is None else snake_case(type(component).__name__)
+
+
+def _describe(fragment: Fragment, instance_name: str) -> tuple[str, dict, str]:
+    """Base name of the module, the parameters of its component, and the first line of its documentation."""
+    component = _component(fragment)
+    if component is None:
+        return plain(instance_name.removeprefix(INSTANCE_MARK)), {}, ""
+    kind = type(component)
+    summary = ""
+    if kind.__doc__ and not kind.__doc__.startswith(f"{kind.__name__}("):
+        paragraph = inspect.cleandoc(kind.__doc__).split("\n\n")[0]
+        summary = re.sub(r"\s+", " ", paragraph.splitlines()[0]).strip()
+    base_name = getattr(component, "verilog_name", None) or snake_case(kind.__name__)
+    parameters = {}
+    for parameter in inspect.signature(kind.__init__).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        for attribute in (parameter.name, f"_{parameter.name}"):
+            value = getattr(component, attribute, None)
+            if isinstance(value, (bool, int, str)):
+                parameters[parameter.name] = value
+                break
+    return plain(base_name), parameters, summary
+
+
+def _name_modules(modules: list[ModuleSource], top_name: str) -> None:
+    """Give each module its final name, the same from run to run."""
+    taken = Namespace([plain(top_name)])
+    modules[-1].name = plain(top_name)
+    families: dict[str, list[ModuleSource]] = {}
+    for module in modules[:-1]:
+        families.setdefault(module.base_name, []).append(module)
+    for base_name, family in families.items():
+        if len(family) == 1:
+            family[0].name = taken.add(base_name)
+            continue
+        differing = [
+            parameter
+            for parameter in family[0].parameters
+            if len({repr(module.parameters.get(parameter)) for module in family}) > 1
+        ]
+        for module in family:
+            suffix = "".join(
+                f"_{parameter}{_suffix_value(module.parameters.get(parameter))}"
+                for parameter in differing
+            )
+            module.name = taken.add(plain(base_name + suffix))
+
+
+def _suffix_value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, int):
+        return str(value).replace("-", "m")
+    return "" if value is None else f"_{value}"
