@@ -8,10 +8,11 @@ takes one token from each, and adds one to each counter in `post` when all it do
 
 from dataclasses import dataclass
 
-__all__ = ["HEADER", "INSTRUCTIONS", "INSTRUCTION_BITS", "TOKENS", "Field", "Instruction", "by_name"]
+__all__ = ["HEADER", "INSTRUCTIONS", "INSTRUCTION_BITS", "TOKENS", "TOKEN_BITS", "Field", "Instruction", "by_name"]
 
 INSTRUCTION_BITS = 256
 TOKENS = 16
+TOKEN_BITS = 8  # of a counter; a program that would count further is an error
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,7 @@ DRAIN = Instruction(
         Field("parameters", 12, "record of the block's first channel in the parameter memory"),
         Field("residual", 1, "adds Mb times the activation at the same channel and position of `residual_input`"),
         Field("residual_signed", 1, "the residual's activations are signed"),
-        Field("residual_input", 18, "word of the residual tile for the first channel and position"),
-        Field("residual_plane_stride", 18, "words from residual plane to residual plane"),
+        Field("residual_input", 18, "word of the residual tile for channel 0 and position 0; its planes lie as the output's do"),
         Field("low", 9, "lower clamp", signed=True),
         Field("high", 9, "upper clamp", signed=True),
     ),

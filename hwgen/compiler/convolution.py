@@ -1,0 +1,517 @@
+"""Convolutions to instructions: tiles of positions, blocks of channels, segments of weights."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..config import Config
+from ..errors import UserError
+from ..isa.packing import pack_records
+from .layer import Convolution
+from .memory import Buffers
+from .program import Builder, reads, writes
+from .spans import Span, spans
+from .transfer import copy_tensor, load_constants
+from .weights import pack_chunks, pack_thresholds
+
+__all__ = ["lower_convolution"]
+
+FULL_MASK = 255
+
+
+@dataclass(frozen=True)
+class Taps:
+    """Planes and kernel taps that one PASS covers, with the weights that belong to them."""
+
+    planes: range
+    kernel_rows: range
+    kernel_columns: range
+    mask: int
+    conditional: bool
+    weights: np.ndarray  # (chunk, slot, lane)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Output channels that share their input planes: all of them, unless the convolution has groups."""
+
+    channels: np.ndarray
+    planes: range
+
+
+def parts(layer: Convolution) -> list[Part]:
+    """Group the output channels of a grouped convolution by the input planes they need."""
+    lanes = layer.input.lanes
+    out_channels = layer.output.channels
+    if layer.groups == 1:
+        return [Part(np.arange(out_channels), range(layer.input.planes))]
+    per_in, per_out = layer.input.channels // layer.groups, out_channels // layer.groups
+    found: dict[tuple[int, int], list[int]] = {}
+    for group in range(layer.groups):
+        planes = (group * per_in // lanes, -(-(group + 1) * per_in // lanes))
+        found.setdefault(planes, []).extend(range(group * per_out, (group + 1) * per_out))
+    return [Part(np.array(channels), range(*planes)) for planes, channels in found.items()]
+
+
+def _dense_weights(layer: Convolution) -> np.ndarray:
+    """Weights over all input lanes: (out, planes * R, kernel rows, kernel columns), zero outside the group."""
+    out_channels, per_in = layer.weights.shape[:2]
+    full = np.zeros(
+        (out_channels, layer.input.planes * layer.input.lanes, *layer.weights.shape[2:]), np.int8
+    )
+    per_out = out_channels // layer.groups
+    for group in range(layer.groups):
+        rows = slice(group * per_out, (group + 1) * per_out)
+        full[rows, group * per_in : (group + 1) * per_in] = layer.weights[rows]
+    return full
+
+
+def _base_lanes(layer: Convolution) -> np.ndarray:
+    """For each input lane whether it belongs to the base pass of channel gating."""
+    lanes = np.zeros(layer.input.planes * layer.input.lanes, bool)
+    lanes[: layer.input.channels] = np.tile(layer.gate.base, layer.groups)
+    return lanes
+
+
+def _runs(planes: list[int]) -> Iterator[range]:
+    """Consecutive planes as ranges."""
+    start = None
+    for i, plane in enumerate(planes):
+        start = plane if start is None else start
+        if i + 1 == len(planes) or planes[i + 1] != plane + 1:
+            yield range(start, plane + 1)
+            start = None
+
+
+class _Lowering:
+    """One convolution on one configuration."""
+
+    def __init__(self, config: Config, builder: Builder, buffers: Buffers, layer: Convolution):
+        self.config, self.builder, self.buffers, self.layer = config, builder, buffers, layer
+        self.full = _dense_weights(layer)
+        self.kernel = layer.weights.shape[2:]
+        if layer.gate is not None and not config.array.gated:
+            raise UserError(
+                f"{layer.name}: configuration {config.name} has array.gated = false, this layer is gated"
+            )
+
+    # Which work in which pass
+
+    def segments(self, block: np.ndarray, planes: range, slots: int) -> list[Taps]:
+        """The passes of a block in order; those of the gate come before the conditional ones."""
+        gate = self.layer.gate
+        everything = self.full[block]
+        if gate is None:
+            return self._cover(everything, list(planes), slots, FULL_MASK, conditional=False)
+        if gate.base is None:
+            base = self._cover(everything, list(planes), slots, gate.high_mask, conditional=False)
+            rest = self._cover(
+                everything, list(planes), slots, FULL_MASK & ~gate.high_mask, conditional=True
+            )
+        else:
+            lanes = self.layer.input.lanes
+            chosen = _base_lanes(self.layer)
+            inside = {p: chosen[p * lanes : (p + 1) * lanes] for p in planes}
+            # A lane without a channel is in neither part; it must not make a plane conditional.
+            exists = np.arange(len(chosen)) < self.layer.input.channels
+            other = {p: (exists & ~chosen)[p * lanes : (p + 1) * lanes] for p in planes}
+            base_weights, rest_weights = everything.copy(), everything.copy()
+            base_weights[:, ~chosen] = 0
+            rest_weights[:, chosen] = 0
+            base_planes = [p for p in planes if inside[p].any()]
+            rest_planes = [p for p in planes if other[p].any()]
+            base = self._cover(base_weights, base_planes, slots, FULL_MASK, conditional=False)
+            rest = self._cover(rest_weights, rest_planes, slots, FULL_MASK, conditional=True)
+        return self._split_last(base) + rest
+
+    def _chunks(
+        self, weights: np.ndarray, planes: range, rows: range, columns: range
+    ) -> np.ndarray:
+        lanes = self.layer.input.lanes
+        picked = weights.reshape(len(weights), -1, lanes, *self.kernel)[
+            :, planes.start : planes.stop
+        ]
+        picked = picked[..., rows.start : rows.stop, columns.start : columns.stop]
+        # (slot, plane, lane, row, column) -> (plane, row, column, slot, lane)
+        return picked.transpose(1, 3, 4, 0, 2).reshape(-1, len(weights), lanes)
+
+    def _cover(
+        self, weights, planes: list[int], slots: int, mask: int, *, conditional: bool
+    ) -> list[Taps]:
+        rows, columns = (range(k) for k in self.kernel)
+        chunk_words = self.buffers.chunk_words(slots)
+        per_plane = len(rows) * len(columns) * chunk_words
+        room = self.buffers.segment_words
+        result = []
+        for run in _runs(planes):
+            if per_plane <= room:
+                step = room // per_plane
+                for first in range(run.start, run.stop, step):
+                    part = range(first, min(first + step, run.stop))
+                    result.append((part, rows, columns))
+                continue
+            # A plane's taps do not fit a segment: cut the kernel by rows, then by columns.
+            by_row = max(1, room // (len(columns) * chunk_words))
+            by_column = (
+                len(columns) if by_row > 1 else min(len(columns), max(1, room // chunk_words))
+            )
+            for plane in run:
+                for y in range(0, len(rows), by_row):
+                    for x in range(0, len(columns), by_column):
+                        part = (
+                            range(y, min(y + by_row, len(rows))),
+                            range(x, min(x + by_column, len(columns))),
+                        )
+                        result.append((range(plane, plane + 1), *part))
+        return [
+            Taps(p, y, x, mask, conditional, self._chunks(weights, p, y, x)) for p, y, x in result
+        ]
+
+    @staticmethod
+    def _split_last(base: list[Taps]) -> list[Taps]:
+        """Cut the last tap off: the gate is a pass of its own, so that only it waits for the tasks of the tile before."""
+        *front, last = base
+        pieces = []
+
+        def piece(planes, rows, columns, chunks):
+            if len(planes) and len(rows) and len(columns):
+                pieces.append(Taps(planes, rows, columns, last.mask, False, last.weights[chunks]))
+
+        rows, columns = last.kernel_rows, last.kernel_columns
+        per_row, per_plane = len(columns), len(rows) * len(columns)
+        start = (len(last.planes) - 1) * per_plane
+        plane = last.planes[-1:]
+        piece(last.planes[:-1], rows, columns, slice(0, start))
+        piece(plane, rows[:-1], columns, slice(start, start + per_plane - per_row))
+        piece(
+            plane,
+            rows[-1:],
+            columns[:-1],
+            slice(start + per_plane - per_row, start + per_plane - 1),
+        )
+        piece(plane, rows[-1:], columns[-1:], slice(start + per_plane - 1, start + per_plane))
+        return front + pieces
+
+    # Tiles
+
+    def tile_shape(self, slots: int) -> tuple[int, int]:
+        """Rows and columns of the largest tile that the accumulators and the activation buffer hold."""
+        layer, array = self.layer, self.config.array
+        per_cluster = array.rows // slots
+        if layer.gate is not None:
+            per_cluster = min(per_cluster, self.config.positions_per_cluster)
+        positions = per_cluster * array.clusters
+        columns = min(layer.output.columns, positions)
+        rows = min(layer.output.rows, positions // columns)
+        while self._tile_words(rows, columns) > self.buffers.tile_words:
+            if rows > 1:
+                rows -= 1
+            elif columns > 1:
+                columns -= 1
+            else:
+                raise UserError(
+                    f"{layer.name}: one output position needs {self._tile_words(1, 1)} words of the activation buffer, "
+                    f"{self.buffers.tile_words} are there; raise memory.activation_words"
+                )
+        # Even tiles: as many as needed, none much smaller than the others.
+        rows = -(-layer.output.rows // -(-layer.output.rows // rows))
+        columns = -(-layer.output.columns // -(-layer.output.columns // columns))
+        return rows, columns
+
+    def _tile_words(self, rows: int, columns: int) -> int:
+        layer = self.layer
+        seen = [
+            min((n - 1) * layer.stride + k, size)
+            for n, k, size in zip(
+                (rows, columns), self.kernel, (layer.input.rows, layer.input.columns), strict=True
+            )
+        ]
+        words = layer.input.planes * seen[0] * seen[1] + layer.output.planes * rows * columns
+        if layer.residual is not None:
+            words += layer.residual.planes * rows * columns
+        return words
+
+    # Instructions
+
+    def run(self) -> None:
+        """Emit the whole layer."""
+        layer, array = self.layer, self.config.array
+        blocks = []
+        for part in parts(layer):
+            size = array.engines * array.slots
+            count = -(-len(part.channels) // size)
+            each = -(-len(part.channels) // (count * array.engines)) * array.engines
+            for first in range(0, len(part.channels), each):
+                blocks.append((part.channels[first : first + each], part.planes))
+        self.blocks = [(self._deal(b), planes, -(-len(b) // array.engines)) for b, planes in blocks]
+        slots = max(s for _, _, s in self.blocks)
+        rows, columns = self.tile_shape(slots)
+        top, _, left, _ = layer.padding
+        down = spans(layer.output.rows, rows, self.kernel[0], layer.stride, top, layer.input.rows)
+        across = spans(
+            layer.output.columns, columns, self.kernel[1], layer.stride, left, layer.input.columns
+        )
+        self.plans = [self._plan(*block) for block in self.blocks]
+        self._records()
+        items = [item for y in down for x in across for item in self._tile(y, x)]
+        # Software pipelining: what the next item loads is asked for before this one computes.
+        if items:
+            items[0][0]()
+        for i, (_, compute) in enumerate(items):
+            if i + 1 < len(items):
+                items[i + 1][0]()
+            compute()
+
+    def _deal(self, block: np.ndarray) -> np.ndarray:
+        """Order of a block's channels over the slots: the densest go to the least loaded group that has room."""
+        density = self.layer.density
+        groups = self.config.groups
+        if self.layer.gate is None or density is None or groups == 1:
+            return block
+        per_group = self.config.array.group * -(-len(block) // self.config.array.engines)
+        if len(block) != per_group * groups:
+            return block
+        load, members = np.zeros(groups), [[] for _ in range(groups)]
+        for channel in block[np.argsort(-density[block], kind="stable")]:
+            open_groups = [g for g in range(groups) if len(members[g]) < per_group]
+            group = min(open_groups, key=lambda g: load[g])
+            members[group].append(channel)
+            load[group] += density[channel]
+        return np.concatenate([np.array(m, block.dtype) for m in members])
+
+    def _plan(self, block: np.ndarray, planes: range, slots: int):
+        """Segments of a block with their constants: (taps, words, offset of the constants, has thresholds)."""
+        config, builder = self.config, self.builder
+        plan = []
+        for number, taps in enumerate(self.segments(block, planes, slots)):
+            data = pack_chunks(config, taps.weights, slots)
+            thresholds = self.layer.gate is not None and number == 0
+            if thresholds:
+                data = pack_thresholds(config, self.layer.gate.threshold[block], slots) + data
+            word = config.weight_word_bits // 8
+            align = max(word, config.bus.data_width // 8)
+            plan.append((taps, len(data) // word, builder.constant(data, align), thresholds))
+        return plan
+
+    def _records(self) -> None:
+        """Constants of the drain, one record a slot of each block."""
+        layer = self.layer
+        self.record_offsets = []
+        for block, _, _ in self.blocks:
+            base = layer.gate.requantization if layer.gate is not None else layer.requantization
+            data = pack_records(
+                multiplier=layer.requantization.multiplier[block],
+                bias=layer.requantization.bias[block],
+                shift=layer.requantization.shift[block],
+                residual_multiplier=(
+                    layer.residual_multiplier[block]
+                    if layer.residual is not None
+                    else np.zeros(len(block), int)
+                ),
+                channel=block,
+                base_multiplier=base.multiplier[block],
+                base_bias=base.bias[block],
+                base_shift=base.shift[block],
+            )
+            self.record_offsets.append(self.builder.constant(data, 32))
+
+    def _tile(self, down: Span, across: Span):
+        """(loads, compute) for each segment of weights of a tile; closures, so that the caller orders them."""
+        layer, buffers = self.layer, self.buffers
+        input_words = layer.input.planes * down.seen * across.seen
+        output_words = layer.output.planes * down.size * across.size
+        last_plan = len(self.plans) - 1
+        where = {}
+
+        def load_tile():
+            where["input"] = buffers.activations.take(input_words)
+            copy_tensor(
+                self.builder,
+                "LOAD",
+                layer.name,
+                layer.input,
+                where["input"],
+                range(layer.input.planes),
+                range(down.low, down.high),
+                range(across.low, across.high),
+            )
+            if layer.residual is not None:
+                where["residual"] = buffers.activations.take(
+                    layer.residual.planes * down.size * across.size
+                )
+                copy_tensor(
+                    self.builder,
+                    "LOAD",
+                    layer.name,
+                    layer.residual,
+                    where["residual"],
+                    range(layer.residual.planes),
+                    range(down.first, down.last),
+                    range(across.first, across.last),
+                )
+            where["output"] = buffers.activations.take(output_words)
+
+        for number, plan in enumerate(self.plans):
+            for index, segment in enumerate(plan):
+                at = {}
+
+                def loads(number=number, index=index, segment=segment, at=at):
+                    if number == 0 and index == 0:
+                        load_tile()
+                    if index == 0:
+                        where[number] = self._load_records(number)
+                    at["weights"] = self._load_weights(segment)
+
+                def compute(number=number, index=index, segment=segment, at=at, plan=plan):
+                    if index == 0:
+                        buffers.next_bank()
+                    gate = self._is_gate(plan, index)
+                    self._pass(
+                        down, across, number, index, segment, at["weights"], where["input"], gate
+                    )
+                    if gate:
+                        self._drain(down, across, number, 1, where)
+                    if index + 1 == len(plan):
+                        self._drain(down, across, number, 2 if layer.gate is not None else 0, where)
+                        if number == last_plan:
+                            self._store(down, across, where["output"])
+
+                yield loads, compute
+
+    def _load_weights(self, segment) -> int:
+        _, words, offset, _ = segment
+        at, fresh = self.buffers.weights.place(offset, words)
+        if fresh:
+            load_constants(self.builder, self.layer.name, "weights", at, words, offset)
+        return at
+
+    def _load_records(self, number: int) -> int:
+        block = self.blocks[number][0]
+        offset = self.record_offsets[number]
+        at, fresh = self.buffers.parameters.place(offset, len(block))
+        if fresh:
+            load_constants(self.builder, self.layer.name, "parameters", at, len(block), offset)
+        return at
+
+    def _is_gate(self, plan: list, index: int) -> bool:
+        """Whether this segment is the last one of the base part."""
+        last_base = index + 1 == len(plan) or plan[index + 1][0].conditional
+        return self.layer.gate is not None and not plan[index][0].conditional and last_base
+
+    def _pass(
+        self,
+        down: Span,
+        across: Span,
+        number: int,
+        index: int,
+        segment,
+        weights: int,
+        buffer: int,
+        gate: bool,
+    ) -> None:
+        taps, words, _, thresholds = segment
+        layer, clusters = self.layer, self.config.array.clusters
+        slots = self.blocks[number][2]
+        bank = self.buffers.bank
+        plane_words = down.seen * across.seen
+        pad_top = down.pad - taps.kernel_rows.start
+        pad_left = across.pad - taps.kernel_columns.start
+        first_word = buffer + taps.planes.start * plane_words
+        accesses = [
+            reads("activations", first_word, first_word + len(taps.planes) * plane_words),
+            reads("weights", weights, weights + words),
+            writes("bank", bank),
+        ]
+        if gate:
+            accesses += [writes("bank", 1 - bank), writes("tasks"), writes("decisions")]
+        self.builder.add(
+            "PASS",
+            accesses,
+            f"{layer.name}: {'conditional' if taps.conditional else 'gate' if gate else 'base' if layer.gate else 'dense'} "
+            f"pass, block {number}, planes {taps.planes.start}-{taps.planes.stop - 1}",
+            first=index == 0,
+            thresholds=thresholds,
+            gate=gate,
+            conditional=taps.conditional,
+            bank=bank,
+            signed=layer.input.signed and bool(taps.mask & 128),
+            clear_counts=0,
+            mask=taps.mask,
+            slots=slots,
+            positions=down.size * across.size,
+            width=across.size,
+            step_rows=clusters // across.size,
+            step_columns=clusters % across.size,
+            planes=len(taps.planes),
+            kernel_rows=len(taps.kernel_rows),
+            kernel_columns=len(taps.kernel_columns),
+            stride=layer.stride,
+            in_rows=down.seen,
+            in_columns=across.seen,
+            pad_top=pad_top,
+            pad_left=pad_left,
+            input=first_word,
+            input_plane_stride=plane_words,
+            weights=weights,
+            chunks=len(taps.weights),
+        )
+
+    def _drain(self, down: Span, across: Span, number: int, source: int, where: dict) -> None:
+        layer = self.layer
+        block, _, slots = self.blocks[number]
+        positions = down.size * across.size
+        # A gate leaves the finished sums in the bank that it did not compute in.
+        bank = 1 - self.buffers.bank if source == 1 else self.buffers.bank
+        output = where["output"]
+        accesses = [
+            reads("bank", bank),
+            reads("parameters", where[number], where[number] + len(block)),
+            writes("activations", output, output + layer.output.planes * positions),
+        ]
+        if source:
+            accesses.append(reads("decisions" if source == 1 else "tasks"))
+        residual = where.get("residual", 0)
+        if layer.residual is not None:
+            accesses.append(
+                reads("activations", residual, residual + layer.residual.planes * positions)
+            )
+        self.builder.add(
+            "DRAIN",
+            accesses,
+            f"{layer.name}: drain {('all', 'finished', 'tasks')[source]}, block {number}",
+            bank=bank,
+            source=source,
+            slots=slots,
+            positions=positions,
+            channels=len(block),
+            output=output,
+            output_plane_stride=positions,
+            parameters=where[number],
+            residual=layer.residual is not None,
+            residual_signed=layer.residual is not None and layer.residual.signed,
+            residual_input=residual,
+            low=layer.low,
+            high=layer.high,
+        )
+
+    def _store(self, down: Span, across: Span, output: int) -> None:
+        layer = self.layer
+        rows, columns = range(down.first, down.last), range(across.first, across.last)
+        copy_tensor(
+            self.builder,
+            "STORE",
+            layer.name,
+            layer.output,
+            output,
+            range(layer.output.planes),
+            rows,
+            columns,
+        )
+
+
+def lower_convolution(
+    config: Config, builder: Builder, buffers: Buffers, layer: Convolution
+) -> None:
+    """Append the instructions of ``layer`` to ``builder``."""
+    _Lowering(config, builder, buffers, layer).run()

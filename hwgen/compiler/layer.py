@@ -1,0 +1,72 @@
+"""What the compiler needs to know of a layer, free of files and frameworks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .tensors import Tensor
+
+__all__ = ["Convolution", "Gate", "Requantization", "VectorLayer"]
+
+
+@dataclass(frozen=True)
+class Requantization:
+    """M, B, S for each output channel."""
+
+    multiplier: np.ndarray
+    bias: np.ndarray
+    shift: np.ndarray
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The decision of a gated layer.
+
+    Channel gating: ``base`` tells for each input channel (of a convolution group) whether it is in the base pass, and
+    ``high_mask`` is 255. Precision gating: ``base`` is None and ``high_mask`` the activation bits of the base pass.
+    """
+
+    threshold: np.ndarray
+    requantization: Requantization
+    base: np.ndarray | None = None
+    high_mask: int = 255
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution with everything that is fused into it. Weights (out, in / groups, kernel rows, kernel columns)."""
+
+    name: str
+    input: Tensor
+    output: Tensor
+    weights: np.ndarray
+    requantization: Requantization
+    low: int
+    high: int
+    stride: int = 1
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, bottom, left, right
+    groups: int = 1
+    gate: Gate | None = None
+    residual: Tensor | None = None
+    residual_multiplier: np.ndarray | None = None
+    density: np.ndarray | None = None  # expected share of fired outputs per channel, for dealing
+
+
+@dataclass(frozen=True)
+class VectorLayer:
+    """Pooling or addition. ``operation`` 0 maximum, 1 sum, 2 addition of ``second``."""
+
+    name: str
+    operation: int
+    input: Tensor
+    output: Tensor
+    kernel: tuple[int, int] = (1, 1)
+    stride: int = 1
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    second: Tensor | None = None
+    multiplier: int = 0
+    residual_multiplier: int = 0
+    bias: int = 0
+    shift: int = 1
+    low: int = 0
+    high: int = 0

@@ -1,0 +1,133 @@
+"""Programs, and the builder that finds out which instruction must wait for which.
+
+The units of the accelerator run their instructions in order, each at its own pace; only tokens order one unit's work after
+another's. Nobody sets tokens by hand here: an instruction declares which resources it reads and writes (words of the buffers,
+accumulator banks, bytes of memory), the builder finds the conflicts with earlier instructions of other units, and
+`finish` gives each ordered pair of units a counter. Since both ends run in order, the posts and waits of a pair match
+first to first.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from ..errors import UserError
+from ..isa.instructions import TOKENS, by_name
+
+__all__ = ["Access", "Builder", "Program", "Step", "reads", "writes"]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Words low to high-1 of a resource, read or written."""
+
+    resource: str
+    low: int
+    high: int
+    write: bool
+
+    def conflicts(self, other: "Access") -> bool:
+        """Whether the order of the two matters."""
+        return (self.write or other.write) and self.low < other.high and other.low < self.high
+
+
+def reads(resource: str, low: int = 0, high: int | None = None) -> Access:
+    """A read of words low to high-1 (one word if ``high`` is not given)."""
+    return Access(resource, low, low + 1 if high is None else high, False)
+
+
+def writes(resource: str, low: int = 0, high: int | None = None) -> Access:
+    """A write of words low to high-1 (one word if ``high`` is not given)."""
+    return Access(resource, low, low + 1 if high is None else high, True)
+
+
+@dataclass
+class Step:
+    """One instruction of a program; `wait` and `post` are sets of token counters."""
+
+    name: str
+    fields: dict[str, int]
+    note: str
+    after: dict[str, int] = field(
+        default_factory=dict
+    )  # unit -> number of its instruction, in that unit
+    wait: set[int] = field(default_factory=set)
+    post: set[int] = field(default_factory=set)
+
+    @property
+    def unit(self) -> str:
+        """The unit that runs it."""
+        return by_name(self.name).unit
+
+
+@dataclass
+class Program:
+    """Steps in fetch order, and the constants they load, from offset 0 of base register 0."""
+
+    steps: list[Step]
+    constants: bytes
+
+
+class Builder:
+    """Collects steps and their conflicts; see the module's text.
+
+    Members
+    -------
+    steps : list of Step
+        So far, in program order.
+    """
+
+    def __init__(self):
+        self.steps: list[Step] = []
+        self._units = defaultdict(list)  # unit -> its steps
+        self._live = defaultdict(list)  # resource -> [(access, unit, number in the unit)]
+        self._constants = bytearray()
+
+    def constant(self, data: bytes, align: int) -> int:
+        """Append bytes to the constants; returns their offset."""
+        self._constants += bytes(-len(self._constants) % align)
+        offset = len(self._constants)
+        self._constants += data
+        return offset
+
+    def add(self, name: str, accesses: list[Access], note: str = "", **fields: int) -> Step:
+        """Append an instruction that touches ``accesses``."""
+        step = Step(name, fields, note)
+        unit = step.unit
+        number = len(self._units[unit])
+        for access in accesses:
+            live = self._live[access.resource]
+            for other, other_unit, other_number in live:
+                if other_unit != unit and access.conflicts(other):
+                    step.after[other_unit] = max(step.after.get(other_unit, -1), other_number)
+            # What this access covers can be forgotten: whoever must wait for the old one will wait for this one.
+            live[:] = [
+                entry
+                for entry in live
+                if not (
+                    access.low <= entry[0].low
+                    and entry[0].high <= access.high
+                    and (access.write or (not entry[0].write and entry[1] == unit))
+                )
+            ]
+            live.append((access, unit, number))
+        self.steps.append(step)
+        self._units[unit].append(step)
+        return step
+
+    def finish(self) -> Program:
+        """Turn conflicts into tokens, end the program."""
+        counters: dict[tuple[str, str], int] = {}
+        waited = defaultdict(lambda: -1)  # (from, to) -> newest instruction already waited for
+        self.add("END", [], "end of the program")
+        for step in self.steps:
+            for unit, number in step.after.items():
+                pair = (unit, step.unit)
+                if number <= waited[pair]:
+                    continue
+                waited[pair] = number
+                counter = counters.setdefault(pair, len(counters))
+                if counter >= TOKENS:
+                    raise UserError(f"the program needs more than {TOKENS} token counters")
+                self._units[unit][number].post.add(counter)
+                step.wait.add(counter)
+        return Program(self.steps, bytes(self._constants))

@@ -1,0 +1,1 @@
+"""Programs without RTL: what they compute, and how long they take."""
