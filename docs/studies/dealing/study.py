@@ -1,21 +1,24 @@
 #!/usr/bin/env python3
 """Cycle-approximate study of the elastic array on real gate masks, before it is built.
 
-    python study.py MASKS.npz [--images 8] [--full] [--check]
+    python study.py MASKS.npz [--images 8] [--table NAME] [--check]
 
-MASKS.npz holds boolean arrays (image, channel, y, x): the gate decisions of 3x3 layers, stride 1, base pass on one eighth
-of as many input channels as there are output channels. Images from 32 on only profile the channels.
+MASKS.npz holds boolean arrays (image, channel, y, x): the gate decisions of 3x3 layers, stride 1,
+base pass on one eighth of as many input channels as there are output channels. Images from 32 on
+only profile the channels.
 
-The machine: G clusters, positions dealt interleaved; a cluster is a chain of c/D groups; a group is D engines in lockstep
-with one queue of Q vectors and one list of task rows of D tasks. A chunk is one tap of R = 8 input channels; its weights
-are broadcast to all clusters and double buffered. The conditional pass is simulated cycle by cycle (chain registers,
-queues, bank conflicts, weight loader); it repeats the same lists for every chunk, so 18 chunks are simulated and the rest
-extrapolated from the last nine (--check simulates all of them). The base pass is the same machine with constant work,
-every group Veff cycles a vector: it is counted in closed form (--check simulates that too). Tiles are separated by barriers,
-which is slightly pessimistic.
+The machine: G clusters, positions dealt interleaved; a cluster is a chain of c/D groups; a group is
+D engines in lockstep with one queue of Q vectors and one list of task rows of D tasks. A chunk is
+one tap of R = 8 input channels; its weights are broadcast to all clusters and double buffered. The
+conditional pass is simulated cycle by cycle (chain registers, queues, bank conflicts, weight
+loader); it repeats the same lists for every chunk, so 13 chunks are simulated and the rest
+extrapolated from the last nine (--check simulates all of them). The base pass is the same machine
+with constant work, every group Veff cycles a vector: it is counted in closed form (--check
+simulates that too). Tiles are separated by barriers, which is slightly pessimistic.
 
-"reached" is the ideal over the counted cycles, ideal = dense * (1/8 + 7/8 * density), dense = the same machine, the same
-tiles, no gate. Neither side counts the drain after the last tile of a layer; table 6 does.
+"reached" is the ideal over the counted cycles, ideal = dense * (1/8 + 7/8 * density), dense = the
+same machine, the same tiles, no gate. Neither side counts the drain after the last tile of a layer,
+except in the columns "+tail".
 """
 
 import argparse
@@ -30,7 +33,7 @@ TAPS = 9
 SLOTS_V = 16  # channels an engine can hold
 PIPELINE = 6  # cycles before a sum may be read again
 TURN = 8  # bubble between two passes: pipeline drained, decisions visible to the index decoder
-WARM, SIMULATED = 9, 18  # chunks: transient, total
+WARM, SIMULATED = 4, 13  # chunks: transient, total
 PROFILE_FROM = 32
 
 
@@ -51,16 +54,24 @@ class Machine:
     bus : int
         Bytes of weights broadcast in a cycle; 0: weights are never late.
     deal : str
-        Cluster of a position: ``raster`` (raster index mod G), ``diagonal`` (x+y mod G), ``knight`` (x+2y mod G), ``pairs``
-        (raster index // 2 mod G), ``quarters`` (contiguous parts of the tile).
+        Cluster of a position: ``raster`` (raster index mod G), ``diagonal`` (x+y mod G), ``knight``
+        (x+2y mod G), ``pairs`` (raster index // 2 mod G), ``quarters`` (contiguous parts of the
+        tile).
     bank : str
-        Bank of an activation vector: ``linear`` (address mod G), ``diagonal`` (x+y mod G), ``none`` (no conflicts).
+        Bank of an activation vector: ``linear`` (address mod G), ``diagonal`` (x+y mod G), ``none``
+        (no conflicts).
     assign : str
         Channels to groups: ``profile``, ``robin``, ``contiguous``, ``shuffle``, ``oracle``.
     skip_idle : bool
         The loader skips channels that have no task in the whole tile.
     lanes : int
         Requantizers of a cluster.
+    hand : str
+        Only with D = 1. The gate hands a task to the next engine of the ring, which holds the
+        weights of its predecessor too, when that engine's list is shorter: ``free`` always,
+        ``strict`` only if the next engine has no task of its own in that cycle (a list then grows
+        by at most one a cycle and never beyond the rows). ``open``: strict, but the last engine has
+        no next. Empty: tasks stay.
     """
 
     clusters: int = 4
@@ -75,6 +86,7 @@ class Machine:
     assign: str = "robin"
     skip_idle: bool = False
     lanes: int = 1
+    hand: str = ""
 
     @property
     def chain(self) -> int:
@@ -105,7 +117,7 @@ class Tile:
     last: bool = False  # last tile of a layer run: its tasks drain with nothing to hide behind
 
 
-# ------------------------------------------------------------------------------------------------ dealing
+# ------------------------------------------------------------------------------------------ dealing
 
 
 def deal_channels(machine: Machine, profile: np.ndarray, exact: np.ndarray) -> np.ndarray:
@@ -128,6 +140,25 @@ def deal_channels(machine: Machine, profile: np.ndarray, exact: np.ndarray) -> n
     return owner
 
 
+def hand_over(machine: Machine, fired: np.ndarray) -> np.ndarray:
+    """Tasks (G, P, engines) of each engine at each position for decisions (G, P, engines, Veff)."""
+    clusters, positions, engines, slots = fired.shape
+    length = np.zeros((clusters, engines), np.int32)
+    counts = np.zeros((clusters, positions, engines), np.int32)
+    for p in range(positions):
+        for v in range(slots):
+            now = fired[:, p, :, v]
+            moves = now & (np.roll(length, -1, 1) < length)
+            if machine.hand != "free":
+                moves &= ~np.roll(now, -1, 1)
+            if machine.hand == "open":
+                moves[:, -1] = False
+            arrives = (now & ~moves) + np.roll(moves, 1, 1).astype(np.int32)
+            length += arrives
+            counts[:, p] += arrives
+    return counts
+
+
 def deal_positions(machine: Machine, image, y, x, width: int) -> np.ndarray:
     """Cluster of each position of a tile."""
     g = machine.clusters
@@ -142,7 +173,7 @@ def deal_positions(machine: Machine, image, y, x, width: int) -> np.ndarray:
 
 
 def bank_of(machine: Machine, y, x, height: int, width: int) -> np.ndarray:
-    """Bank of each vector of a 3x3 window, -1 for padding. Images and planes start at bank 0 when H*W divides by G."""
+    """Bank of each vector of a 3x3 window, -1 for padding."""
     banks = []
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
@@ -185,12 +216,21 @@ def tiles_of(machine: Machine, name: str, masks: np.ndarray, images: int, batch:
                 cluster = deal_positions(machine, image[here], y[here], x[here], width)
                 order = [np.flatnonzero(cluster == g) for g in range(machine.clusters)]
                 share = max(map(len, order))
-                counts = mask.astype(np.int32) @ member
+                if machine.hand:
+                    fired_by = np.zeros((len(mask), machine.engines, slots), bool)
+                    for engine in range(machine.engines):
+                        own = np.flatnonzero(owner == engine)
+                        fired_by[:, engine, : len(own)] = mask[:, own]
+                    by_cluster = np.stack([padded(fired_by[o], share) for o in order])
+                    counts = hand_over(machine, by_cluster)
+                else:
+                    counts = mask.astype(np.int32) @ member
+                    counts = np.stack([padded(counts[o], share) for o in order])
                 banks = bank_of(machine, y[here], x[here], height, width)
                 active = int(mask.any(0).sum()) if machine.skip_idle else machine.engines * slots
                 tiles.append(
                     Tile(
-                        counts=np.stack([padded(counts[o], share) for o in order]),
+                        counts=counts,
                         banks=np.stack([padded(banks[o], share) for o in order]),
                         load=ceil(active * LANES_R / machine.bus) if machine.bus else 0,
                         base_rows=share * slots,
@@ -210,8 +250,8 @@ def pack(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pack tasks into rows as the gate does, for many lists at once.
 
-    ``counts``: (lists, positions). Returns the number of rows of each list and, for each row, how many vectors of the chunk must
-    have arrived before it and how many are done with after it.
+    ``counts``: (lists, positions). Returns the number of rows of each list and, for each row, how
+    many vectors of the chunk must have arrived before it and how many are done with after it.
     """
     lists, positions = counts.shape
     row, fill, sharing = (np.zeros(lists, np.int32) for _ in range(3))
@@ -236,7 +276,7 @@ def pack(
     return rows, need.cumsum(1), done.cumsum(1)
 
 
-# ------------------------------------------------------------------------------------------------ simulation
+# --------------------------------------------------------------------------------------- simulation
 
 
 @dataclass
@@ -279,9 +319,10 @@ def lists_of(machine: Machine, tiles: list[Tile]) -> Lists:
 def simulate(lists: Lists, queue: int, chunks: int = SIMULATED) -> np.ndarray:
     """Cycle at which every group of a tile has left chunk i: (N, chunks).
 
-    A row takes a cycle and waits for its vectors and for the weights of its chunk. A vector moves a stage a cycle if the queue
-    of the group it leaves has room, or that group has no task for it. All decisions use the state at the start of the cycle,
-    except that a stage may fill in the cycle it empties.
+    A row takes a cycle and waits for its vectors and for the weights of its chunk. A vector moves a
+    stage a cycle if the queue of the group it leaves has room, or that group has no task for it.
+    All decisions use the state at the start of the cycle, except that a stage may fill in the cycle
+    it empties.
     """
     n, g, j, length = lists.need.shape
     t = lists.want.shape[2]
@@ -357,7 +398,7 @@ def simulate(lists: Lists, queue: int, chunks: int = SIMULATED) -> np.ndarray:
     return finish
 
 
-# ------------------------------------------------------------------------------------------------ results
+# ------------------------------------------------------------------------------------------ results
 
 
 @dataclass
@@ -431,19 +472,26 @@ def mean_reached(results: dict[str, Result], tail: bool = False) -> float:
 
 
 def bits(machine: Machine, tags: bool) -> dict[str, int]:
-    """Memory bits of the array, without the activation banks."""
+    """Memory bits of the array, without the activation banks.
+
+    A tag is channel, operand select of a lane; a row adds how many positions end with it. A mask is
+    a bit an output, two with the ring (decision, and which of two engines a task came from), from
+    which the rows are made again for every chunk.
+    """
     engines = machine.clusters * machine.engines
     groups = engines // machine.group
-    tag = machine.group * (ceil(log2(machine.group * SLOTS_V)) + 1) + 2
+    served = machine.group * (2 if machine.hand else 1)  # engines whose channels an engine knows
+    tag = machine.group * (ceil(log2(served * SLOTS_V)) + 1) + 2
+    mask = 2 if machine.hand else 1
     return {
         "sums": engines * machine.rows * 32 * 2,
-        "weights": engines * machine.group * SLOTS_V * LANES_R * 8 * 2,
-        "lists": groups * machine.rows * tag if tags else engines * machine.rows,
+        "weights": engines * served * SLOTS_V * LANES_R * 8 * 2,
         "queues": groups * machine.queue * LANES_R * 8,
+        "lists": groups * machine.rows * tag if tags else engines * machine.rows * mask,
     }
 
 
-# ------------------------------------------------------------------------------------------------ tables
+# ------------------------------------------------------------------------------------------- tables
 
 SHAPES = [(4, 8, 1), (4, 8, 2), (4, 8, 4), (4, 8, 8), (8, 4, 2), (8, 4, 4), (2, 16, 4)]
 
@@ -458,55 +506,56 @@ class Study:
         return mean_reached(evaluate(machine, data or self.data, self.images, batch))
 
     def shapes(self):
-        """Array shape and rows; Q = 4, two positions a row, diagonal dealing, 32 bytes of weights a cycle."""
-        head(
-            self.shapes,
-            "(G,c,D)",
-            "rows",
-            "batch 1",
-            "batch 4",
-            "16x16",
-            "8x8",
-            "as briefed 1",
-            "as briefed 4",
-        )
-        for clusters, engines, group in SHAPES:
-            for rows in (128, 256, 512, 1024):
-                machine = Machine(clusters=clusters, engines=engines, group=group, rows=rows)
-                briefed = replace(machine, deal="raster", bus=16, assign="profile")
+        """Shape and rows; Q = 4, two positions a row, diagonal dealing, 32 B of weights a cycle."""
+        plain = ("raster, 16 B, batch 1", "raster, 16 B, batch 4")
+        head(self.shapes, "(G,c,D)", "rows", "batch 1", "batch 4", "16x16", "8x8", *plain)
+        for shape in SHAPES:
+            for rows in (128, 256, 512, 1024) if shape == (4, 8, 4) else (256, 512, 1024):
+                machine = Machine(*shape, rows=rows)
+                raster = replace(machine, deal="raster", bus=16, assign="profile")
                 results = evaluate(machine, self.data, self.images, 1)
-                large = np.mean(
-                    [results[k].reached() for k in results if self.data[k].shape[2] == 16]
-                )
-                small = np.mean(
-                    [results[k].reached() for k in results if self.data[k].shape[2] == 8]
-                )
+                sizes: dict[int, list[float]] = {16: [], 8: []}
+                for layer, result in results.items():
+                    sizes[self.data[layer].shape[2]].append(result.reached())
                 four = self.reached(machine, 4)
-                old = [self.reached(briefed, b) for b in (1, 4)] if rows == 512 else ["", ""]
-                line(machine.name(), rows, mean_reached(results), four, large, small, *old)
+                old = [self.reached(raster, b) for b in (1, 4)] if rows == 512 else ["", ""]
+                by_size = (float(np.mean(v)) for v in sizes.values())
+                line(machine.name(), rows, mean_reached(results), four, *by_size, *old)
 
     def queues(self):
         """Q, batch 1, 256 rows."""
         depths = (2, 3, 4, 8, 16)
         head(self.queues, "(G,c,D)", *(f"Q={q}" for q in depths))
-        for clusters, engines, group in SHAPES:
-            machine = Machine(clusters=clusters, engines=engines, group=group)
+        for shape in SHAPES:
+            machine = Machine(*shape)
             line(machine.name(), *(self.reached(replace(machine, queue=q)) for q in depths))
 
+    def ring(self):
+        """D = 1, but the gate may hand a task to the next engine of a ring (batch 1)."""
+        head(self.ring, "hand-over", "Q=2", "Q=3", "Q=4", "Q=8")
+        for hand in ("", "open", "strict", "free"):
+            machine = Machine(group=1, hand=hand)
+            reached = (self.reached(replace(machine, queue=q)) for q in (2, 3, 4, 8))
+            line(hand or "none", *reached)
+        head(self.ring, "strict: (G,c)", "rows", "batch 1", "batch 4", "batch 1, raster, 16 B")
+        for clusters, engines, rows in ((4, 8, 256), (4, 8, 512), (8, 4, 256), (2, 16, 256)):
+            machine = Machine(clusters, engines, 1, rows, hand="strict")
+            raster = replace(machine, deal="raster", bus=16)
+            cells = self.reached(machine), self.reached(machine, 4), self.reached(raster)
+            line((clusters, engines), rows, *cells)
+
     def rows_shared(self):
-        """Positions whose tasks may share a row (any: unlimited queue, the upper bound), batch 1, 256 rows."""
+        """Positions that may share a row (any: unlimited queue, a bound); batch 1, 256 rows."""
         head(self.rows_shared, "(G,c,D)", "1", "2", "3", "any")
         for group in (2, 4, 8):
             machine = Machine(group=group)
-            line(
-                machine.name(), *(self.reached(replace(machine, straddle=s)) for s in (1, 2, 3, 0))
-            )
+            variants = (replace(machine, straddle=s) for s in (1, 2, 3, 0))
+            line(machine.name(), *map(self.reached, variants))
 
     def positions(self):
-        """Positions to clusters, and vectors to banks; (4,8,4), batch 1. 14, 7: the same masks cropped to odd sizes."""
-        crop = {
-            k: m[:, :, : m.shape[2] * 7 // 8, : m.shape[3] * 7 // 8] for k, m in self.data.items()
-        }
+        """Positions to clusters, vectors to banks; (4,8,4), batch 1. 14, 7: cropped masks."""
+        size = {name: masks.shape[2] * 7 // 8 for name, masks in self.data.items()}
+        crop = {name: self.data[name][:, :, :n, :n] for name, n in size.items()}
         head(self.positions, "dealing", "linear", "diagonal", "none", "14, 7 linear", "14, 7 none")
         for deal in ("raster", "diagonal", "knight", "pairs", "quarters"):
             machine = Machine(deal=deal)
@@ -525,15 +574,10 @@ class Study:
             line(machine.name(), *(self.reached(replace(machine, assign=w)) for w in ways))
 
     def weights(self):
-        """Bytes of weights broadcast a cycle against density; (4,8,4), 256 rows. Masks thinned, or joined with another image's."""
+        """Bytes of weights a cycle against density (masks thinned or joined); (4,8,4), 256 rows."""
         widths = (8, 16, 24, 32, 64, 0)
-        head(
-            self.weights,
-            "layers",
-            "density",
-            "batch",
-            *(f"{w} B" if w else "never late" for w in widths),
-        )
+        columns = (f"{w} B" if w else "never late" for w in widths)
+        head(self.weights, "layers", "density", "batch", *columns)
         rng = np.random.default_rng(2)
         small = {k: m for k, m in self.data.items() if m.shape[2] == 8}
         large = {k: m for k, m in self.data.items() if m.shape[2] == 16}
@@ -550,67 +594,53 @@ class Study:
                 data = {k: m | np.roll(m, 1, axis=0) for k, m in layers.items()}
             else:
                 data = {k: m & (rng.random(m.shape) < factor) for k, m in layers.items()}
-            density = np.mean([m[: self.images].mean() for m in data.values()])
+            density = float(np.mean([m[: self.images].mean() for m in data.values()]))
             machine = Machine(rows=512 if batch > 1 else 256)
-            line(
-                label,
-                float(density),
-                batch,
-                *(self.reached(replace(machine, bus=w), batch, data) for w in widths),
-            )
+            reached = (self.reached(replace(machine, bus=w), batch, data) for w in widths)
+            line(label, density, batch, *reached)
         skipped = self.reached(Machine(bus=16, skip_idle=True), data=small)
         print(f"16 B, 8x8, channels without any task in the tile not loaded: {skipped:.3f}")
 
     def limits(self):
-        """What limits: cycles of a conditional chunk as a part of the dense chunk, each step adding one cause; batch 1."""
-        head(
-            self.limits, "machine", "layer", "all busy", "rows", "+groups", "+clusters", "+weights", "simulated",
-            "reached", "+tail", "tail/layer", "longest list",
-        )  # fmt: skip
+        """What limits: conditional / dense cycles of a chunk, each step adds one cause; batch 1."""
+        causes = ("all busy", "rows", "+groups", "+clusters", "+weights", "simulated")
+        rest = ("reached", "+tail", "tail/layer", "longest list")
+        head(self.limits, "machine", "layer", *causes, *rest)
         machines = {
-            "briefed, 512 rows": Machine(deal="raster", bus=16, rows=512),
-            "chosen": Machine(),
-            "chosen, D=2": Machine(group=2),
+            "D=4, raster, 16 B, 512 rows": Machine(deal="raster", bus=16, rows=512),
+            "D=4": Machine(),
+            "D=2": Machine(group=2),
+            "ring": Machine(group=1, hand="strict"),
         }
+        stalls = 0.0
         for label, machine in machines.items():
             for layer, r in evaluate(machine, self.data, self.images, 1).items():
                 steps = (r.ideal, r.packed, r.grouped, r.clustered, r.loaded, r.chunk_cycles)
-                line(
-                    label,
-                    layer,
-                    *(s / r.work for s in steps),
-                    r.reached(),
-                    r.reached(True),
-                    r.tail / r.counted,
-                    r.longest,
-                )
-        print(
-            "drain stalls in the passes: 0 cycles"
-            if not self.stalls()
-            else f"drain stalls: {self.stalls()} cycles"
-        )
-
-    def stalls(self) -> float:
-        return sum(r.drain_stall for r in evaluate(Machine(), self.data, self.images, 1).values())
+                shares = (s / r.work for s in steps)
+                tail = r.tail / r.counted
+                line(label, layer, *shares, r.reached(), r.reached(True), tail, r.longest)
+                stalls += r.drain_stall
+        print(f"cycles in which a pass waits for the drain of another: {stalls:.0f}")
 
     def memories(self):
-        """Memory in kbit, without activation banks; extra over the same array without gate (D = 1, no lists)."""
-        head(
-            self.memories, "(G,c,D)", "rows", "sums", "weights", "queues", "tags", "bits/output", "masks", "bits/output",
-            "extra, tags", "extra, masks",
-        )  # fmt: skip
-        for shape in SHAPES[:4]:
+        """Memory in kbit, no activations; extra over sums and weights of the array without gate."""
+        stores = ("sums", "weights", "queues", "tags", "bits/output", "masks", "bits/output")
+        head(self.memories, "(G,c,D)", "rows", *stores, "extra, tags", "extra, masks")
+        grouped = [Machine(group=d) for d in (1, 2, 4, 8)]
+        for machine in (Machine(group=1, hand="strict"), *grouped):
             for rows in (256, 512):
-                machine = Machine(clusters=shape[0], engines=shape[1], group=shape[2], rows=rows)
-                plain = bits(replace(machine, group=1), tags=False)
-                base = plain["sums"] + plain["weights"] + plain["queues"]
-                tags, masks = (bits(machine, tags=t) for t in (True, False))
-                outputs = shape[0] * shape[1] * rows
-                line(
-                    machine.name(), rows, *(f"{tags[k] / 1024:.0f}" for k in ("sums", "weights", "queues", "lists")),
-                    f"{tags['lists'] / outputs:.2f}", f"{masks['lists'] / 1024:.0f}", f"{masks['lists'] / outputs:.2f}",
-                    sum(tags.values()) / base - 1, sum(masks.values()) / base - 1,
-                )  # fmt: skip
+                sized = replace(machine, rows=rows)
+                plain = bits(replace(sized, group=1, hand=""), tags=False)
+                base = plain["sums"] + plain["weights"]
+                kinds = [bits(sized, tags=t) for t in (True, False)]
+                cells = [f"{kinds[0][k] / 1024:.0f}" for k in ("sums", "weights", "queues")]
+                for kind in kinds:
+                    per_output = kind["lists"] / (sized.clusters * sized.engines * rows)
+                    cells += [f"{kind['lists'] / 1024:.0f}", f"{per_output:.2f}"]
+                for kind in kinds:
+                    extra = sum(kind.values()) - base
+                    cells.append(f"{extra / 1024:.0f} ({extra / base:.0%})")
+                line(machine.name() + (" ring" if machine.hand else ""), rows, *cells)
 
 
 def head(table, *columns: str):
@@ -619,37 +649,33 @@ def head(table, *columns: str):
 
 
 def line(*cells):
-    print(
-        "|",
-        " | ".join(f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells),
-        "|",
-        flush=True,
-    )
+    texts = (f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells)
+    print("|", " | ".join(texts), "|", flush=True)
 
 
 def check(data: dict[str, np.ndarray], images: int):
     """What the tables take for granted, simulated in full."""
-    for machine in (
-        Machine(),
-        Machine(group=1),
-        Machine(clusters=8, engines=4),
-        Machine(straddle=1),
-    ):
-        for result in evaluate(
-            machine, {k: np.ones_like(m) for k, m in data.items()}, 1, 1
-        ).values():
+    ones = {name: np.ones_like(masks) for name, masks in data.items()}
+    ring = Machine(group=1, hand="strict")
+    for machine in (Machine(), ring, Machine(clusters=8, engines=4), Machine(straddle=1)):
+        for result in evaluate(machine, ones, 1, 1).values():
             if result.chunk_cycles != result.work:
-                raise AssertionError(
-                    f"{machine}: a dense chunk takes {result.chunk_cycles}, not {result.work} cycles"
-                )
-        short, whole = (
-            mean_reached(evaluate(machine, data, images, 1, all_chunks=a)) for a in (False, True)
-        )
+                taken, due = result.chunk_cycles, result.work
+                raise AssertionError(f"{machine}: a dense chunk takes {taken}, not {due} cycles")
+        runs = [evaluate(machine, data, images, 1, all_chunks=a) for a in (False, True)]
+        short, whole = map(mean_reached, runs)
+        result = f"{machine.name()}: extrapolated {short:.4f}, all chunks {whole:.4f}"
         if abs(short - whole) > 0.005:
-            raise AssertionError(f"{machine}: extrapolated {short:.4f}, all chunks {whole:.4f}")
-        print(
-            f"{machine.name()} straddle {machine.straddle}: dense exact; extrapolated {short:.4f}, all chunks {whole:.4f}"
-        )
+            raise AssertionError(result)
+        print(f"dense exact; {result}")
+    for name, masks in (*data.items(), *ones.items()):
+        kept, moved = (tiles_of(m, name, masks, 2, 1) for m in (replace(ring, hand=""), ring))
+        for before, after in zip(kept, moved, strict=True):
+            if (before.counts.sum((1, 2)) != after.counts.sum((1, 2))).any():
+                raise AssertionError(f"{name}: the ring loses tasks")
+            if after.counts.sum(1).max() > after.base_rows:
+                raise AssertionError(f"{name}: a list of the ring overflows")
+    print("ring: nothing lost, no list longer than the rows")
     counts = np.random.default_rng(3).integers(0, 9, (64, 40)).astype(np.int32)
     for width in (1, 2, 4, 8):
         for straddle in (1, 2, 3, 0):
@@ -687,6 +713,7 @@ def main():
     tables = [
         "shapes",
         "queues",
+        "ring",
         "rows_shared",
         "positions",
         "channels",
