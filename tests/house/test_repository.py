@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from hwgen.config import load, shipped_names
+from hwgen.errors import UserError
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -82,3 +85,34 @@ def test_the_lock_names_no_build_of_torch():
     assert "torch==2.13.0\n" in lock
     assert "+" not in lock.replace("+cpu, +cu", "")
     assert "nvidia" not in lock
+
+
+class TestReadme:
+    README = (ROOT / "README.md").read_text()
+
+    def test_names_the_shipped_configurations(self):
+        table = self.README.partition("## Configurations")[2].partition("\n## ")[0]
+        assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == shipped_names()
+
+    def test_its_configuration_loads(self, tmp_path):
+        path = tmp_path / "readme.toml"
+        path.write_text(re.search(r"```toml\n(.*?)```", self.README, re.DOTALL)[1])
+        assert load(path).array.engines == 4
+
+    def test_its_mistake_is_the_one_that_is_shown(self):
+        name, setting, expected = re.search(
+            r'CONFIG=(\w+) SET="(.*?=7)"\nhwgen: (.*)\n', self.README
+        ).groups()
+        with pytest.raises(UserError) as caught:
+            load(name, [setting])
+        assert str(caught.value) == expected
+
+    def test_its_targets_exist(self):
+        makefile = (ROOT / "Makefile").read_text()
+        for target in re.findall(r"^\$ make (\w+)", self.README, re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+    @pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")))
+    def test_links_of_every_page_lead_somewhere(self, page):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), target
