@@ -1,0 +1,123 @@
+"""The drain of a cluster: commands to its groups, lanes for their sums."""
+
+from amaranth import *
+from amaranth.hdl import unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import ceil_log2
+
+from ...config import Config
+from ..commands import drain_command, drain_item, instruction_layout
+from .lane import DrainLane, byte_write
+from .records import record_write
+
+__all__ = ["Drain"]
+
+
+class Drain(wiring.Component):
+    """Runs DRAIN instructions on the groups of a cluster, one at a time.
+
+    Each of ``config.drain.lanes`` lanes serves an equal share of the groups; more lanes than groups are not built.
+
+    Members
+    -------
+    cluster : In
+        Number of the cluster; a constant.
+    command : In(stream(DRAIN))
+        Accepted when idle.
+    done : Out(1)
+        Strobe: all bytes of the instruction are written.
+    group_commands : Array of Out(stream(drain_command))
+        To the groups.
+    items : Array of In(stream(drain_item))
+        From the groups.
+    requests, residuals, writes : Array of stream
+        Ports of the activation buffer, one of each a lane.
+    record_valid, record : In
+        From the load unit.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        lanes = self.lanes(config)
+        words = ceil_log2(config.array.clusters * config.memory.activation_words)
+        super().__init__(
+            {
+                "cluster": In(max(1, ceil_log2(config.array.clusters))),
+                "command": In(stream.Signature(instruction_layout("DRAIN"))),
+                "done": Out(1),
+                "group_commands": Out(stream.Signature(drain_command(config))).array(config.groups),
+                "items": In(stream.Signature(drain_item(config))).array(config.groups),
+                "requests": Out(stream.Signature(unsigned(words))).array(lanes),
+                "residuals": In(stream.Signature(unsigned(8 * config.array.lanes))).array(lanes),
+                "writes": Out(stream.Signature(byte_write(config))).array(lanes),
+                "record_valid": In(1),
+                "record": In(record_write(config)),
+            }
+        )
+
+    @staticmethod
+    def lanes(config: Config) -> int:
+        """Lanes that are built."""
+        return min(config.drain.lanes, config.groups)
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        lanes = self.lanes(config)
+        share = config.groups // lanes
+
+        command = Signal(instruction_layout("DRAIN"))
+        busy = Signal()
+        start = Signal()
+        m.d.comb += self.command.ready.eq(~busy)
+        with m.If(self.command.valid & ~busy):
+            m.d.sync += [command.eq(self.command.payload), busy.eq(1), start.eq(1)]
+        with m.Else():
+            m.d.sync += start.eq(0)
+
+        # Positions p with p mod G == cluster: ceil((positions - cluster) / G) of them.
+        clusters = config.array.clusters
+        positions = Signal(14)
+        m.d.comb += positions.eq(
+            (command.positions + (clusters - 1 - self.cluster)) >> ceil_log2(clusters)
+        )
+        for n, group in enumerate(self.group_commands):
+            asked = Signal(name=f"asked_{n}")
+            m.d.comb += [
+                group.valid.eq(asked),
+                group.payload.bank.eq(command.bank),
+                group.payload.source.eq(command.source),
+                group.payload.slots.eq(command.slots),
+                group.payload.positions.eq(positions),
+            ]
+            with m.If(start):
+                m.d.sync += asked.eq(1)
+            with m.Elif(group.ready):
+                m.d.sync += asked.eq(0)
+
+        open_lanes = Signal(lanes)
+        for n in range(lanes):
+            lane = DrainLane(config, groups=share)
+            m.submodules[f"lane{n}"] = lane
+            m.d.comb += [
+                lane.start.eq(start),
+                lane.command.eq(command),
+                lane.cluster.eq(self.cluster),
+                lane.group.eq(n * share),
+                lane.record_valid.eq(self.record_valid),
+                lane.record.eq(self.record),
+            ]
+            for k in range(share):
+                connect(m, flipped(self.items[n * share + k]), lane.items[k])
+            connect(m, lane.request, flipped(self.requests[n]))
+            connect(m, flipped(self.residuals[n]), lane.residual)
+            connect(m, lane.write, flipped(self.writes[n]))
+            with m.If(start):
+                m.d.sync += open_lanes[n].eq(1)
+            with m.Elif(lane.done):
+                m.d.sync += open_lanes[n].eq(0)
+        m.d.comb += self.done.eq(busy & ~start & (open_lanes == 0))
+        with m.If(self.done):
+            m.d.sync += busy.eq(0)
+        return m
