@@ -1,0 +1,16 @@
+"""Dot product units: the only part of an engine that knows how numbers are multiplied."""
+
+from ...config import Config
+from .base import Mac
+from .parallel import ParallelMac
+from .serial import SerialMac
+
+__all__ = ["KINDS", "Mac", "ParallelMac", "SerialMac", "create"]
+
+KINDS = {"parallel": ParallelMac, "serial": SerialMac}
+"""Unit for each value of ``array.mac``. A new unit is a subclass of :class:`Mac` and a line here."""
+
+
+def create(config: Config) -> Mac:
+    """The unit that the configuration asks for."""
+    return KINDS[config.array.mac](lanes=config.array.lanes)

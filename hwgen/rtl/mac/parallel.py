@@ -1,0 +1,47 @@
+"""A multiplier for each lane."""
+
+from amaranth import *
+
+from .adder_tree import AdderTree
+from .base import OPERAND_BITS, Mac
+
+__all__ = ["ParallelMac"]
+
+PRODUCT_BITS = 2 * OPERAND_BITS
+
+
+class ParallelMac(Mac):
+    """:class:`Mac` with ``lanes`` multipliers of 9 x 8 bits: a dot product a cycle.
+
+    Stages: operands, products, adder tree. A ninth bit makes an activation signed or unsigned, so that an FPGA
+    uses one small multiplier block a lane for both.
+    """
+
+    @property
+    def latency(self) -> int:
+        return 2 + AdderTree.latency_of(self.lanes)
+
+    @property
+    def interval(self) -> int:
+        return 1
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.tree = tree = AdderTree(terms=self.lanes, width=PRODUCT_BITS)
+
+        products = []
+        for lane in range(self.lanes):
+            a = self.i_activations.word_select(lane, OPERAND_BITS)
+            w = self.i_weights.word_select(lane, OPERAND_BITS)
+            activation = Signal(signed(OPERAND_BITS + 1), name=f"activation{lane}", reset_less=True)
+            weight = Signal(signed(OPERAND_BITS), name=f"weight{lane}", reset_less=True)
+            product = Signal(signed(PRODUCT_BITS), name=f"product{lane}", reset_less=True)
+            with m.If(self.i_start):
+                m.d.sync += [
+                    activation.eq(Cat(a, a[-1] & self.i_signed).as_signed()),
+                    weight.eq(w.as_signed()),
+                ]
+            m.d.sync += product.eq(activation * weight)
+            products.append(product)
+        m.d.comb += [tree.i.eq(Cat(products)), self.o_sum.eq(tree.o)]
+        return m
