@@ -11,7 +11,7 @@ The machine: G clusters, positions dealt interleaved; a cluster is a chain of c/
 D engines in lockstep with one queue of Q vectors and one list of task rows of D tasks. A chunk is
 one tap of R = 8 input channels; its weights are broadcast to all clusters and double buffered. The
 conditional pass is simulated cycle by cycle (chain registers, queues, bank conflicts, weight
-loader); it repeats the same lists for every chunk, so 13 chunks are simulated and the rest
+loader); it repeats the same lists for every chunk, so 13 or 18 chunks are simulated and the rest
 extrapolated from the last nine (--check simulates all of them). The base pass is the same machine
 with constant work, every group Veff cycles a vector: it is counted in closed form (--check
 simulates that too). Tiles are separated by barriers, which is slightly pessimistic.
@@ -33,7 +33,8 @@ TAPS = 9
 SLOTS_V = 16  # channels an engine can hold
 PIPELINE = 6  # cycles before a sum may be read again
 TURN = 8  # bubble between two passes: pipeline drained, decisions visible to the index decoder
-WARM, SIMULATED = 4, 13  # chunks: transient, total
+WARM = 4  # chunks before the pace is steady
+WARM_RASTER = 9  # clusters that drift into each other's banks take longer
 PROFILE_FROM = 32
 
 
@@ -316,7 +317,7 @@ def lists_of(machine: Machine, tiles: list[Tile]) -> Lists:
     )
 
 
-def simulate(lists: Lists, queue: int, chunks: int = SIMULATED) -> np.ndarray:
+def simulate(lists: Lists, queue: int, chunks: int) -> np.ndarray:
     """Cycle at which every group of a tile has left chunk i: (N, chunks).
 
     A row takes a cycle and waits for its vectors and for the weights of its chunk. A vector moves a
@@ -437,14 +438,15 @@ def evaluate(
             )
     results = {name: Result() for name in data}
     queue = machine.queue if machine.straddle else 1 << 20
+    warm = WARM_RASTER if machine.deal == "raster" else WARM
     for tiles in by_size.values():
         lists = lists_of(machine, tiles)
-        finish = simulate(lists, queue, tiles[0].chunks * 7 // 8 if all_chunks else SIMULATED)
+        finish = simulate(lists, queue, tiles[0].chunks * 7 // 8 if all_chunks else warm + TAPS)
         for i, tile in enumerate(tiles):
             base_chunks = tile.chunks // 8
             conditional_chunks = tile.chunks - base_chunks
-            period = (finish[i, -1] - finish[i, WARM - 1]) / (finish.shape[1] - WARM)
-            conditional = finish[i, WARM - 1] + period * (conditional_chunks - WARM)
+            period = (finish[i, -1] - finish[i, warm - 1]) / (finish.shape[1] - warm)
+            conditional = finish[i, warm - 1] + period * (conditional_chunks - warm)
             fill = machine.chain + TURN
             tasks = tile.counts.sum((1, 2))
             waits = max(0, tile.finished.max() / machine.lanes - conditional)
@@ -657,7 +659,7 @@ def check(data: dict[str, np.ndarray], images: int):
     """What the tables take for granted, simulated in full."""
     ones = {name: np.ones_like(masks) for name, masks in data.items()}
     ring = Machine(group=1, hand="strict")
-    for machine in (Machine(), ring, Machine(clusters=8, engines=4), Machine(straddle=1)):
+    for machine in (Machine(), ring, Machine(clusters=8, engines=4), Machine(deal="raster")):
         for result in evaluate(machine, ones, 1, 1).values():
             if result.chunk_cycles != result.work:
                 taken, due = result.chunk_cycles, result.work
