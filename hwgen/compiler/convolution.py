@@ -301,18 +301,9 @@ class _Lowering:
         for block, _, _ in self.blocks:
             base = layer.gate.requantization if layer.gate is not None else layer.requantization
             data = pack_records(
-                multiplier=layer.requantization.multiplier[block],
-                bias=layer.requantization.bias[block],
-                shift=layer.requantization.shift[block],
-                residual_multiplier=(
-                    layer.residual_multiplier[block]
-                    if layer.residual is not None
-                    else np.zeros(len(block), int)
-                ),
                 channel=block,
-                base_multiplier=base.multiplier[block],
-                base_bias=base.bias[block],
-                base_shift=base.shift[block],
+                **layer.requantization.records(block),
+                **base.records(block, "base_"),
             )
             self.record_offsets.append(self.builder.constant(data, 32))
 

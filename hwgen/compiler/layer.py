@@ -11,11 +11,24 @@ __all__ = ["Convolution", "Gate", "Requantization", "VectorLayer"]
 
 @dataclass(frozen=True)
 class Requantization:
-    """M, B, S for each output channel."""
+    """M, B, S for each output channel, and Mb where a residual is added."""
 
     multiplier: np.ndarray
     bias: np.ndarray
     shift: np.ndarray
+    residual_multiplier: np.ndarray | None = None
+
+    def records(self, channels: np.ndarray, prefix: str = "") -> dict[str, np.ndarray]:
+        """The fields of the parameter records of ``channels``, named with ``prefix``."""
+        residual = self.residual_multiplier
+        return {
+            prefix + "multiplier": self.multiplier[channels],
+            prefix + "bias": self.bias[channels],
+            prefix + "shift": self.shift[channels],
+            prefix + "residual_multiplier": (
+                np.zeros(len(channels), np.int64) if residual is None else residual[channels]
+            ),
+        }
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,6 @@ class Convolution:
     groups: int = 1
     gate: Gate | None = None
     residual: Tensor | None = None
-    residual_multiplier: np.ndarray | None = None
     density: np.ndarray | None = None  # expected share of fired outputs per channel, for dealing
 
 
@@ -64,9 +76,6 @@ class VectorLayer:
     stride: int = 1
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     second: Tensor | None = None
-    multiplier: int = 0
-    residual_multiplier: int = 0
-    bias: int = 0
-    shift: int = 1
+    requantization: Requantization | None = None  # of one channel; all channels share it
     low: int = 0
     high: int = 0

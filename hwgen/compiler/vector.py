@@ -1,15 +1,20 @@
 """Pooling and addition to instructions of the vector unit."""
 
+import numpy as np
+
 from ..config import Config
 from ..errors import UserError
 from ..isa.packing import pack_records
-from .layer import VectorLayer
+from .layer import Requantization, VectorLayer
 from .memory import Buffers
 from .program import Builder, reads, writes
 from .spans import spans
 from .transfer import copy_tensor, load_constants
 
 __all__ = ["lower_vector"]
+
+# Operation 0 does not requantize; the record is never read.
+IDENTITY = Requantization(np.ones(1, int), np.zeros(1, int), np.ones(1, int))
 
 
 def _tile(layer: VectorLayer, buffers: Buffers) -> tuple[int, int]:
@@ -39,18 +44,10 @@ def lower_vector(config: Config, builder: Builder, buffers: Buffers, layer: Vect
         raise UserError(
             f"{layer.name}: configuration {config.name} has drain.pool = false, no vector unit"
         )
+    own = layer.requantization or IDENTITY
+    only = np.zeros(1, int)
     offset = builder.constant(
-        pack_records(
-            multiplier=[layer.multiplier],
-            bias=[layer.bias],
-            shift=[layer.shift],
-            residual_multiplier=[layer.residual_multiplier],
-            channel=[0],
-            base_multiplier=[0],
-            base_bias=[0],
-            base_shift=[1],
-        ),
-        32,
+        pack_records(channel=only, **own.records(only), **own.records(only, "base_")), 32
     )
     planes, rows = _tile(layer, buffers)
     top, _, left, _ = layer.padding

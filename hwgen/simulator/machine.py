@@ -206,7 +206,7 @@ class Machine:
             f["low"],
             f["high"],
             residual=residual,
-            residual_multiplier=column("residual_multiplier"),
+            residual_multiplier=column(path + "residual_multiplier"),
         )
         chosen = np.ones_like(y, bool)
         if f["source"]:

@@ -127,6 +127,7 @@ class DrainLane(wiring.Component):
                 "bias",
                 "base_multiplier",
                 "base_shift",
+                "base_residual_multiplier",
                 "base_bias",
             ],
             name="records",
@@ -170,6 +171,7 @@ class DrainLane(wiring.Component):
                     operands.multiplier.eq(record.base_multiplier),
                     operands.bias.eq(record.base_bias),
                     operands.shift.eq(record.base_shift),
+                    operands.residual_multiplier.eq(record.base_residual_multiplier),
                 ]
 
         targets = self._queue(m, "targets", go, Cat(job.byte, job.word))

@@ -18,7 +18,6 @@ def record_layout(config: Config) -> data.StructLayout:
     bits = {
         "multiplier": config.drain.multiplier_bits,
         "shift": config.drain.shift_bits,
-        "residual_multiplier": config.drain.multiplier_bits,
         "base_multiplier": config.drain.multiplier_bits,
         "base_shift": config.drain.shift_bits,
     }

@@ -6,7 +6,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ... import arithmetic
-from ...isa.parameters import BIAS_BITS
+from ...isa.parameters import BIAS_BITS, RESIDUAL_BITS
 
 __all__ = ["Requantizer", "requantizer_input"]
 
@@ -18,7 +18,7 @@ def requantizer_input(multiplier_bits: int, shift_bits: int) -> data.StructLayou
             "acc": signed(32),
             "multiplier": signed(multiplier_bits),
             "residual": signed(9),
-            "residual_multiplier": signed(multiplier_bits),
+            "residual_multiplier": signed(RESIDUAL_BITS),
             "bias": signed(BIAS_BITS),
             "shift": shift_bits,
             "low": signed(9),
@@ -36,7 +36,7 @@ class Requantizer(wiring.Component):
     Parameters
     ----------
     multiplier_bits : int
-        Bits of M and Mb, signed.
+        Bits of M, signed.
     shift_bits : int
         Bits of S.
 
@@ -80,7 +80,7 @@ class Requantizer(wiring.Component):
         m.d.sync += held.eq(self.i)
 
         product = Signal(signed(32 + self._multiplier_bits), reset_less=True)
-        residual_product = Signal(signed(9 + self._multiplier_bits), reset_less=True)
+        residual_product = Signal(signed(9 + RESIDUAL_BITS), reset_less=True)
         constant = Signal(signed(self.total_bits), reset_less=True)
         # 1 << (S-1)
         rounding = Signal(self.total_bits)
