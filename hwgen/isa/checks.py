@@ -1,0 +1,113 @@
+"""What makes an instruction malformed, defined once: the decoder's checks, and their integer model.
+
+A malformed instruction stops the machine before it reaches a unit. Checked is all that could let a
+unit wait for something that never comes, or count beyond what it was built for.
+"""
+
+from enum import IntEnum
+
+from ..config import Config
+from .instructions import HEADER, INSTRUCTION_BITS, INSTRUCTIONS, Instruction
+
+__all__ = ["Reason", "available", "field_ranges", "header_bits", "reason"]
+
+
+class Reason(IntEnum):
+    """Why an instruction is malformed; the `detail` of the status register."""
+
+    OPCODE = 1
+    PADDING = 2
+    FIELD = 3
+    GATE = 4
+    TILE = 5
+    CHUNKS = 6
+    STEP = 7
+
+    @property
+    def doc(self) -> str:
+        """One line for people."""
+        return {
+            Reason.OPCODE: "unknown opcode, or the configuration has no such unit",
+            Reason.PADDING: "a bit beyond the last field is set",
+            Reason.FIELD: "a field is out of its range",
+            Reason.GATE: "gate and conditional in one pass",
+            Reason.TILE: "the positions of a cluster do not fit into the accumulator rows",
+            Reason.CHUNKS: "chunks is not planes x kernel_rows x kernel_columns",
+            Reason.STEP: "step_rows x width + step_columns is not the number of clusters",
+        }[self]
+
+
+header_bits = sum(field.bits for field in HEADER)
+"""Bits in front of an instruction's own fields."""
+
+
+def available(config: Config) -> tuple[Instruction, ...]:
+    """The instructions that an accelerator of ``config`` has the units for."""
+    return tuple(i for i in INSTRUCTIONS if i.name != "VECTOR" or config.drain.pool)
+
+
+def field_ranges(config: Config, instruction: Instruction) -> dict[str, tuple[int, int]]:
+    """Smallest and largest value of each field on an accelerator of ``config``."""
+    words = config.array.clusters * config.memory.activation_words
+    buffer = {"activations": words, "weights": config.memory.weight_words}
+    limits = {
+        "target": 3,
+        "operation": 3,
+        "source": 3 if config.array.gated else 1,
+        "slots": config.array.slots + 1,
+        "positions": config.array.rows * config.array.clusters + 1,
+        "weights": buffer["weights"],
+        "parameters": config.memory.parameter_words,
+    }
+    addresses = ("buffer", "input", "second", "output", "residual_input")
+    # The target decides which buffer a LOAD means; the largest is the limit, smaller ones wrap.
+    largest = max(words, config.memory.weight_words) if instruction.name == "LOAD" else words
+    limits |= dict.fromkeys(addresses, largest)
+    if not config.array.gated:
+        limits |= dict.fromkeys(("thresholds", "gate", "conditional", "clear_counts"), 1)
+    ranges = {}
+    for field in instruction.fields:
+        least, most = field.range
+        ranges[field.name] = (least, min(most, limits.get(field.name, most + 1) - 1))
+    return ranges
+
+
+def reason(config: Config, word: int) -> Reason | None:
+    """Why the instruction ``word`` (256 bits) is malformed on ``config``; None if it is not."""
+    by_opcode = {i.opcode: i for i in available(config)}
+    instruction = by_opcode.get(word & 0xFF)
+    if instruction is None:
+        return Reason.OPCODE
+    values, low = {}, header_bits
+    for field in instruction.fields:
+        value = word >> low & (1 << field.bits) - 1
+        if field.signed and value >> (field.bits - 1):
+            value -= 1 << field.bits
+        values[field.name] = value
+        low += field.bits
+    if word >> low or word >> INSTRUCTION_BITS:
+        return Reason.PADDING
+    for name, (least, most) in field_ranges(config, instruction).items():
+        if not least <= values[name] <= most:
+            return Reason.FIELD
+    return _relation(config, instruction.name, values)
+
+
+def _relation(config: Config, name: str, values: dict[str, int]) -> Reason | None:
+    """What the fields of an instruction must be to each other."""
+    array = config.array
+    if name == "PASS" and values["gate"] and values["conditional"]:
+        return Reason.GATE
+    if name in ("PASS", "DRAIN"):
+        positions = -(-values["positions"] // array.clusters)
+        gated = values["source"] if name == "DRAIN" else values["gate"] or values["conditional"]
+        if positions * values["slots"] > array.rows:
+            return Reason.TILE
+        if gated and positions > config.positions_per_cluster:
+            return Reason.TILE
+    if name == "PASS":
+        if values["chunks"] != values["planes"] * values["kernel_rows"] * values["kernel_columns"]:
+            return Reason.CHUNKS
+        if values["step_rows"] * values["width"] + values["step_columns"] != array.clusters:
+            return Reason.STEP
+    return None
