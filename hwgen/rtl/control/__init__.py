@@ -1,0 +1,1 @@
+"""Everything that runs a program: registers, memory port, fetch, tokens, loads and stores."""
