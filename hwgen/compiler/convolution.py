@@ -34,44 +34,25 @@ class Taps:
 
 @dataclass(frozen=True)
 class Part:
-    """Output channels that share their input planes: all of them, unless the convolution has groups."""
+    """Output channels that need the same input planes, in both passes: all, unless the convolution has groups."""
 
     channels: np.ndarray
-    planes: range
+    planes: list[int]
 
 
 def parts(layer: Convolution) -> list[Part]:
-    """Group the output channels of a grouped convolution by the input planes they need."""
+    """Put output channels together that can share a block."""
     lanes = layer.input.lanes
-    out_channels = layer.output.channels
-    if layer.groups == 1:
-        return [Part(np.arange(out_channels), range(layer.input.planes))]
-    per_in, per_out = layer.input.channels // layer.groups, out_channels // layer.groups
-    found: dict[tuple[int, int], list[int]] = {}
-    for group in range(layer.groups):
-        planes = (group * per_in // lanes, -(-(group + 1) * per_in // lanes))
-        found.setdefault(planes, []).extend(range(group * per_out, (group + 1) * per_out))
-    return [Part(np.array(channels), range(*planes)) for planes, channels in found.items()]
 
+    def planes(mask: np.ndarray) -> np.ndarray:
+        return mask.reshape(len(mask), -1, lanes).any(axis=2)
 
-def _dense_weights(layer: Convolution) -> np.ndarray:
-    """Weights over all input lanes: (out, planes * R, kernel rows, kernel columns), zero outside the group."""
-    out_channels, per_in = layer.weights.shape[:2]
-    full = np.zeros(
-        (out_channels, layer.input.planes * layer.input.lanes, *layer.weights.shape[2:]), np.int8
-    )
-    per_out = out_channels // layer.groups
-    for group in range(layer.groups):
-        rows = slice(group * per_out, (group + 1) * per_out)
-        full[rows, group * per_in : (group + 1) * per_in] = layer.weights[rows]
-    return full
-
-
-def _base_lanes(layer: Convolution) -> np.ndarray:
-    """For each input lane whether it belongs to the base pass of channel gating."""
-    lanes = np.zeros(layer.input.planes * layer.input.lanes, bool)
-    lanes[: layer.input.channels] = np.tile(layer.gate.base, layer.groups)
-    return lanes
+    seen = planes(layer.sees)
+    base = seen if layer.gate is None or layer.gate.base is None else planes(layer.gate.base)
+    found: dict[bytes, list[int]] = {}
+    for channel in range(len(seen)):
+        found.setdefault(seen[channel].tobytes() + base[channel].tobytes(), []).append(channel)
+    return [Part(np.array(c), np.flatnonzero(seen[c[0]]).tolist()) for c in found.values()]
 
 
 def _runs(planes: list[int]) -> Iterator[range]:
@@ -89,7 +70,6 @@ class _Lowering:
 
     def __init__(self, config: Config, builder: Builder, buffers: Buffers, layer: Convolution):
         self.config, self.builder, self.buffers, self.layer = config, builder, buffers, layer
-        self.full = _dense_weights(layer)
         self.kernel = layer.weights.shape[2:]
         if layer.gate is not None and not config.array.gated:
             raise UserError(
@@ -98,31 +78,28 @@ class _Lowering:
 
     # Which work in which pass
 
-    def segments(self, block: np.ndarray, planes: range, slots: int) -> list[Taps]:
+    def segments(self, part: Part, block: np.ndarray, slots: int) -> list[Taps]:
         """The passes of a block in order; those of the gate come before the conditional ones."""
-        gate = self.layer.gate
-        everything = self.full[block]
+        layer, gate = self.layer, self.layer.gate
+        weights = layer.weights[block]
         if gate is None:
-            return self._cover(everything, list(planes), slots, FULL_MASK, conditional=False)
+            return self._cover(weights, part.planes, slots, FULL_MASK, conditional=False)
         if gate.base is None:
-            base = self._cover(everything, list(planes), slots, gate.high_mask, conditional=False)
-            rest = self._cover(
-                everything, list(planes), slots, FULL_MASK & ~gate.high_mask, conditional=True
-            )
-        else:
-            lanes = self.layer.input.lanes
-            chosen = _base_lanes(self.layer)
-            inside = {p: chosen[p * lanes : (p + 1) * lanes] for p in planes}
-            # A lane without a channel is in neither part; it must not make a plane conditional.
-            exists = np.arange(len(chosen)) < self.layer.input.channels
-            other = {p: (exists & ~chosen)[p * lanes : (p + 1) * lanes] for p in planes}
-            base_weights, rest_weights = everything.copy(), everything.copy()
-            base_weights[:, ~chosen] = 0
-            rest_weights[:, chosen] = 0
-            base_planes = [p for p in planes if inside[p].any()]
-            rest_planes = [p for p in planes if other[p].any()]
-            base = self._cover(base_weights, base_planes, slots, FULL_MASK, conditional=False)
-            rest = self._cover(rest_weights, rest_planes, slots, FULL_MASK, conditional=True)
+            low_mask = FULL_MASK & ~gate.high_mask
+            base = self._cover(weights, part.planes, slots, gate.high_mask, conditional=False)
+            rest = self._cover(weights, part.planes, slots, low_mask, conditional=True)
+            return self._split_last(base) + rest
+        chosen, other = gate.base[block], layer.sees[block] & ~gate.base[block]
+
+        def planes(mask: np.ndarray) -> list[int]:
+            per_plane = mask.any(axis=0).reshape(-1, layer.input.lanes).any(axis=1)
+            return [p for p in part.planes if per_plane[p]]
+
+        def only(mask: np.ndarray) -> np.ndarray:
+            return weights * mask[:, :, None, None].astype(np.int8)
+
+        base = self._cover(only(chosen), planes(chosen), slots, FULL_MASK, conditional=False)
+        rest = self._cover(only(other), planes(other), slots, FULL_MASK, conditional=True)
         return self._split_last(base) + rest
 
     def _chunks(
@@ -237,22 +214,24 @@ class _Lowering:
     def run(self) -> None:
         """Emit the whole layer."""
         layer, array = self.layer, self.config.array
-        blocks = []
+        self.blocks = []
+        self.plans = []
         for part in parts(layer):
             size = array.engines * array.slots
             count = -(-len(part.channels) // size)
             each = -(-len(part.channels) // (count * array.engines)) * array.engines
             for first in range(0, len(part.channels), each):
-                blocks.append((part.channels[first : first + each], part.planes))
-        self.blocks = [(self._deal(b), planes, -(-len(b) // array.engines)) for b, planes in blocks]
-        slots = max(s for _, _, s in self.blocks)
+                block = self._deal(part.channels[first : first + each])
+                slots = -(-len(block) // array.engines)
+                self.blocks.append((block, slots))
+                self.plans.append(self._plan(part, block, slots))
+        slots = max(s for _, s in self.blocks)
         rows, columns = self.tile_shape(slots)
         top, _, left, _ = layer.padding
         down = spans(layer.output.rows, rows, self.kernel[0], layer.stride, top, layer.input.rows)
         across = spans(
             layer.output.columns, columns, self.kernel[1], layer.stride, left, layer.input.columns
         )
-        self.plans = [self._plan(*block) for block in self.blocks]
         self._records()
         items = [item for y in down for x in across for item in self._tile(y, x)]
         # Software pipelining: what the next item loads is asked for before this one computes.
@@ -280,11 +259,11 @@ class _Lowering:
             load[group] += density[channel]
         return np.concatenate([np.array(m, block.dtype) for m in members])
 
-    def _plan(self, block: np.ndarray, planes: range, slots: int):
+    def _plan(self, part: Part, block: np.ndarray, slots: int):
         """Segments of a block with their constants: (taps, words, offset of the constants, has thresholds)."""
         config, builder = self.config, self.builder
         plan = []
-        for number, taps in enumerate(self.segments(block, planes, slots)):
+        for number, taps in enumerate(self.segments(part, block, slots)):
             data = pack_chunks(config, taps.weights, slots)
             thresholds = self.layer.gate is not None and number == 0
             if thresholds:
@@ -298,10 +277,10 @@ class _Lowering:
         """Constants of the drain, one record a slot of each block."""
         layer = self.layer
         self.record_offsets = []
-        for block, _, _ in self.blocks:
+        for block, _ in self.blocks:
             base = layer.gate.requantization if layer.gate is not None else layer.requantization
             data = pack_records(
-                channel=block,
+                channel=layer.channels[block],
                 **layer.requantization.records(block),
                 **base.records(block, "base_"),
             )
@@ -403,7 +382,7 @@ class _Lowering:
     ) -> None:
         taps, words, _, thresholds = segment
         layer, clusters = self.layer, self.config.array.clusters
-        slots = self.blocks[number][2]
+        slots = self.blocks[number][1]
         bank = self.buffers.bank
         plane_words = down.seen * across.seen
         pad_top = down.pad - taps.kernel_rows.start
@@ -450,7 +429,7 @@ class _Lowering:
 
     def _drain(self, down: Span, across: Span, number: int, source: int, where: dict) -> None:
         layer = self.layer
-        block, _, slots = self.blocks[number]
+        block, slots = self.blocks[number]
         positions = down.size * across.size
         # A gate leaves the finished sums in the bank that it did not compute in.
         bank = 1 - self.buffers.bank if source == 1 else self.buffers.bank

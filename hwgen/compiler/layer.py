@@ -35,8 +35,8 @@ class Requantization:
 class Gate:
     """The decision of a gated layer.
 
-    Channel gating: ``base`` tells for each input channel (of a convolution group) whether it is in the base pass, and
-    ``high_mask`` is 255. Precision gating: ``base`` is None and ``high_mask`` the activation bits of the base pass.
+    Channel gating: ``base`` tells for each output channel and input lane whether the product is in the base pass, and ``high_mask`` is 255. Precision gating: ``base`` is None and ``high_mask``
+    holds the activation bits of the base pass.
     """
 
     threshold: np.ndarray
@@ -47,18 +47,23 @@ class Gate:
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution with everything that is fused into it. Weights (out, in / groups, kernel rows, kernel columns)."""
+    """A convolution with everything that is fused into it, in terms of input *lanes*.
+
+    A lane is a place for a channel in the input tensor; there are planes * R of them. ``channels`` tells where
+    output channel k lies in the output tensor, and its residual in the residual tensor.
+    """
 
     name: str
     input: Tensor
     output: Tensor
-    weights: np.ndarray
+    channels: np.ndarray
+    weights: np.ndarray  # (out, lanes, kernel rows, kernel columns), zero where `sees` is False
+    sees: np.ndarray  # (out, lanes): which inputs an output depends on
     requantization: Requantization
     low: int
     high: int
     stride: int = 1
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, bottom, left, right
-    groups: int = 1
     gate: Gate | None = None
     residual: Tensor | None = None
     density: np.ndarray | None = None  # expected share of fired outputs per channel, for dealing

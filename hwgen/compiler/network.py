@@ -1,0 +1,425 @@
+"""Integer networks to programs: every edge gets a place in memory, every layer its instructions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.netfile import Network, Parameters
+
+from ..config import Config
+from ..errors import UserError
+from ..isa.parameters import BIAS_BITS
+from .convolution import lower_convolution
+from .layer import Convolution, Gate, Requantization, VectorLayer
+from .memory import Buffers
+from .program import Builder, Program
+from .tensors import Tensor
+from .vector import lower_vector
+
+__all__ = ["INPUT_BASE", "WORK_BASE", "Compiled", "View", "compile_network"]
+
+INPUT_BASE, WORK_BASE = 1, 2  # base registers; 0 has the constants
+KERNEL_MAX = 15
+POOL_KERNEL_MAX, POOL_PAD_MAX = 127, 7
+
+
+@dataclass(frozen=True)
+class View:
+    """An edge in memory: channel k lies at place ``channels[k]`` of the tensor."""
+
+    tensor: Tensor
+    channels: np.ndarray
+
+    @property
+    def plain(self) -> bool:
+        """Whether the channels lie in their order from the first place on."""
+        return np.array_equal(self.channels, np.arange(len(self.channels)))
+
+    def unpack(self, data: bytes) -> np.ndarray:
+        """The edge's integers from the bytes of its tensor."""
+        places = self.tensor.planes * self.tensor.lanes
+        return replace(self.tensor, channels=places).unpack(data)[self.channels]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A program with what its caller has to know.
+
+    ``views`` has an entry for every edge that lies in memory; ``work_bytes`` is the size of the work area.
+    """
+
+    network: Network
+    config: Config
+    program: Program
+    input: Tensor
+    views: dict[str, View]
+    work_bytes: int
+
+    @property
+    def output(self) -> View:
+        """Where the first result lies."""
+        return self.views[self.network.outputs[0].name]
+
+
+class _Compiler:
+    """One network on one configuration."""
+
+    def __init__(self, network: Network, config: Config, densities: Mapping[str, np.ndarray]):
+        self.network, self.config, self.densities = network, config, densities
+        self.builder, self.buffers = Builder(), Buffers(config)
+        self.views: dict[str, View] = {}
+        self.work = 0
+        self._parts: dict[str, list[Tensor]] = {}
+        self.targets = self._concat_targets()
+
+    def run(self) -> Compiled:
+        """Lower all layers."""
+        for layer in self.network.layers:
+            edge = layer.output
+            if edge.bits > 8:
+                self._refuse(layer, f"its output has {edge.bits} bits, activations have at most 8")
+            LOWER[layer.kind](self, layer)
+        return Compiled(
+            self.network,
+            self.config,
+            self.builder.finish(),
+            self.views[self.network.input.name].tensor,
+            self.views,
+            self.work,
+        )
+
+    def _refuse(self, layer, why: str):
+        raise UserError(
+            f"layer {layer.name} ({layer.kind}): {why}; configuration {self.config.name}"
+        )
+
+    # Places
+
+    def _tensor(self, channels: int, rows: int, columns: int, signed: bool) -> Tensor:
+        lanes = self.config.array.lanes
+        tensor = Tensor(WORK_BASE, self.work, channels, rows, columns, lanes, signed)
+        # Bursts like to begin at a beat.
+        beat = self.config.bus.data_width // 8
+        self.work += -(-tensor.bytes // beat) * beat
+        return tensor
+
+    def _concat_targets(self) -> dict[str, str]:
+        """Layers that may write straight into a concatenation: computed ones, in one concatenation only."""
+        computed = {"conv", "linear", "add", "maxpool", "avgpool", "global_avgpool"}
+        targets: dict[str, str] = {}
+        for layer in self.network.layers:
+            if layer.kind == "concat":
+                for name in layer.inputs:
+                    if self.network.layer(name).kind in computed and layer.inputs.count(name) == 1:
+                        targets.setdefault(name, layer.name)
+        return targets
+
+    def _concat_parts(self, layer) -> list[Tensor]:
+        """The tensors of a concatenation's inputs, whole planes each, one behind the other."""
+        if layer.name not in self.views:
+            lanes = self.config.array.lanes
+            _, rows, columns = layer.output.shape
+            edges = [self.network.layer(name).output for name in layer.inputs]
+            planes = [-(-edge.shape[0] // lanes) for edge in edges]
+            whole = self._tensor(sum(planes) * lanes, rows, columns, layer.output.signed)
+            starts = np.cumsum([0, *planes[:-1]])
+            channels = [
+                start * lanes + np.arange(edge.shape[0])
+                for start, edge in zip(starts, edges, strict=True)
+            ]
+            self.views[layer.name] = View(whole, np.concatenate(channels))
+            self._parts[layer.name] = [
+                replace(
+                    whole,
+                    channels=edge.shape[0],
+                    offset=whole.offset + int(start) * whole.plane_words * lanes,
+                )
+                for start, edge in zip(starts, edges, strict=True)
+            ]
+        return self._parts[layer.name]
+
+    def _output(self, layer, like: View | None = None) -> View:
+        """Where a computed layer writes; ``like``: in the layout of that view, if it is free to choose."""
+        shape, signed = layer.output.shape, layer.output.signed
+        if layer.name in self.targets:
+            concat = self.network.layer(self.targets[layer.name])
+            part = self._concat_parts(concat)[concat.inputs.index(layer.name)]
+            return View(part, np.arange(shape[0]))
+        if like is not None:
+            return View(self._tensor(like.tensor.channels, *shape[1:], signed), like.channels)
+        return View(self._tensor(*shape, signed), np.arange(shape[0]))
+
+    # Parameters
+
+    def _requantization(self, layer, parameters: Parameters) -> Requantization:
+        get = self.network.tensor
+        multiplier, bias, shift = (
+            get(n).astype(np.int64) for n in (parameters.M, parameters.B, parameters.S)
+        )
+        residual = get(parameters.Mb).astype(np.int64) if parameters.Mb else None
+        bits = self.config.drain.multiplier_bits
+        for what, values, low, high in (
+            ("M", multiplier, -(1 << (bits - 1)), (1 << (bits - 1)) - 1),
+            ("S", shift, 1, self.config.drain.shift_max),
+            ("B", bias, -(1 << (BIAS_BITS - 1)), (1 << (BIAS_BITS - 1)) - 1),
+        ):
+            if values.min() < low or values.max() > high:
+                wrong = values[(values < low) | (values > high)][0]
+                self._refuse(layer, f"{what} = {wrong} is outside of {low}..{high}")
+        return Requantization(multiplier, bias, shift, residual)
+
+    def _uniform(self, requantization: Requantization) -> bool:
+        arrays = [requantization.multiplier, requantization.bias, requantization.shift]
+        if requantization.residual_multiplier is not None:
+            arrays.append(requantization.residual_multiplier)
+        return all((a == a[0]).all() for a in arrays)
+
+    # Layers
+
+    def _input(self, layer) -> None:
+        channels, rows, columns = layer.output.shape
+        tensor = Tensor(
+            INPUT_BASE, 0, channels, rows, columns, self.config.array.lanes, layer.output.signed
+        )
+        self.views[layer.name] = View(tensor, np.arange(channels))
+
+    def _conv(self, layer) -> None:
+        if layer.stride[0] != layer.stride[1]:
+            self._refuse(layer, f"stride {layer.stride} differs between rows and columns")
+        source = self.views[layer.inputs[0]]
+        weights = self.network.weight(layer)
+        groups, per_in = layer.groups, weights.shape[1]
+        per_out = layer.out_channels // groups
+        lanes = source.tensor.planes * source.tensor.lanes
+        full = np.zeros((layer.out_channels, lanes, *layer.kernel), np.int8)
+        sees = np.zeros((layer.out_channels, lanes), bool)
+        base = np.zeros_like(sees)
+        in_base = self.network.base_weight_mask(layer)
+        for group in range(groups):
+            rows = np.arange(group * per_out, (group + 1) * per_out)[:, None]
+            places = source.channels[group * per_in : (group + 1) * per_in]
+            full[rows, places] = weights[rows[:, 0]]
+            sees[rows, places] = True
+            base[rows, places] = in_base[rows[:, 0]]
+        gate = None
+        if layer.gate is not None:
+            precision = layer.gate.kind == "precision"
+            low_bits = self.network.edge(layer).bits - layer.gate.high_bits if precision else 0
+            gate = Gate(
+                self.network.theta(layer),
+                self._requantization(layer, layer.gate.base),
+                None if precision else base,
+                255 & ~((1 << low_bits) - 1),
+            )
+        self._convolve(layer, source, full, sees, layer.stride[0], layer.padding, gate=gate)
+
+    def _linear(self, layer) -> None:
+        source = self.views[layer.inputs[0]]
+        rows, columns = source.tensor.rows, source.tensor.columns
+        weights = self.network.weight(layer).reshape(layer.out_features, -1, rows, columns)
+        lanes = source.tensor.planes * source.tensor.lanes
+        full = np.zeros((layer.out_features, lanes, rows, columns), np.int8)
+        full[:, source.channels] = weights
+        sees = np.zeros((layer.out_features, lanes), bool)
+        sees[:, source.channels] = True
+        self._convolve(layer, source, full, sees, 1, (0, 0, 0, 0))
+
+    def _convolve(self, layer, source: View, full, sees, stride, padding, gate=None) -> None:
+        if getattr(layer, "weight_bits", 8) > 8:
+            self._refuse(layer, f"weights of {layer.weight_bits} bits, at most 8 are multiplied")
+        if max(full.shape[2:]) > KERNEL_MAX:
+            self._refuse(layer, f"kernel {full.shape[2:]} is larger than {KERNEL_MAX}")
+        residual = None
+        if len(layer.inputs) == 2:
+            residual = self.views[layer.inputs[1]]
+            if layer.name in self.targets and not residual.plain:
+                residual = self._copy(layer.name + ".residual", residual, layer.output)
+        output = self._output(layer, residual)
+        lower_convolution(
+            self.config,
+            self.builder,
+            self.buffers,
+            Convolution(
+                name=layer.name,
+                input=source.tensor,
+                output=output.tensor,
+                channels=output.channels,
+                weights=full,
+                sees=sees,
+                requantization=self._requantization(layer, layer.full),
+                low=layer.lo,
+                high=layer.hi,
+                stride=stride,
+                padding=padding,
+                gate=gate,
+                residual=residual.tensor if residual is not None else None,
+                density=self.densities.get(layer.name),
+            ),
+        )
+        self.views[layer.name] = output
+
+    def _copy(self, name: str, source: View, edge, target: Tensor | None = None) -> View:
+        """Channels in plain order in a tensor of their own: a convolution by one, exact."""
+        count = len(source.channels)
+        tensor = source.tensor
+        if target is None:
+            target = self._tensor(count, tensor.rows, tensor.columns, tensor.signed)
+        lanes = tensor.planes * tensor.lanes
+        weights = np.zeros((count, lanes, 1, 1), np.int8)
+        weights[np.arange(count), source.channels] = 1
+        # (2x + 1) >> 1 is x.
+        two, none, one = np.full(count, 2), np.zeros(count, int), np.ones(count, int)
+        plain = np.arange(count)
+        lower_convolution(
+            self.config,
+            self.builder,
+            self.buffers,
+            Convolution(
+                name=name,
+                input=tensor,
+                output=target,
+                channels=plain,
+                weights=weights,
+                sees=weights[:, :, 0, 0] != 0,
+                requantization=Requantization(two, none, one),
+                low=edge.lo,
+                high=edge.hi,
+            ),
+        )
+        return View(target, plain)
+
+    def _diagonal(self, source: View, kernel: tuple[int, int]):
+        """Weights of one on each channel's own input."""
+        count = len(source.channels)
+        lanes = source.tensor.planes * source.tensor.lanes
+        weights = np.zeros((count, lanes, *kernel), np.int8)
+        weights[np.arange(count), source.channels] = 1
+        return weights, weights[:, :, 0, 0] != 0
+
+    def _add(self, layer) -> None:
+        a, b = (self.views[name] for name in layer.inputs)
+        requantization = self._requantization(layer, layer.full)
+        same = np.array_equal(a.channels, b.channels) and a.tensor.planes == b.tensor.planes
+        if not (same and self._uniform(requantization) and a.tensor.signed == b.tensor.signed):
+            weights, sees = self._diagonal(a, (1, 1))
+            self._convolve(layer, a, weights, sees, 1, (0, 0, 0, 0))
+            return
+        self._vector(layer, a, 2, second=b, requantization=requantization)
+
+    def _maxpool(self, layer) -> None:
+        self._pool(layer, 0, layer.kernel, layer.stride, layer.padding, None)
+
+    def _avgpool(self, layer) -> None:
+        requantization = self._requantization(layer, layer.full)
+        self._pool(layer, 1, layer.kernel, layer.stride, layer.padding, requantization)
+
+    def _global_avgpool(self, layer) -> None:
+        requantization = self._requantization(layer, layer.full)
+        shape = self.network.edge(layer).shape
+        self._pool(layer, 1, shape[1:], (1, 1), (0, 0, 0, 0), requantization)
+
+    def _pool(self, layer, operation, kernel, stride, padding, requantization) -> None:
+        source = self.views[layer.inputs[0]]
+        if stride[0] != stride[1]:
+            self._refuse(layer, f"stride {stride} differs between rows and columns")
+        if operation and not self._uniform(requantization):
+            weights, sees = self._diagonal(source, tuple(kernel))
+            self._convolve(layer, source, weights, sees, stride[0], padding)
+            return
+        if max(kernel) > POOL_KERNEL_MAX or max(padding) > POOL_PAD_MAX or stride[0] > 7:
+            self._refuse(
+                layer,
+                f"kernel {tuple(kernel)}, stride {stride[0]}, padding {tuple(padding)}: at most "
+                f"{POOL_KERNEL_MAX}, 7 and {POOL_PAD_MAX} are possible",
+            )
+        self._vector(
+            layer,
+            source,
+            operation,
+            requantization,
+            kernel=kernel,
+            stride=stride[0],
+            padding=padding,
+        )
+
+    def _vector(self, layer, source: View, operation: int, requantization=None, **extra) -> None:
+        if "second" in extra:
+            extra["second"] = extra["second"].tensor
+        wants_plain = layer.name in self.targets
+        if wants_plain and not source.plain:
+            self._refuse(layer, "its input's channels are permuted and its output is concatenated")
+        output = self._output(layer, source)
+        tensor = replace(output.tensor, channels=source.tensor.channels)
+        lower_vector(
+            self.config,
+            self.builder,
+            self.buffers,
+            VectorLayer(
+                layer.name,
+                operation,
+                source.tensor,
+                tensor,
+                requantization=requantization,
+                low=getattr(layer, "lo", 0),
+                high=getattr(layer, "hi", 0),
+                **extra,
+            ),
+        )
+        self.views[layer.name] = output
+
+    # Addressing
+
+    def _shuffle(self, layer) -> None:
+        source = self.views[layer.inputs[0]]
+        order = np.arange(len(source.channels)).reshape(layer.groups, -1).T.reshape(-1)
+        self.views[layer.name] = View(source.tensor, source.channels[order])
+
+    def _split(self, layer) -> None:
+        source = self.views[layer.inputs[0]]
+        part = source.channels[layer.start : layer.start + layer.output.shape[0]]
+        self.views[layer.name] = View(source.tensor, part)
+
+    def _concat(self, layer) -> None:
+        for name, part in zip(layer.inputs, self._concat_parts(layer), strict=True):
+            if self.targets.get(name) != layer.name:
+                self._copy(f"{layer.name}.{name}", self.views[name], layer.output, part)
+
+    def _flatten(self, layer) -> None:
+        after = self.network.consumers(layer.name)
+        source = self.views[layer.inputs[0]]
+        if source.tensor.plane_words > 1 and any(
+            c.kind not in ("linear", "flatten") for c in after
+        ):
+            self._refuse(layer, "only a linear layer can read a flattened map")
+        self.views[layer.name] = source
+
+    def _output_layer(self, layer) -> None:
+        self.views[layer.name] = self.views[layer.inputs[0]]
+
+
+LOWER = {
+    "input": _Compiler._input,
+    "conv": _Compiler._conv,
+    "linear": _Compiler._linear,
+    "add": _Compiler._add,
+    "maxpool": _Compiler._maxpool,
+    "avgpool": _Compiler._avgpool,
+    "global_avgpool": _Compiler._global_avgpool,
+    "shuffle": _Compiler._shuffle,
+    "concat": _Compiler._concat,
+    "split": _Compiler._split,
+    "flatten": _Compiler._flatten,
+    "output": _Compiler._output_layer,
+}
+
+
+def compile_network(
+    network: Network, config: Config, densities: Mapping[str, np.ndarray] | None = None
+) -> Compiled:
+    """Lower ``network`` to a program for ``config``.
+
+    ``densities`` gives, for gated layers by name, the share of fired outputs per channel (profiled on images): the
+    compiler deals channels to groups by it.
+    """
+    return _Compiler(network, config, densities or {}).run()
