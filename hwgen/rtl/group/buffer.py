@@ -1,0 +1,47 @@
+"""A stream register that cuts both directions."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["StreamBuffer"]
+
+
+class StreamBuffer(wiring.Component):
+    """Two entries between two streams: one transfer a cycle, latency 1, no combinational path through it.
+
+    ``o`` is registered, and ``i.ready`` says that the second entry is free; it goes down only when ``o`` stalls.
+    Order is kept, nothing is lost or doubled.
+
+    Parameters
+    ----------
+    shape
+        Shape of the payload.
+
+    Members
+    -------
+    i : In(stream)
+    o : Out(stream)
+    """
+
+    def __init__(self, shape):
+        self._shape = shape
+        super().__init__(
+            {"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))},
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        spare = Signal(self._shape, reset_less=True)
+        spare_valid = Signal()
+        m.d.comb += self.i.ready.eq(~spare_valid)
+
+        with m.If(~self.o.valid | self.o.ready):
+            m.d.sync += [
+                self.o.valid.eq(self.i.valid | spare_valid),
+                self.o.payload.eq(Mux(spare_valid, spare, self.i.payload)),
+                spare_valid.eq(0),
+            ]
+        with m.Elif(self.i.valid & ~spare_valid):
+            m.d.sync += [spare.eq(self.i.payload), spare_valid.eq(1)]
+        return m

@@ -1,0 +1,85 @@
+"""What travels inside a group."""
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data
+from amaranth.utils import bits_for, ceil_log2
+
+from ...config import Config
+from ..commands import row_shape, slot_shape
+
+__all__ = [
+    "column_shape",
+    "dealt_row",
+    "lane_shape",
+    "operand_choice",
+    "listed_shape",
+    "row_operation",
+    "task_record",
+]
+
+
+def column_shape(config: Config):
+    """Number v of a slot within its engine, 0 to V-1."""
+    return unsigned(max(1, ceil_log2(config.array.slots)))
+
+
+def lane_shape(config: Config):
+    """Number of an engine within its group, 0 to D-1."""
+    return unsigned(max(1, ceil_log2(config.array.group)))
+
+
+def listed_shape(config: Config):
+    """Number of a task-bearing position in the list of a group; the list has rows / V entries."""
+    return unsigned(bits_for(config.positions_per_cluster))
+
+
+def row_operation(config: Config) -> data.StructLayout:
+    """What the pipeline needs to know of a row that has been issued, besides its operands.
+
+    ``some``: it is a row (else only the marks count, for a chunk without rows); ``row``, ``bank``: where its sums
+    are; ``first``: they start at zero; ``release``: the chunk ends with it; ``end``: the command ends with it.
+    Gated: ``gate``: compare; ``thresholds``: bank of the thresholds; ``clear``: counts restart; ``completes``: last
+    row of its position.
+    """
+    fields = {"some": 1, "row": row_shape(config), "bank": 1, "first": 1, "release": 1, "end": 1}
+    if config.array.gated:
+        fields |= {"gate": 1, "thresholds": 1, "clear": 1, "completes": 1}
+    return data.StructLayout(fields)
+
+
+def operand_choice(config: Config) -> data.StructLayout:
+    """Which operands a row takes: ``starts``, the engines that take part, and the bank and slots of the weights.
+
+    Gated: ``slots`` of each engine, and ``second``, the engines that take the second head of the queue. Not
+    gated: ``column``, slot v*D + e for engine e.
+    """
+    engines = config.array.group
+    fields = {"starts": engines, "signed": 1, "weight_bank": 1}
+    if config.array.gated:
+        slots = data.ArrayLayout(slot_shape(config), engines)
+        fields |= {"second": engines, "slots": slots}
+    else:
+        fields |= {"column": column_shape(config)}
+    return data.StructLayout(fields)
+
+
+def task_record(config: Config) -> data.StructLayout:
+    """What the task store knows of a task row, besides its sums.
+
+    Lanes 0 to ``last`` hold tasks; those up to ``last0`` take the vector at the head of the queue, the others
+    the one behind it. ``pops``: vectors that no later row needs.
+    """
+    lane = lane_shape(config)
+    slots = data.ArrayLayout(slot_shape(config), config.array.group)
+    return data.StructLayout({"slots": slots, "last": lane, "last0": lane, "pops": 2})
+
+
+def dealt_row(config: Config) -> data.StructLayout:
+    """A row of tasks as the packer writes it."""
+    return data.StructLayout(
+        {
+            "row": row_shape(config),
+            "sums": data.ArrayLayout(32, config.array.group),
+            "record": task_record(config),
+        }
+    )
