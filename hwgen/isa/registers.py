@@ -1,0 +1,301 @@
+"""The register map, defined once: the register file, the C header and the documentation are made
+from it."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import hwgen
+
+from ..config import Config
+from .instructions import INSTRUCTIONS, Field
+
+__all__ = [
+    "BASES",
+    "COUNTERS",
+    "IDENTIFICATION",
+    "INDEX_BITS",
+    "REGISTER_BITS",
+    "UNITS",
+    "ErrorCode",
+    "Register",
+    "State",
+    "register_map",
+    "registers",
+]
+
+REGISTER_BITS = 32
+BASES = 8  # base registers of loads and stores
+INDEX_BITS = 20  # of an instruction in its program
+IDENTIFICATION = int.from_bytes(b"hwgn", "big")
+
+UNITS = tuple(dict.fromkeys(i.unit for i in INSTRUCTIONS))
+"""The units that run instructions, in the order of their numbers."""
+
+
+class State(IntEnum):
+    """What the machine does: field `state` of STATUS."""
+
+    IDLE = 0
+    RUNNING = 1
+    ERROR = 2
+    RESETTING = 3
+
+
+class ErrorCode(IntEnum):
+    """Why the machine has stopped: field `error` of STATUS."""
+
+    NONE = 0
+    MALFORMED = 1
+    NO_END = 2
+    ALIGNMENT = 3
+    READ_BOUNDS = 4
+    WRITE_BOUNDS = 5
+    READ_RESPONSE = 6
+    WRITE_RESPONSE = 7
+    TOKEN_OVERFLOW = 8
+    WATCHDOG = 9
+    INTERNAL = 10
+
+    @property
+    def doc(self) -> str:
+        """One line for people."""
+        return {
+            ErrorCode.NONE: "no error",
+            ErrorCode.MALFORMED: "a malformed instruction; `detail` says what is wrong with it",
+            ErrorCode.NO_END: "the program's last instruction is not END",
+            ErrorCode.ALIGNMENT: "an address is no multiple of its word (32 bytes for a program)",
+            ErrorCode.READ_BOUNDS: "a read outside the read window; it was not issued",
+            ErrorCode.WRITE_BOUNDS: "a write outside the write window; it was not issued",
+            ErrorCode.READ_RESPONSE: "the memory answered a read with an error",
+            ErrorCode.WRITE_RESPONSE: "the memory answered a write with an error",
+            ErrorCode.TOKEN_OVERFLOW: "a token counter would have counted beyond its end",
+            ErrorCode.WATCHDOG: "nothing has advanced for as many cycles as WATCHDOG says",
+            ErrorCode.INTERNAL: "a block has found itself in a state that must not be",
+        }[self]
+
+
+@dataclass(frozen=True)
+class Register:
+    """A register of 32 bits. Fields are packed from the least significant bit, in declared order.
+
+    ``access`` is one of: ``ro`` (read only), ``rw``, ``pulse`` (writing a one starts something;
+    reads as zero), ``w1c`` (set by the hardware, cleared by writing a one).
+    """
+
+    name: str
+    offset: int
+    access: str
+    doc: str
+    fields: tuple[Field, ...]
+    reset: int = 0
+
+    @property
+    def bits(self) -> int:
+        """Bits that exist; the others read as zero."""
+        return sum(field.bits for field in self.fields)
+
+    def lows(self) -> dict[str, int]:
+        """Lowest bit of each field."""
+        result, low = {}, 0
+        for field in self.fields:
+            result[field.name] = low
+            low += field.bits
+        return result
+
+
+COUNTERS = {
+    "CYCLES": "cycles from the start of the program to its end",
+    "INSTRUCTIONS": "instructions that have left the decoder",
+    "ARRAY_BUSY": "cycles of groups that computed a row",
+    "ARRAY_STARVED": "cycles of groups that waited for a vector",
+    "ARRAY_UNLOADED": "cycles of groups that waited for weights",
+    "ARRAY_INTERLOCKED": "cycles of groups that waited for an accumulator row",
+    "WAITING_LOAD": "cycles in which the load unit's next instruction waited for tokens",
+    "WAITING_STORE": "cycles in which the store unit's next instruction waited for tokens",
+    "WAITING_ARRAY": "cycles in which the array's next instruction waited for tokens",
+    "WAITING_DRAIN": "cycles in which the drain's next instruction waited for tokens",
+    "WAITING_VECTOR": "cycles in which the vector unit's next instruction waited for tokens",
+    "BUSY_LOAD": "cycles in which the load unit had an instruction under way",
+    "BUSY_STORE": "cycles in which the store unit had an instruction under way",
+    "BUSY_ARRAY": "cycles in which the array had an instruction under way",
+    "BUSY_DRAIN": "cycles in which the drain had an instruction under way",
+    "BUSY_VECTOR": "cycles in which the vector unit had an instruction under way",
+    "BYTES_READ": "bytes that have come over the bus, whole beats",
+    "BYTES_WRITTEN": "bytes that have gone over the bus, whole beats",
+    "FIRED": "outputs whose gate has fired",
+}
+"""Performance counters: 32 bits, modulo 2**32, cleared by the start of a program."""
+
+
+def _word(doc: str, bits: int = REGISTER_BITS) -> tuple[Field, ...]:
+    return (Field("value", bits, doc),)
+
+
+def _wide(name: str, offset: int, bits: int, doc: str) -> list[Register]:
+    """Two registers that hold one number of up to 64 bits."""
+    high = max(0, bits - REGISTER_BITS)
+    return [
+        Register(f"{name}_LOW", offset, "rw", f"{doc}, bits 0 to 31", _word("", min(bits, 32))),
+        Register(
+            f"{name}_HIGH",
+            offset + 4,
+            "rw",
+            f"{doc}, bits 32 to 63",
+            _word("", high) if high else (),
+        ),
+    ]
+
+
+def _constants(config: Config) -> list[Register]:
+    """What the hardware is."""
+    array, memory = config.array, config.memory
+    version = [int(part) for part in hwgen.__version__.split(".")[:3]]
+
+    def packed(*fields: tuple[str, int, int, str]):
+        value, low = 0, 0
+        for _name, bits, number, _doc in fields:
+            value |= number << low
+            low += bits
+        return tuple(Field(name, bits, doc) for name, bits, _number, doc in fields), value
+
+    def constant(name: str, offset: int, doc: str, value: int) -> Register:
+        return Register(name, offset, "ro", doc, _word(doc), value)
+
+    number, version_value = packed(
+        ("patch", 8, version[2], "third number"),
+        ("minor", 8, version[1], "second number"),
+        ("major", 8, version[0], "first number"),
+    )
+    shape, shape_value = packed(
+        ("clusters", 8, array.clusters, "G"),
+        ("engines", 8, array.engines, "c"),
+        ("lanes", 8, array.lanes, "R"),
+        ("slots", 8, array.slots, "V"),
+    )
+    parts, parts_value = packed(
+        ("group", 8, array.group, "D"),
+        ("bus_bytes", 8, config.bus.data_width // 8, "bytes of a beat of the memory port"),
+        ("weight_slots", 8, memory.weight_slots, "weight vectors of a weight word"),
+        ("gated", 1, int(array.gated), "the array can skip"),
+        ("pool", 1, int(config.drain.pool), "there is a vector unit"),
+        ("serial", 1, int(array.mac == "serial"), "bit-serial MAC units"),
+    )
+    digest = int(config.hash[:16], 16)
+    words = array.clusters * memory.activation_words
+    return [
+        constant("ID", 0x000, 'The letters "hwgn"', IDENTIFICATION),
+        Register("VERSION", 0x004, "ro", "Version of the generator", number, version_value),
+        constant("HASH_LOW", 0x008, "Configuration hash, bits 0 to 31", digest & 0xFFFFFFFF),
+        constant("HASH_HIGH", 0x00C, "Configuration hash, bits 32 to 63", digest >> 32),
+        Register("SHAPE", 0x010, "ro", "Size of the array", shape, shape_value),
+        Register("PARTS", 0x014, "ro", "What else it consists of", parts, parts_value),
+        constant("ROWS", 0x018, "Accumulator rows of a group, in each bank", array.rows),
+        constant("ACTIVATION_WORDS", 0x01C, "Words of the activation buffer, all banks", words),
+        constant("WEIGHT_WORDS", 0x020, "Words of the weight buffer", memory.weight_words),
+        constant("PARAMETER_WORDS", 0x024, "Parameter records", memory.parameter_words),
+    ]
+
+
+def _operation(config: Config) -> list[Register]:
+    """Start, stop, state and interrupts."""
+    interrupts = (
+        Field("done", 1, "a program has ended"),
+        Field("error", 1, "the machine has stopped in the error state"),
+    )
+    return [
+        Register(
+            "CONTROL",
+            0x040,
+            "pulse",
+            "Starts things",
+            (
+                Field("start", 1, "run the program; has no effect unless the state is idle"),
+                Field("reset", 1, "soft reset: ends everything, clears the error and interrupts"),
+            ),
+        ),
+        Register(
+            "STATUS",
+            0x044,
+            "ro",
+            "State of the machine",
+            (
+                Field("state", 4, ", ".join(f"{s.value} {s.name.lower()}" for s in State)),
+                Field("error", 4, "error code"),
+                Field(
+                    "unit", 4, "which unit: " + ", ".join(f"{n} {u}" for n, u in enumerate(UNITS))
+                ),
+                Field("detail", 4, "what is wrong with a malformed instruction"),
+                Field("bus_idle", 1, "no transaction of the memory port is under way"),
+            ),
+        ),
+        Register(
+            "ERROR_INDEX",
+            0x048,
+            "ro",
+            "Instruction that the error is about, counted from the start of the program; the one at "
+            "the decoder where the unit keeps none",
+            _word("number of the instruction", INDEX_BITS),
+        ),
+        Register("INTERRUPT_ENABLE", 0x04C, "rw", "Which interrupts raise irq", interrupts),
+        Register("INTERRUPT_STATUS", 0x050, "w1c", "Which interrupts are pending", interrupts),
+        *_wide("PROGRAM", 0x058, config.bus.address_width, "Address of the program"),
+        Register("LENGTH", 0x060, "rw", "Length of the program", _word("instructions", INDEX_BITS)),
+        Register(
+            "WATCHDOG",
+            0x064,
+            "rw",
+            "Cycles without progress after which the machine stops; 0: never",
+            _word("cycles", config.control.watchdog_bits),
+            (1 << config.control.watchdog_bits) - 1,
+        ),
+        Register(
+            "COUNT_INDEX",
+            0x068,
+            "rw",
+            "Which counter of fired outputs COUNT shows",
+            (
+                Field("slot", 10, "slot of the group, 0 to D*V-1"),
+                Field("group", 6, "group of the cluster"),
+                Field("cluster", 4, "cluster"),
+            ),
+        ),
+        Register("COUNT", 0x06C, "ro", "Fired outputs of the slot", _word("number of outputs")),
+    ]
+
+
+def registers(config: Config) -> tuple[Register, ...]:
+    """All registers of an accelerator of ``config``, by offset."""
+    address = config.bus.address_width
+    end = min(64, address + 1)
+    windows = [
+        ("READ_START", address, "First byte that may be read"),
+        ("READ_END", end, "First byte behind those that may be read"),
+        ("WRITE_START", address, "First byte that may be written"),
+        ("WRITE_END", end, "First byte behind those that may be written"),
+    ]
+    result = _constants(config) + _operation(config)
+    for n in range(BASES):
+        result += _wide(f"BASE{n}", 0x080 + 8 * n, address, f"Base register {n}")
+    for n, (name, bits, doc) in enumerate(windows):
+        result += _wide(name, 0x0C0 + 8 * n, bits, doc)
+    for n, (name, doc) in enumerate(COUNTERS.items()):
+        result.append(Register(name, 0x100 + 4 * n, "ro", doc[0].upper() + doc[1:], _word("count")))
+    return tuple(result)
+
+
+def register_map(config: Config) -> list[dict]:
+    """The register map for programs: what the JSON beside the Verilog holds."""
+    return [
+        {
+            "name": register.name,
+            "offset": register.offset,
+            "access": register.access,
+            "reset": register.reset,
+            "doc": register.doc,
+            "fields": [
+                {"name": f.name, "low": register.lows()[f.name], "bits": f.bits, "doc": f.doc}
+                for f in register.fields
+            ],
+        }
+        for register in registers(config)
+    ]
