@@ -73,7 +73,8 @@ class RAM(wiring.Component):
     granularity : int, optional
         Bits of a row that one bit of ``w_mask`` enables; divides ``width``. None: whole rows, and no ``w_mask``.
     style : str
-        ``"block"``: block RAM. ``"distributed"``: LUT RAM (iCE40 has none: flip-flops).
+        ``"block"``: block RAM. ``"distributed"``: LUT RAM, for a few dozen rows (iCE40 has none: block RAM, or
+        flip-flops where the read is asynchronous).
         ``"macro"``: in emitted Verilog a black box ``hwgen_ram_<depth>x<width>[_m<granularity>]``, which the user
         binds to an SRAM; see :func:`macro_model` for its ports and its behavioural model.
     asynchronous : bool
@@ -211,10 +212,11 @@ class RAM(wiring.Component):
             )
             return m
 
-        # no_rw_check tells Yosys that the row read during its own write does not matter; without it each
-        # memory grows a comparator and a bypass to imitate the simulator. The other name of style is Vivado's.
-        style = "distributed" if self._style == "distributed" else "block"
-        attrs = {"ram_style": style}
+        # LUT RAM is what every synthesizer chooses by itself for what is small or read asynchronously. Asking for
+        # it by attribute would make a target that has none (iCE40) an error. no_rw_check tells Yosys that the row
+        # read during its own write does not matter; without it each memory grows a comparator and a bypass to
+        # imitate the simulator.
+        attrs = {} if self._style == "distributed" else {"ram_style": "block"}
         if not self._asynchronous:
             attrs["no_rw_check"] = 1
         m.submodules.rows = rows = Memory(

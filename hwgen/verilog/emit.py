@@ -5,9 +5,9 @@ from amaranth.lib import wiring
 from ..memory import EmissionTarget
 from . import rtlil
 from .split import INSTANCE_MARK, Hierarchy, split
-from .writer import Options, write_module
+from .writer import Options, Written, write_module
 
-__all__ = ["emit", "write"]
+__all__ = ["assemble", "emit", "write_modules"]
 
 
 def emit(component: wiring.Component, *, name: str, header: str = "", init: bool = False) -> str:
@@ -25,31 +25,37 @@ def emit(component: wiring.Component, *, name: str, header: str = "", init: bool
         Give registers and memories the power-on values that Amaranth's simulator assumes. Without them, as in an
         ASIC, a register that nobody resets is unknown, and simulation shows it.
     """
-    return write(split(component, name=name, platform=EmissionTarget()), header=header, init=init)
+    hierarchy = split(component, name=name, platform=EmissionTarget())
+    return assemble(hierarchy, write_modules(hierarchy, init=init), header=header)
 
 
-def write(hierarchy: Hierarchy, *, header: str = "", init: bool = False) -> str:
-    """Verilog of a hierarchy that has been split."""
+def write_modules(hierarchy: Hierarchy, *, init: bool = False) -> dict[str, Written]:
+    """Verilog of each module of a hierarchy that has been split."""
     names = {module.key: (module.name, module.ports) for module in hierarchy.modules}
-    texts = []
-    for source in reversed(hierarchy.modules):
+    written = {}
+    for source in hierarchy.modules:
         (module,) = rtlil.parse(source.rtlil)
         comments = [source.summary] if source.summary else []
         if source.parameters:
             comments.append(
                 ", ".join(f"{key} = {value!r}" for key, value in source.parameters.items())
             )
-        texts.append(
-            write_module(
-                module,
-                name=source.name,
-                comments=comments,
-                submodules=names,
-                borrowed=source.borrowed,
-                instance_mark=INSTANCE_MARK,
-                port_order=source.ports,
-                options=Options(init=init),
-            )
+        written[source.key] = write_module(
+            module,
+            name=source.name,
+            comments=comments,
+            submodules=names,
+            borrowed=source.borrowed,
+            instance_mark=INSTANCE_MARK,
+            port_order=source.ports,
+            options=Options(init=init),
         )
-    lines = [f"// {line}".rstrip() for line in header.splitlines()]
-    return "\n".join(["\n".join([*lines, ""])] * bool(lines) + texts)
+    return written
+
+
+def assemble(hierarchy: Hierarchy, written: dict[str, Written], *, header: str = "") -> str:
+    """One file: the header, the top, and below it what it is made of."""
+    parts = [written[module.key].text for module in reversed(hierarchy.modules)]
+    if header:
+        parts.insert(0, "".join(f"// {line}".rstrip() + "\n" for line in header.splitlines()))
+    return "\n".join(parts)

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 
 from amaranth.back import rtlil
-from amaranth.hdl import Fragment, Instance, Module, ValueCastable
+from amaranth.hdl import ClockDomain, Fragment, Instance, Module, ValueCastable
 from amaranth.hdl import _ast, _ir, _mem, _xfrm
 from amaranth.lib import wiring
 
@@ -42,13 +42,35 @@ class ModuleSource:
 
 
 @dataclass
+class Occurrence:
+    """One place in the hierarchy: which module stands there, and what Amaranth's own output calls its parts.
+
+    ``registers`` and ``leaves`` (memories and black boxes) map names in the module's RTLIL to names in the RTLIL that
+    Amaranth makes of the undivided design.
+    """
+
+    name: str
+    amaranth_name: str
+    key: str = ""
+    registers: dict[str, str] = field(default_factory=dict)
+    leaves: dict[str, str] = field(default_factory=dict)
+    children: list["Occurrence"] = field(default_factory=list)
+
+
+@dataclass
 class Hierarchy:
-    """The distinct modules of a design, children before parents; the last one is the top."""
+    """The distinct modules of a design, children before parents; the last one is the top.
+
+    ``design`` is the undivided design, prepared by Amaranth, with the same ports.
+    """
 
     modules: list[ModuleSource]
-    fragment: Fragment
-    ports: list
     design: _ir.Design
+    root: Occurrence
+
+    @property
+    def fragment(self) -> Fragment:
+        return self.design.fragment
 
     @property
     def top(self) -> ModuleSource:
@@ -61,7 +83,7 @@ def split(component: wiring.Component, *, name: str, platform: object) -> Hierar
     members = _signature_ports(component)
     ports = [(port, signal, direction) for port, signal, direction in members]
     names = Namespace(port for port, _signal, _direction in ports)
-    missing = fragment._propagate_domains(lambda domain: _ast_clock_domain(domain))
+    missing = fragment._propagate_domains(ClockDomain)
     clocks = []
     for domain in missing:
         clocks.append((names.add(domain.clk.name), domain.clk, _ir.PortDirection.Input))
@@ -70,16 +92,10 @@ def split(component: wiring.Component, *, name: str, platform: object) -> Hierar
     ports = clocks + ports
     design = fragment.prepare(ports, hierarchy=(name,), propagate_domains=False)
     splitter = _Splitter(design)
-    splitter.visit(design.fragment, ports, name)
+    root = splitter.visit(design.fragment, ports, name)
     modules = list(splitter.modules.values())
     _name_modules(modules, name)
-    return Hierarchy(modules, fragment, ports, design)
-
-
-def _ast_clock_domain(name):
-    from amaranth.hdl import ClockDomain
-
-    return ClockDomain(name)
+    return Hierarchy(modules, design, root)
 
 
 def _signature_ports(component) -> list:
@@ -106,7 +122,7 @@ class _Splitter:
         self._collect_driven(design.fragment)
 
     def _collect_driven(self, fragment: Fragment) -> _ast.SignalDict:
-        """For each fragment, the bits of each signal that something in its subtree drives."""
+        """For each fragment, how many fragments of its subtree drive each signal."""
         collector = _xfrm.LHSMaskCollector()
         if isinstance(fragment, _ir.Instance):
             for value, direction in fragment.ports.values():
@@ -121,10 +137,10 @@ class _Splitter:
         else:
             for statements in fragment.statements.values():
                 collector.visit_stmt(statements)
-        driven = collector.lhs
+        driven = _ast.SignalDict((signal, 1) for signal in collector.lhs)
         for subfragment, _name, _src_loc in fragment.subfragments:
-            for signal, mask in self._collect_driven(subfragment).items():
-                driven[signal] = driven.get(signal, 0) | mask
+            for signal, count in self._collect_driven(subfragment).items():
+                driven[signal] = driven.get(signal, 0) + count
         for domain in fragment.domains.values():
             self.clocks[domain.clk] = None
             if domain.rst is not None:
@@ -134,7 +150,6 @@ class _Splitter:
 
     def interface(self, fragment: Fragment) -> list:
         """Ports of a fragment: clocks, then what the signature declares, then what it shares besides."""
-        driven = self.driven[fragment]
         outside = self.design.fragments[self.design.fragments[fragment].parent].used_signals
         declared = []
         for origin in fragment.origins or ():
@@ -147,27 +162,34 @@ class _Splitter:
         for signal in self.design.fragments[fragment].used_signals:
             if signal in known or signal not in outside or len(signal) == 0:
                 continue
-            flow = _ir.PortDirection.Output if signal in driven else _ir.PortDirection.Input
+            flow = self.flow(fragment, signal) or _ir.PortDirection.Input
             (clocks if signal in self.clocks else shared).append((signal, flow))
         ports = []
         for signal, flow in clocks:
             ports.append((names.add(signal.name), signal, flow))
         for name, signal, flow in declared:
             # Whoever drives a member decides, as in Amaranth; the declared flow is for the undriven.
-            if signal in driven:
-                flow = _ir.PortDirection.Output
-            elif flow == _ir.PortDirection.Output and self._driven_outside(fragment, signal):
-                flow = _ir.PortDirection.Input
-            ports.append((name, signal, flow))
+            ports.append((name, signal, self.flow(fragment, signal) or flow))
         for signal, flow in shared:
             ports.append((names.add(signal.name or "shared"), signal, flow))
         return ports
 
-    def _driven_outside(self, fragment: Fragment, signal: _ast.Signal) -> bool:
-        return signal in self.driven[self.design.fragment] and signal not in self.driven[fragment]
+    def flow(self, fragment: Fragment, signal: _ast.Signal) -> _ir.PortDirection | None:
+        """Direction of a signal through the boundary of a fragment; None if nothing drives it."""
+        inside = self.driven[fragment].get(signal, 0)
+        everywhere = self.driven[self.design.fragment].get(signal, 0)
+        if 0 < inside < everywhere:
+            name = ".".join(self.design.fragments[fragment].name)
+            raise ValueError(
+                f"{signal!r} is driven in part inside and in part outside of {name}; split it in two"
+            )
+        if inside:
+            return _ir.PortDirection.Output
+        return _ir.PortDirection.Input if everywhere else None
 
-    def visit(self, fragment: Fragment, ports: list, name: str) -> ModuleSource:
+    def visit(self, fragment: Fragment, ports: list, name: str) -> Occurrence:
         """Lower one fragment, children first; equal ones end up as one entry of ``modules``."""
+        here = Occurrence(name, self.design.fragments[fragment].name[-1])
         alone = Fragment(src_loc=fragment.src_loc)
         alone.statements = fragment.statements
         alone.domains = fragment.domains
@@ -182,11 +204,14 @@ class _Splitter:
             child_name = INSTANCE_MARK + instances.add(child_name)
             if type(child) is not Fragment:
                 alone.add_subfragment(child, child_name, src_loc=src_loc)
+                here.leaves[child_name] = self.design.fragments[child].name[-1]
                 continue
             if self._is_empty(child):
                 continue
             child_ports = self.interface(child)
-            module = self.visit(child, child_ports, child_name)
+            below = self.visit(child, child_ports, child_name)
+            here.children.append(below)
+            module = self.modules[below.key]
             children.append(module.key)
             child_ports = [port for port in child_ports if port[0] not in module.unused]
             for port, signal, _flow in child_ports:
@@ -221,7 +246,19 @@ class _Splitter:
                 if signal in signal_names and signal not in own and signal not in self.clocks
             }
         self.modules[key].count += 1
-        return self.modules[key]
+        here.key = key
+        names = design.fragments[alone].signal_names
+        amaranth_names = self.design.fragments[fragment].signal_names
+        for domain, statements in fragment.statements.items():
+            if domain != "comb":
+                for signal in _targets(statements):
+                    here.registers[names[signal]] = amaranth_names[signal]
+        for child, _name, _src_loc in fragment.subfragments:
+            if isinstance(child, _mem.MemoryInstance):
+                for port in child._read_ports:
+                    if isinstance(port._data, _ast.Signal):
+                        here.registers[names[port._data]] = amaranth_names[port._data]
+        return here
 
     def _drop_unused_clocks(self, fragment: Fragment, text: str, ports: list):
         """Amaranth hands the reset to whatever has a clock, a memory for one; most of them have no use for it."""
@@ -242,6 +279,13 @@ class _Splitter:
             type(child) is Fragment and self._is_empty(child)
             for child, _name, _src_loc in fragment.subfragments
         )
+
+
+def _targets(statements) -> _ast.SignalDict:
+    """The signals that some statements assign."""
+    collector = _xfrm.LHSMaskCollector()
+    collector.visit_stmt(statements)
+    return collector.lhs
 
 
 def _component(fragment: Fragment) -> object | None:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .names import Namespace, plain
-from .rtlil import Assign, Bits, Cell, Chunk, Memory, Module, Spec, Switch, Wire, spec_width
+from .rtlil import Assign, Bits, Cell, Chunk, Memory, Module, Spec, Switch, spec_width
 
-__all__ = ["Options", "write_module"]
+__all__ = ["Options", "Written", "write_module"]
 
 WIDTH = 100
 # An expression longer than this gets a name of its own.
@@ -56,6 +56,15 @@ class Options:
     """``init``: give registers and zeroed memories the power-on values that Amaranth's simulator uses."""
 
     init: bool = False
+
+
+@dataclass(frozen=True)
+class Written:
+    """Verilog of a module, and what became of the names in its RTLIL."""
+
+    text: str
+    signals: dict[str, str]
+    cells: dict[str, str]
 
 
 @dataclass
@@ -114,7 +123,7 @@ def write_module(
     instance_mark: str,
     port_order: Iterable[str],
     options: Options,
-) -> str:
+) -> Written:
     """Verilog of one module.
 
     ``submodules`` maps cell types to module names and their ports in order; ``borrowed`` says of wires that Amaranth named after a port of a
@@ -123,7 +132,13 @@ def write_module(
     for index, port in enumerate(port_order):
         module.wires[f"\\{port}"].port_id = index
     writer = _Writer(module, submodules, borrowed, instance_mark, options)
-    return writer.write(name, comments)
+    text = writer.write(name, comments)
+    signals = {wire.removeprefix("\\"): name for wire, name in writer.names.items()}
+    for alias, wire in writer.aliases.items():
+        if wire in writer.names:
+            signals.setdefault(alias.removeprefix("\\"), writer.names[wire])
+    cells = {**writer.cell_names, **writer.memory_names}
+    return Written(text, signals, {key.removeprefix("\\"): value for key, value in cells.items()})
 
 
 class _Writer:
@@ -188,10 +203,13 @@ class _Writer:
     def sort_connections(self) -> None:
         """Aliases are dropped, but their names are remembered; what is left are the outputs."""
         renamed = {}
+        self.aliases: dict[str, str] = {}
         for target, value in self.module.connections:
             (port,) = target
-            wire = self.module.wires[port.wire]
             source = self.whole(value)
+            if source:
+                self.aliases[port.wire] = source
+            wire = self.module.wires[port.wire]
             if wire.port is None:
                 if source and port.wire not in self.borrowed:
                     self.own_names.setdefault(source, port.wire)
@@ -238,6 +256,8 @@ class _Writer:
         self.module.connections = [
             (target, fix(value)) for target, value in self.module.connections
         ]
+        self.aliases = {alias: renamed.get(wire, wire) for alias, wire in self.aliases.items()}
+        self.aliases.update(renamed)
         self.outputs = {port: fix(spec) for port, spec in self.outputs.items()}
         self.drivers = {renamed.get(wire, wire): cell for wire, cell in self.drivers.items()}
         for old, new in renamed.items():
