@@ -1,7 +1,7 @@
 """The instruction set, defined once: every other description of an instruction is made from these
 tables.
 
-An instruction is 256 bits, eight little-endian 32-bit words. Bits 0..39 are the same in all of them
+An instruction is 256 bits, eight little-endian 32-bit words. Bits 0..47 are the same in all of them
 (`HEADER`); the rest belongs to the opcode. Each unit of the accelerator has its own queue of
 instructions and runs them in order; between units there is no order but that of the tokens: an
 instruction waits until each counter in `wait` is above zero, takes one token from each, and adds
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 INSTRUCTION_BITS = 256
-TOKENS = 16
+TOKENS = 20  # one for each ordered pair of the five units that do work
 TOKEN_BITS = 8  # of a counter; a program that would count further is an error
 
 

@@ -1,0 +1,6 @@
+"""The emitted Verilog, compiled with Verilator, beside a memory in C++."""
+
+from .build import build
+from .simulator import MemoryModel, RtlSimulator
+
+__all__ = ["MemoryModel", "RtlSimulator", "build"]

@@ -1,0 +1,57 @@
+"""Verilog to a shared library, built once for each text and kept."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ...errors import UserError
+from ...tools import environment, locate
+
+__all__ = ["build", "cache_folder"]
+
+HARNESS = Path(__file__).with_name("harness.cpp")
+
+
+def cache_folder() -> Path:
+    """Where built simulators are kept: $HWGEN_CACHE, or the user's cache folder."""
+    if folder := os.environ.get("HWGEN_CACHE"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hwgen"
+
+
+def build(verilog: str, *, top: str, beat_bytes: int, trace: bool = False) -> Path:
+    """Shared library of ``verilog`` with the harness; from the cache if it was built before."""
+    recipe = f"{top} {beat_bytes} {trace}\n".encode() + HARNESS.read_bytes() + verilog.encode()
+    target = cache_folder() / "rtl" / f"{top}-{hashlib.sha256(recipe).hexdigest()[:24]}.so"
+    if target.exists():
+        return target
+    verilator = locate("verilator")
+    locate("c++")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        folder = Path(scratch)
+        (folder / f"{top}.v").write_text(verilog)
+        flags = "-O2 -fPIC -DBEAT={} -DTOP_CLASS=V{} -DTOP_HEADER='\"V{}.h\"'".format(
+            beat_bytes, top, top
+        )
+        command = [str(verilator), "--cc", "--build", "-j", "2", "-O3", "--top-module", top]
+        command += ["--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal"]
+        command += ["-Wno-lint", "-CFLAGS", flags + (" -DHWGEN_TRACE" if trace else "")]
+        command += ["--output-split", "20000", "--output-split-cfuncs", "2000"]
+        command += ["--trace-fst"] if trace else []
+        command += ["--exe", str(HARNESS), f"{top}.v", "-LDFLAGS", "-shared"]
+        command += ["-o", "simulator.so"]
+        result = subprocess.run(
+            command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+        )
+        built = folder / "obj_dir" / "simulator.so"
+        if result.returncode or not built.exists():
+            log = target.with_suffix(".log")
+            log.write_text(result.stdout + result.stderr)
+            raise UserError(f"{top}: the simulator could not be built; see {log}")
+        shutil.move(built, folder / "done.so")
+        os.replace(folder / "done.so", target)
+    return target
