@@ -10,16 +10,16 @@ import torch.nn.functional as F
 
 from .ir import FloatGraph, Op
 
-__all__ = ["evaluate"]
+__all__ = ["convolved", "evaluate"]
 
 
 def evaluate(
     graph: FloatGraph,
     images: torch.Tensor,
-    observe: Callable[[Op, torch.Tensor], None] | None = None,
+    observe: Callable[..., None] | None = None,
 ) -> list[torch.Tensor]:
-    """The outputs of ``graph``, (images, channels, rows, columns) each; ``observe`` sees every
-    result on the way.
+    """The outputs of ``graph``, (images, channels, rows, columns) each; ``observe`` is
+    called with each operation, its result and its operands.
 
     Gates are not evaluated: a gated convolution computes its full path.
     """
@@ -35,7 +35,7 @@ def evaluate(
             if tuple(y.shape[1:]) != tuple(op.shape):
                 raise AssertionError(f"{op.label}: made {tuple(y.shape)}, traced as {op.shape}")
             if observe:
-                observe(op, y)
+                observe(op, y, *sources)
             values[op.name] = y
             if op.kind == "output":
                 outputs.append(y)
@@ -73,11 +73,16 @@ def _compute(op: Op, x, *others):
     raise AssertionError(f"{op.label}: kind {op.kind}")
 
 
+def convolved(op: Op, x: torch.Tensor, weight) -> torch.Tensor:
+    """The sums of products of a convolution with other weights, before gain and shift."""
+    weight = torch.as_tensor(weight, dtype=x.dtype)
+    return F.conv2d(_padded(x, op.padding), weight, stride=op.stride, groups=op.groups)
+
+
 def _sum(op: Op, x):
     """What gain and shift are applied to."""
     if op.kind == "conv":
-        weight = torch.as_tensor(op.weight, dtype=x.dtype)
-        return F.conv2d(_padded(x, op.padding), weight, stride=op.stride, groups=op.groups)
+        return convolved(op, x, op.weight)
     if op.kind == "linear":
         return F.linear(x.flatten(1), torch.as_tensor(op.weight, dtype=x.dtype))[:, :, None, None]
     if op.kind == "avgpool":

@@ -43,7 +43,7 @@ def observe(
     family = families(graph)
     seen = {name: Histogram() for name in set(family.values())}
 
-    def look(op: Op, y: torch.Tensor) -> None:
+    def look(op: Op, y: torch.Tensor, *sources) -> None:
         if op.kind not in _SHARING:
             try:
                 seen[family[op.name]].observe(y.numpy())

@@ -1,0 +1,172 @@
+"""``hwgen quantize``: somebody's PyTorch network as an integer network file."""
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from hwgen.cli._options import json_option
+from hwgen.errors import UserError
+
+__all__ = ["command"]
+
+METHODS = ("minmax", "percentile", "mse", "aciq", "kl")
+
+
+def _numbers(ctx, param, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(f"--{param.name} must be numbers with commas, not {text!r}") from None
+
+
+@click.command("quantize")
+@click.argument("model")
+@click.option("--weights", type=click.Path(), help="State dict: .safetensors or torch.save.")
+@click.option(
+    "--calibrate",
+    "data",
+    type=click.Path(),
+    required=True,
+    help="Images: .npy, .npz (images, perhaps labels) or IDX; bytes, or real numbers as the model "
+    "takes them.",
+)
+@click.option("--bits", type=click.IntRange(2, 8), default=8, show_default=True)
+@click.option(
+    "--weight-bits", type=click.IntRange(2, 8), help="Of the weights alone; default: --bits."
+)
+@click.option("--method", type=click.Choice(METHODS), default="mse", show_default=True)
+@click.option("--images", type=click.IntRange(1), default=512, show_default=True, help="How many.")
+@click.option(
+    "--mean", default="0", callback=_numbers, help="Bytes are fed as (byte / 255 - mean) / std."
+)
+@click.option("--std", default="1", callback=_numbers, help="One number, or one for each channel.")
+@click.option(
+    "--split",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Outlier channel splitting of the weights: part of the channels that is added.",
+)
+@click.option(
+    "--gate",
+    metavar="channel:1/P|precision:BITS",
+    help="Gate the convolutions: base of 1/P of the input channels, or of the BITS high bits.",
+)
+@click.option(
+    "--density",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="With --gate: the part of the outputs that passes, on the images.",
+)
+@click.option("--name", help="Name of the network; default: that of the module's class.")
+@click.option("--out", type=click.Path(path_type=Path), help="Default: NAME.safetensors.")
+@json_option
+def command(model, weights, data, images, mean, std, gate, density, name, out, as_json, **options):
+    """Quantize MODEL (file.py:function that returns an nn.Module) after training.
+
+    The network is traced with torch.export, calibrated on images and written as integers. A layer
+    that has no integers is refused by name. MODEL is Python code, and it is run.
+
+    With --gate its convolutions become gated ones: thresholds let the given part of the outputs
+    pass, and what does not pass is corrected by a gain and an offset for each channel. That costs
+    accuracy, which training with gates (hwgen train) wins back.
+    """
+    from models.export import Pixels, quantize
+    from models.export.images import load_images
+    from models.export.userfiles import load_model, load_weights
+    from models.netfile import save
+
+    module = load_model(model)
+    if weights:
+        load_weights(module, weights)
+    loaded = load_images(data, images)
+    is_bytes = loaded.images.dtype == "uint8"
+    if not is_bytes and (any(mean) or set(std) != {1.0}):
+        raise UserError("--mean and --std are for bytes; these images are real numbers already")
+    pixels = _pixels(Pixels, mean, std, loaded.images.shape[1]) if is_bytes else None
+    console = Console(stderr=True)
+    with console.status("tracing …") as status:
+        quantized = quantize(
+            module,
+            loaded.images,
+            pixels=pixels,
+            name=name,
+            bits=options["bits"],
+            weight_bits=options["weight_bits"],
+            method=options["method"],
+            prepare_graph=_preparation(options, gate, density, loaded, pixels),
+            progress=lambda done: status.update(f"calibrating: {done} images …"),
+        )
+        status.update("comparing …")
+        report = _compare(module, quantized, loaded, pixels)
+    path = save(quantized.network, out or Path(f"{quantized.network.name}.safetensors"))
+    report |= {"file": str(path), "bytes": path.stat().st_size}
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    click.echo(f"{path}  {report['bytes']:,} bytes, {report['macs']:,} MACs an image")
+    click.echo(f"same class as in floating point: {report['agreement']:.2%} of {report['images']}")
+    if "accuracy" in report:
+        click.echo(f"accuracy {report['accuracy']:.2%}, float {report['float_accuracy']:.2%}")
+    if gate:
+        click.echo(f"MACs of gated layers: {report['reduction']:.2f} times fewer")
+
+
+def _pixels(cls, mean, std, channels: int):
+    for name, values in (("mean", mean), ("std", std)):
+        if len(values) not in (1, channels):
+            raise UserError(f"--{name} has {len(values)} numbers, images have {channels} channels")
+    if min(std) <= 0:
+        raise UserError(f"--std must be positive, not {min(std)}")
+    return cls(mean * (channels // len(mean)), std * (channels // len(std)))
+
+
+def _preparation(options, gate, density, loaded, pixels):
+    """What rewrites the graph before it is calibrated, in this order."""
+    from models.export import normalized
+    from models.export.gating import gate_graph, parse_gate
+    from models.splitting import split_graph
+
+    settings = parse_gate(gate) if gate else None
+
+    def prepare(graph):
+        if options["split"]:
+            split_graph(graph, options["split"], bits=options["weight_bits"] or options["bits"])
+        if settings:
+            gate_graph(graph, settings, density, normalized(loaded.images, pixels))
+
+    return prepare
+
+
+def _compare(module, quantized, loaded, pixels) -> dict:
+    """Classes of the integer reference against those of the module, on the same images."""
+    import numpy as np
+    import torch
+
+    from models.export import normalized
+    from models.reference import run, work
+
+    result = run(quantized.network, quantized.integers(loaded.images))
+    module.eval()
+    with torch.no_grad():
+        real = normalized(loaded.images, pixels)
+        outputs = [module(real[i : i + 64]) for i in range(0, len(real), 64)]
+    outputs = [torch.utils._pytree.tree_flatten(y)[0][0] for y in outputs]
+    classes = torch.cat(outputs).flatten(1).argmax(1).numpy()
+    rows = work(result)
+    gated = [row for row in rows if row.gate]
+    report = {
+        "name": quantized.network.name,
+        "images": len(classes),
+        "agreement": float(np.mean(classes == result.classes)),
+        "macs": sum(row.dense for row in rows),
+        "density": {row.name: row.density for row in gated},
+    }
+    if gated:
+        report["reduction"] = sum(r.dense for r in gated) / sum(r.done for r in gated)
+    if loaded.labels is not None:
+        report["accuracy"] = float(np.mean(result.classes == loaded.labels))
+        report["float_accuracy"] = float(np.mean(classes == loaded.labels))
+    return report
