@@ -1,7 +1,7 @@
 """D engines in lockstep: one queue, one sequencer, rows of D sums."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -11,10 +11,16 @@ from ..commands import drain_command, drain_item, group_command, vector, weight_
 from . import weights
 from .accumulators import Accumulators
 from .buffer import StreamBuffer
+from .decisions import DecisionStore
 from .drain_reader import DrainReader
-from .layouts import operand_choice, row_operation
+from .fired_counts import COUNT_BITS, FiredCounts
+from .gate import Gate
+from .layouts import column_shape, operand_choice, row_operation
+from .packer import TaskPacker
+from .position_list import PositionList
 from .queue import VectorQueue
 from .sequencer import Sequencer
+from .task_store import TaskStore
 
 __all__ = ["Group"]
 
@@ -52,6 +58,11 @@ class Group(wiring.Component):
         See :class:`DrainReader`. A drain reads what is done, from the bank that no command uses.
     busy, starved, unloaded, interlocked : Out(1)
         What the last cycle was for; see :class:`Sequencer`.
+    decided : Out(1), any : Out(1)
+        Strobe for each position of a gate, in order; ``any``: it has tasks here, and conditional
+        passes want its vector, once a chunk. This and the following: gated only.
+    counts_address : In, counts : Out(array of D), counts_valid : Out(1)
+        See :class:`FiredCounts`.
     """
 
     def __init__(self, config: Config):
@@ -73,6 +84,15 @@ class Group(wiring.Component):
             "unloaded": Out(1),
             "interlocked": Out(1),
         }
+        if config.array.gated:
+            counts = data.ArrayLayout(COUNT_BITS, config.array.group)
+            members |= {
+                "decided": Out(1),
+                "any": Out(1),
+                "counts_address": In(column_shape(config)),
+                "counts": Out(counts),
+                "counts_valid": Out(1),
+            }
         super().__init__(members)
 
     @property
@@ -83,15 +103,12 @@ class Group(wiring.Component):
         m = Module()
         config = self._config
         gated = config.array.gated
-        engines = config.array.group
 
         m.submodules.link = link = StreamBuffer(vector(config))
         m.submodules.queue = queue = VectorQueue(
             depth=config.array.queue, width=8 * config.array.lanes, heads=2 if gated else 1
         )
-        units = [mac.create(config) for _ in range(engines)]
-        for e, unit in enumerate(units):
-            m.submodules[f"mac{e}"] = unit
+        units = [mac.create(config) for _ in range(config.array.group)]
         m.submodules.weight_store = store = weights.create(config)
         m.submodules.accumulators = sums = Accumulators(config, sum_bits=units[0].sum_bits)
         m.submodules.sequencer = sequencer = Sequencer(
@@ -100,65 +117,26 @@ class Group(wiring.Component):
         m.submodules.drain_reader = reader = DrainReader(config)
 
         self._connect_chain(m, link, queue)
-        self._connect_weights(m, store, sequencer)
+        word, mine = self._connect_weights(m, store, sequencer)
+        self._connect_engines(m, queue, units, store, sequencer, sums)
+        self._connect_drain(m, sums, reader)
 
-        # Issue.
         wiring.connect(m, wiring.flipped(self.command), sequencer.command)
-        choice = Signal(operand_choice(config))
-        heads = [Signal(8 * config.array.lanes, name="head0", reset_less=True)]
-        m.d.comb += [
-            sequencer.level.eq(queue.level),
-            queue.pops.eq(sequencer.pops),
-            store.read_en.eq(sequencer.operation.some),
-            store.bank.eq(sequencer.choice.weight_bank),
-        ]
-        with m.If(sequencer.operation.some):
-            m.d.sync += [choice.eq(sequencer.choice), heads[0].eq(queue.head0)]
+        ended = Signal()
+        m.d.comb += ended.eq(sums.written.end)
+        m.d.sync += [self.chunk_released.eq(sums.early.release), self.done.eq(ended)]
+        for name in ("busy", "starved", "unloaded", "interlocked"):
+            m.d.comb += getattr(self, name).eq(getattr(sequencer, name))
+
         if gated:
-            heads.append(Signal.like(heads[0], name="head1"))
-            m.d.comb += store.slots.eq(sequencer.choice.slots)
-            with m.If(sequencer.operation.some):
-                m.d.sync += heads[1].eq(queue.head1)
-        else:
-            m.d.comb += store.column.eq(sequencer.choice.column)
-
-        # Dot products, and the operation beside them.
-        stages = [sequencer.operation]
-        for n in range(1, units[0].latency + 2 - sums.READ_TO_PRODUCTS):
-            stages.append(Signal(row_operation(config), name=f"operation{n}"))
-            m.d.sync += stages[-1].eq(stages[-2])
-        started = Signal()
-        m.d.sync += started.eq(sequencer.operation.some)
-        for e, unit in enumerate(units):
-            activations = Mux(choice.second[e], heads[1], heads[0]) if gated else heads[0]
+            gate, packer = self._add_gate(m, sequencer, sums, reader)
             m.d.comb += [
-                unit.i_start.eq(started & choice.starts[e]),
-                unit.i_activations.eq(activations),
-                unit.i_signed.eq(choice.signed),
-                unit.i_weights.eq(store.weights[e]),
-                sums.products[e].eq(unit.o_sum),
+                gate.write.eq(word),
+                gate.write_en.eq(mine & word.thresholds),
+                gate.write_bank.eq(sequencer.threshold_write_bank),
+                sequencer.threshold_written.eq(gate.write_en),
+                ended.eq((sums.written.end & ~sums.written.gate) | packer.done),
             ]
-        m.d.comb += sums.operation.eq(stages[-1])
-
-        # Ends.
-        m.d.sync += [
-            self.chunk_released.eq(sums.early.release),
-            self.done.eq(sums.written.end),
-        ]
-        m.d.comb += [
-            self.busy.eq(sequencer.busy),
-            self.starved.eq(sequencer.starved),
-            self.unloaded.eq(sequencer.unloaded),
-            self.interlocked.eq(sequencer.interlocked),
-        ]
-        wiring.connect(m, wiring.flipped(self.drain), reader.command)
-        wiring.connect(m, reader.items, wiring.flipped(self.items))
-        m.d.comb += [
-            sums.drain_en.eq(reader.read_en),
-            sums.drain_bank.eq(reader.read_bank),
-            sums.drain_row.eq(reader.read_row),
-            reader.sums.eq(sums.drain_sums),
-        ]
         return m
 
     def _connect_chain(self, m, link, queue):
@@ -181,7 +159,7 @@ class Group(wiring.Component):
             m.d.comb += link.i.payload.want.eq(-1)
 
     def _connect_weights(self, m, store, sequencer):
-        """The broadcast is registered at the door."""
+        """The broadcast is registered at the door; returns the word, and whether it is for us."""
         word = Signal(weight_write(self._config), reset_less=True)
         mine = Signal()
         m.d.sync += mine.eq(self.weights_valid & (self.weights.group == self.index))
@@ -191,4 +169,96 @@ class Group(wiring.Component):
         m.d.comb += [
             store.write.eq(word),
             store.write_en.eq(mine & ~word.thresholds),
+            store.read_en.eq(sequencer.operation.some),
+            store.bank.eq(sequencer.choice.weight_bank),
         ]
+        return word, mine
+
+    def _connect_engines(self, m, queue, units, store, sequencer, sums):
+        """Operands to the MAC units, dot products to the sums, and the operation beside them."""
+        gated = self._config.array.gated
+        some = sequencer.operation.some
+        m.d.comb += [sequencer.level.eq(queue.level), queue.pops.eq(sequencer.pops)]
+        if gated:
+            m.d.comb += store.slots.eq(sequencer.choice.slots)
+        else:
+            m.d.comb += store.column.eq(sequencer.choice.column)
+
+        # The weights take a cycle, and so do the vectors.
+        started = Signal()
+        choice = Signal(operand_choice(self._config), reset_less=True)
+        heads = [queue.head0, queue.head1] if gated else [queue.head0]
+        vectors = [Signal.like(head, name=f"vector{n}") for n, head in enumerate(heads)]
+        m.d.sync += started.eq(some)
+        with m.If(some):
+            m.d.sync += choice.eq(sequencer.choice)
+            m.d.sync += [vector.eq(head) for vector, head in zip(vectors, heads, strict=True)]
+        for e, unit in enumerate(units):
+            m.submodules[f"mac{e}"] = unit
+            activations = Mux(choice.second[e], vectors[1], vectors[0]) if gated else vectors[0]
+            m.d.comb += [
+                unit.i_start.eq(started & choice.starts[e]),
+                unit.i_activations.eq(activations),
+                unit.i_signed.eq(choice.signed),
+                unit.i_weights.eq(store.weights[e]),
+                sums.products[e].eq(unit.o_sum),
+            ]
+
+        operation = sequencer.operation
+        for n in range(1 + units[0].latency - sums.READ_TO_PRODUCTS):
+            delayed = Signal(row_operation(self._config), name=f"operation{n}")
+            m.d.sync += delayed.eq(operation)
+            operation = delayed
+        m.d.comb += sums.operation.eq(operation)
+
+    def _connect_drain(self, m, sums, reader):
+        wiring.connect(m, wiring.flipped(self.drain), reader.command)
+        wiring.connect(m, reader.items, wiring.flipped(self.items))
+        m.d.comb += [
+            sums.drain_en.eq(reader.read_en),
+            sums.drain_bank.eq(reader.read_bank),
+            sums.drain_row.eq(reader.read_row),
+            reader.sums.eq(sums.drain_sums),
+        ]
+
+    def _add_gate(self, m, sequencer, sums, reader):
+        """Everything that only a gated array has."""
+        config = self._config
+        m.submodules.gate = gate = Gate(config)
+        m.submodules.packer = packer = TaskPacker(config)
+        m.submodules.task_store = tasks = TaskStore(config)
+        m.submodules.position_list = listed = PositionList(config)
+        m.submodules.decisions = decisions = DecisionStore(config)
+        m.submodules.fired_counts = counts = FiredCounts(config)
+        m.d.comb += [
+            gate.early.eq(sums.early),
+            gate.written.eq(sums.written),
+            gate.totals.eq(sums.totals),
+            *(part.gate.eq(gate.result) for part in (packer, listed, decisions, counts)),
+            sums.dealt_en.eq(packer.dealt_en),
+            sums.dealt_bank.eq(packer.dealt_bank),
+            sums.dealt.eq(packer.dealt),
+            tasks.dealt_en.eq(packer.dealt_en),
+            tasks.dealt.eq(packer.dealt),
+            tasks.pass_en.eq(sequencer.store_en),
+            tasks.pass_row.eq(sequencer.store_row),
+            tasks.drain_en.eq(reader.record_en),
+            tasks.drain_row.eq(reader.read_row),
+            sequencer.gate_done.eq(packer.done),
+            sequencer.task_rows.eq(packer.task_rows),
+            sequencer.store_record.eq(tasks.record),
+            reader.task_rows.eq(packer.task_rows),
+            reader.record.eq(tasks.record),
+            decisions.read_en.eq(reader.decisions_en),
+            decisions.read_row.eq(reader.read_row),
+            reader.decisions.eq(decisions.decisions),
+            listed.number.eq(reader.listed),
+            reader.listed0.eq(listed.entry),
+            reader.listed1.eq(listed.following),
+            self.decided.eq(listed.decided),
+            self.any.eq(listed.any),
+            counts.address.eq(self.counts_address),
+            self.counts.eq(counts.data),
+            self.counts_valid.eq(counts.data_valid),
+        ]
+        return gate, packer

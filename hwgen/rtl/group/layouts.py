@@ -5,15 +5,17 @@ from amaranth.lib import data
 from amaranth.utils import bits_for, ceil_log2
 
 from ...config import Config
-from ..commands import row_shape, slot_shape
+from ..commands import position_shape, row_shape, slot_shape
 
 __all__ = [
     "column_shape",
     "dealt_row",
     "lane_shape",
     "operand_choice",
+    "gate_row",
     "listed_shape",
     "row_operation",
+    "task",
     "task_record",
 ]
 
@@ -72,6 +74,32 @@ def task_record(config: Config) -> data.StructLayout:
     lane = lane_shape(config)
     slots = data.ArrayLayout(slot_shape(config), config.array.group)
     return data.StructLayout({"slots": slots, "last": lane, "last0": lane, "pops": 2})
+
+
+def gate_row(config: Config) -> data.StructLayout:
+    """A row of sums that the gate has judged: ``fired``, the lanes above their thresholds.
+
+    ``some`` and the others up to ``completes`` as in ``row_operation``; ``position`` and ``column``: whose row it is.
+    """
+    return data.StructLayout(
+        {
+            "some": 1,
+            "row": row_shape(config),
+            "bank": 1,
+            "end": 1,
+            "clear": 1,
+            "completes": 1,
+            "position": position_shape(config),
+            "column": column_shape(config),
+            "fired": config.array.group,
+            "sums": data.ArrayLayout(32, config.array.group),
+        }
+    )
+
+
+def task(config: Config) -> data.StructLayout:
+    """A task, whose position is known from the context."""
+    return data.StructLayout({"sum": 32, "slot": slot_shape(config)})
 
 
 def dealt_row(config: Config) -> data.StructLayout:

@@ -1,0 +1,77 @@
+"""Which positions have tasks."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ...config import Config
+from ...memory import RAM
+from ..commands import position_shape
+from .layouts import gate_row, listed_shape
+
+__all__ = ["PositionList"]
+
+
+class PositionList(wiring.Component):
+    """Joins the rows of each position, tells whether any sum of it fired, and lists those that did.
+
+    Members
+    -------
+    gate : In(gate_row)
+    decided : Out(1), any : Out(1)
+        Strobe, a cycle after the last row of a position: whether it has tasks.
+    number : In
+        Which entry of the list to read.
+    entry, following : Out
+        The position there and the one behind it, in the same cycle; undefined beyond the end.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "gate": In(gate_row(config)),
+                "decided": Out(1),
+                "any": Out(1),
+                "number": In(listed_shape(config)),
+                "entry": Out(position_shape(config)),
+                "following": Out(position_shape(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        gate = self.gate
+        before = Signal()  # an earlier row of the position fired
+        fires = Signal()
+        decides = Signal()
+        end = Signal(listed_shape(self._config))
+        m.d.comb += [
+            fires.eq(before | gate.fired.any()),
+            decides.eq(gate.some & gate.completes),
+        ]
+        with m.If(gate.some):
+            m.d.sync += before.eq(fires & ~gate.completes)
+        m.d.sync += [self.decided.eq(decides), self.any.eq(decides & fires)]
+        with m.If(decides & fires):
+            m.d.sync += end.eq(end + 1)
+        with m.If(gate.end):
+            m.d.sync += end.eq(0)
+
+        places = (self.entry, self.number), (self.following, self.number + 1)
+        for n, (place, number) in enumerate(places):
+            m.submodules[f"copy{n}"] = memory = RAM(
+                depth=max(2, self._config.positions_per_cluster),
+                width=len(place),
+                style="distributed",
+                asynchronous=True,
+                name="task positions",
+            )
+            m.d.comb += [
+                memory.w_en.eq(decides & fires),
+                memory.w_addr.eq(end),
+                memory.w_data.eq(gate.position),
+                memory.r_addr.eq(number),
+                place.eq(memory.r_data),
+            ]
+        return m
