@@ -133,7 +133,11 @@ class Driver:
 
     def counters(self) -> dict[str, int]:
         """Performance counters of the last program."""
-        return {name: self.read(name) for name in self._registers if self._registers[name].offset >= 0x100}
+        return {
+            name: self.read(name)
+            for name in self._registers
+            if self._registers[name].offset >= 0x100
+        }
 
     def load(self, compiled: Compiled, memory_bytes: int, start: int = 0) -> "Session":
         """Put a program and its constants into memory."""
@@ -158,7 +162,11 @@ class Session:
             )
         driver.transport.write_memory(self.program, code)
         driver.transport.write_memory(self.constants, compiled.program.constants)
-        for base, address in ((0, self.constants), (INPUT_BASE, self.input), (WORK_BASE, self.work)):
+        for base, address in (
+            (0, self.constants),
+            (INPUT_BASE, self.input),
+            (WORK_BASE, self.work),
+        ):
             driver.write(f"BASE{base}", address)
         driver.write("READ_START", self.program)
         driver.write("READ_END", self.end)

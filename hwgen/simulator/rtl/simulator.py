@@ -36,7 +36,9 @@ class RtlSimulator:
         Of the stalls.
     """
 
-    def __init__(self, library: Path, *, memory_bytes: int, model: MemoryModel = MemoryModel(), seed: int = 1):
+    def __init__(
+        self, library: Path, *, memory_bytes: int, model: MemoryModel = MemoryModel(), seed: int = 1
+    ):
         self._library = ctypes.CDLL(str(library))
         lib, c = self._library, ctypes
         signatures = {
