@@ -1,0 +1,229 @@
+"""Which words a VECTOR instruction reads, in which order."""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ...config import Config
+from ..commands import instruction_layout
+
+__all__ = ["ADDITION", "MAXIMUM", "SUM", "TapWalker", "tap_layout"]
+
+MAXIMUM, SUM, ADDITION = range(3)
+
+COORDINATE_BITS = 14
+"""Of a coordinate, modulo: from -7, the widest padding, to 1022 * 7 + 126, the last tap of a row."""
+
+
+def tap_layout(config: Config) -> data.StructLayout:
+    """A tap: its word, which is read if it is ``inside``; whether it is the ``first`` or the ``last``
+    of its window; whether it belongs to the ``second`` operand."""
+    words = ceil_log2(config.array.clusters * config.memory.activation_words)
+    return data.StructLayout({"address": words, "inside": 1, "first": 1, "last": 1, "second": 1})
+
+
+class TapWalker(wiring.Component):
+    """Walks planes, output rows, output columns, kernel rows and kernel columns, the last fastest.
+
+    After ``setup`` cycles one tap a cycle while ``open``, inside of the input or not, ``latency``
+    cycles after the step. In an addition a tap of the second operand follows each window; it is
+    the last. Addresses come from additions only: the three products they need are made during the
+    set-up, a bit a cycle.
+
+    Parameters
+    ----------
+    config : Config
+        The accelerator.
+
+    Members
+    -------
+    start : In(1)
+        Begin with ``command``, which stays stable until all is done.
+    command : In(VECTOR)
+        The instruction.
+    open : In(1)
+        A step may be taken.
+    stepped, window_ended, ended : Out(1)
+        Strobes: a step was taken, and it was the last one of a window, of the instruction.
+    tap_valid, tap : Out
+        The taps.
+    """
+
+    setup = 10  # bits of in_rows, the longest factor
+    latency = 1
+
+    def __init__(self, config: Config):
+        self._layout = tap_layout(config)
+        super().__init__(
+            {
+                "start": In(1),
+                "command": In(instruction_layout("VECTOR")),
+                "open": In(1),
+                "stepped": Out(1),
+                "window_ended": Out(1),
+                "ended": Out(1),
+                "tap_valid": Out(1),
+                "tap": Out(self._layout),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        begin, walking = Signal(), Signal()
+        origin, band_step, plane_step = self._prepare(m, begin)
+
+        m.d.comb += self.stepped.eq(walking & self.open)
+        with m.If(begin):
+            m.d.sync += walking.eq(1)
+        with m.Elif(self.ended):
+            m.d.sync += walking.eq(0)
+        self._walk(m, begin, origin, band_step, plane_step)
+        return m
+
+    def _prepare(self, m, begin):
+        """Word of the input's first tap; words from band to band of windows, and from plane to plane.
+
+        Addresses wrap as the buffer does, so the words of negative coordinates have one too.
+        """
+        command = self.command
+        left = Signal(range(self.setup + 1))
+        columns = Signal.like(self.tap.address)  # in_columns << cycle
+        rows, stride, pad = Signal(10), Signal(3), Signal(3)  # >> cycle
+        origin, band_step, plane_step = (
+            Signal.like(columns, name=name) for name in ("origin", "band_step", "plane_step")
+        )
+        with m.If(self.start):
+            m.d.sync += [
+                left.eq(self.setup),
+                columns.eq(command.in_columns),
+                rows.eq(command.in_rows),
+                stride.eq(command.stride),
+                pad.eq(command.pad_top),
+                origin.eq(command.input - command.pad_left),
+                band_step.eq(0),
+                plane_step.eq(0),
+            ]
+        with m.Elif(left != 0):
+            m.d.sync += [
+                left.eq(left - 1),
+                columns.eq(columns << 1),
+                rows.eq(rows >> 1),
+                stride.eq(stride >> 1),
+                pad.eq(pad >> 1),
+                origin.eq(origin - Mux(pad[0], columns, 0)),
+                band_step.eq(band_step + Mux(stride[0], columns, 0)),
+                plane_step.eq(plane_step + Mux(rows[0], columns, 0)),
+            ]
+        m.d.sync += begin.eq(left == 1)
+        return origin, band_step, plane_step
+
+    def _loop(self, m, name, rounds, *, restart, move):
+        """A counter of ``rounds``; its value is whether this is the last round."""
+        left = Signal.like(rounds, name=f"{name}_left")
+        last = Signal(name=f"{name}_last")
+        with m.If(restart):
+            m.d.sync += [left.eq(rounds), last.eq(rounds == 1)]
+        with m.Elif(move):
+            m.d.sync += [left.eq(left - 1), last.eq(left == 2)]
+        return last
+
+    def _walk(self, m, begin, origin, band_step, plane_step):
+        command, step = self.command, self.stepped
+        addition = command.operation == ADDITION
+        second, complete = Signal(), Signal()
+        next_tap, next_line, next_window, next_band, next_plane = (
+            Signal(name=f"next_{name}") for name in ("tap", "line", "window", "band", "plane")
+        )
+
+        ends = self.window_ended
+        last_tap = self._loop(
+            m, "taps", command.kernel_columns, restart=begin | next_line | ends, move=next_tap
+        )
+        last_line = self._loop(
+            m, "lines", command.kernel_rows, restart=begin | ends, move=next_line
+        )
+        last_window = self._loop(
+            m,
+            "windows",
+            command.out_columns,
+            restart=begin | next_band | next_plane,
+            move=next_window,
+        )
+        last_band = self._loop(
+            m, "bands", command.out_rows, restart=begin | next_plane, move=next_band
+        )
+        last_plane = self._loop(m, "planes", command.planes, restart=begin, move=next_plane)
+        with m.If(step):
+            m.d.sync += second.eq(addition & ~second & last_tap & last_line)
+        m.d.comb += [
+            complete.eq(Mux(addition, second, last_tap & last_line)),
+            next_tap.eq(step & ~second & ~last_tap),
+            next_line.eq(step & ~second & last_tap & ~last_line),
+            ends.eq(step & complete),
+            next_window.eq(ends & ~last_window),
+            next_band.eq(ends & last_window & ~last_band),
+            next_plane.eq(ends & last_window & last_band & ~last_plane),
+            self.ended.eq(ends & last_window & last_band & last_plane),
+        ]
+
+        # Each loop remembers where its round began, so that the next one begins a step further.
+        tap, line, window, band, plane, other = (
+            Signal.like(self.tap.address, name=name)
+            for name in ("tap_at", "line_at", "window_at", "band_at", "plane_at", "second_at")
+        )
+        x, x_window, y, y_band = (
+            Signal(COORDINATE_BITS, name=name) for name in ("x", "x_window", "y", "y_band")
+        )
+
+        def go(address, starts):
+            m.d.sync += [start.eq(address) for start in starts]
+
+        with m.If(begin):
+            go(origin, (tap, line, window, band, plane))
+            m.d.sync += other.eq(command.second)
+        with m.If(next_tap):
+            go(tap + 1, (tap,))
+        with m.If(next_line):
+            go(line + command.in_columns, (tap, line))
+        with m.If(next_window):
+            go(window + command.stride, (tap, line, window))
+        with m.If(next_band):
+            go(band + band_step, (tap, line, window, band))
+        with m.If(next_plane):
+            go(plane + plane_step, (tap, line, window, band, plane))
+        with m.If(step & second):
+            m.d.sync += other.eq(other + 1)
+
+        with m.If(begin | next_band | next_plane):
+            m.d.sync += [x.eq(-command.pad_left), x_window.eq(-command.pad_left)]
+        with m.Elif(next_window):
+            m.d.sync += [x.eq(x_window + command.stride), x_window.eq(x_window + command.stride)]
+        with m.Elif(next_line):
+            m.d.sync += x.eq(x_window)
+        with m.Elif(next_tap):
+            m.d.sync += x.eq(x + 1)
+        with m.If(begin | next_plane):
+            m.d.sync += [y.eq(-command.pad_top), y_band.eq(-command.pad_top)]
+        with m.Elif(next_band):
+            m.d.sync += [y.eq(y_band + command.stride), y_band.eq(y_band + command.stride)]
+        with m.Elif(next_window):
+            m.d.sync += y.eq(y_band)
+        with m.Elif(next_line):
+            m.d.sync += y.eq(y + 1)
+
+        first = Signal()
+        with m.If(begin | ends):
+            m.d.sync += first.eq(1)
+        with m.Elif(step):
+            m.d.sync += first.eq(0)
+
+        # A negative coordinate is a large one.
+        m.d.sync += [
+            self.tap_valid.eq(step),
+            self.tap.address.eq(Mux(second, other, tap)),
+            self.tap.inside.eq(second | ((x < command.in_columns) & (y < command.in_rows))),
+            self.tap.first.eq(first),
+            self.tap.last.eq(complete),
+            self.tap.second.eq(second),
+        ]

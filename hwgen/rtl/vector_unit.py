@@ -1,0 +1,233 @@
+"""Pooling and addition on planes of the activation buffer."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect
+from amaranth.utils import ceil_log2
+
+from .. import arithmetic
+from ..config import Config
+from .commands import instruction_layout
+from .credit_queue import CreditQueue
+from .drain.lane import byte_write
+from .drain.records import RecordMemory, record_write
+from .vector.tap_walker import ADDITION, MAXIMUM, TapWalker
+from .vector.window_reducer import WindowReducer, tap_flags
+from .vector.word_requantizer import WordRequantizer
+
+__all__ = ["VectorUnit"]
+
+
+class VectorUnit(wiring.Component):
+    """Runs VECTOR instructions, one at a time: maximum or sum over windows, or a sum of two tensors.
+
+    All R lanes of a word at once. With a buffer that answers within ``taps_under_way`` cycles, a window takes
+    a cycle for each of its taps, also for those outside of the input, which are not read; an addition takes two; and what
+    is requantized takes at least R cycles. Words leave in the order of the output, so that one counter addresses them.
+
+    ::
+
+        command ─ tap walker ─┬─ request ──▶ buffer ──▶ data ─┐
+                              └─ flags of the taps ────────────┴─ reducer ─┬─ requantizer ─┬─ write
+                                                                           └─ (maximum) ───┘
+
+    Numbers: a maximum is exact; a sum has 23 bits, enough for any window; requantization is that of the drain, with
+    the record's full path. A window without any tap inside gives 0, or 0 requantized.
+
+    Parameters
+    ----------
+    config : Config
+        The accelerator.
+
+    Members
+    -------
+    command : In(stream(VECTOR))
+        Accepted when idle.
+    done : Out(1)
+        Strobe: all words of the instruction are written.
+    request, data : stream
+        Read port of the activation buffer: addresses, and the words in the same order.
+    write : Out(stream(byte_write))
+        Write port of the activation buffer; whole words.
+    record_valid, record : In
+        From the load unit.
+    """
+
+    taps_under_way = 16
+    words_under_way = 8
+
+    def __init__(self, config: Config):
+        self._config = config
+        words = ceil_log2(config.array.clusters * config.memory.activation_words)
+        super().__init__(
+            {
+                "command": In(stream.Signature(instruction_layout("VECTOR"))),
+                "done": Out(1),
+                "request": Out(stream.Signature(words)),
+                "data": In(stream.Signature(config.vector_bits)),
+                "write": Out(stream.Signature(byte_write(config))),
+                "record_valid": In(1),
+                "record": In(record_write(config)),
+            }
+        )
+
+    def model(self, command: dict, record: dict, activations) -> list[tuple[int, list[int]]]:
+        """The writes of an instruction, in order: address and bytes.
+
+        ``record`` is the record at ``command["parameters"]``; ``activations`` holds the R bytes of each word of the buffer.
+        """
+        size = self._config.array.clusters * self._config.memory.activation_words
+        c = command
+
+        def value(word, lane):
+            byte = int(activations[word % size][lane])
+            return byte - 256 if c["signed"] and byte > 127 else byte
+
+        def taps(plane, row, column):
+            """Words of the window that lie inside."""
+            for y in range(c["kernel_rows"]):
+                for x in range(c["kernel_columns"]):
+                    at = (
+                        row * c["stride"] + y - c["pad_top"],
+                        column * c["stride"] + x - c["pad_left"],
+                    )
+                    if 0 <= at[0] < c["in_rows"] and 0 <= at[1] < c["in_columns"]:
+                        yield c["input"] + (plane * c["in_rows"] + at[0]) * c["in_columns"] + at[1]
+
+        writes = []
+        for plane in range(c["planes"]):
+            for row in range(c["out_rows"]):
+                for column in range(c["out_columns"]):
+                    window, number = list(taps(plane, row, column)), len(writes)
+                    result = []
+                    for lane in range(self._config.array.lanes):
+                        values = [value(word, lane) for word in window]
+                        if c["operation"] == MAXIMUM:
+                            result.append(max(values, default=0) & 0xFF)
+                            continue
+                        other = (
+                            value(c["second"] + number, lane) if c["operation"] == ADDITION else 0
+                        )
+                        y = arithmetic.requantize(
+                            sum(values),
+                            record["multiplier"],
+                            record["bias"],
+                            record["shift"],
+                            c["low"],
+                            c["high"],
+                            residual=other,
+                            residual_multiplier=record["residual_multiplier"],
+                        )
+                        result.append(int(y) & 0xFF)
+                    writes.append(((c["output"] + number) % size, result))
+        return writes
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        command = Signal(instruction_layout("VECTOR"))
+        busy, start = Signal(), Signal()
+        m.d.comb += self.command.ready.eq(~busy)
+        m.d.sync += start.eq(self.command.valid & ~busy)
+        with m.If(self.command.valid & ~busy):
+            m.d.sync += [command.eq(self.command.payload), busy.eq(1)]
+        with m.Elif(self.done):
+            m.d.sync += busy.eq(0)
+
+        m.submodules.walker = walker = TapWalker(config)
+        m.d.comb += [walker.start.eq(start), walker.command.eq(command)]
+        reducer = self._reduce(m, walker, command)
+        self._finish(m, reducer, command, start)
+
+        # Every window becomes a write.
+        missing = Signal(range(self.taps_under_way + self.words_under_way + 4))
+        walked = Signal()
+        written = self.write.valid & self.write.ready
+        m.d.sync += missing.eq(missing + walker.window_ended - written)
+        m.d.sync += walked.eq((walked & ~self.done) | walker.ended)
+        m.d.comb += self.done.eq(walked & (missing == 0))
+        return m
+
+    def _reduce(self, m, walker, command):
+        """Taps to their words, words to results."""
+        m.submodules.requests = requests = CreditQueue(
+            walker.tap.address.shape(), depth=self.taps_under_way, name="vector requests"
+        )
+        m.submodules.taps = taps = CreditQueue(
+            tap_flags(), depth=self.taps_under_way, name="vector taps"
+        )
+        m.submodules.reducer = reducer = WindowReducer(self._config)
+        m.d.comb += [
+            requests.push.eq(walker.tap_valid & walker.tap.inside),
+            requests.i.eq(walker.tap.address),
+            taps.push.eq(walker.tap_valid),
+            *(taps.i[flag].eq(walker.tap[flag]) for flag in tap_flags().members),
+            reducer.maximum.eq(command.operation == MAXIMUM),
+            reducer.signed.eq(command.signed),
+        ]
+        connect(m, requests.o, wiring.flipped(self.request))
+        connect(m, taps.o, reducer.taps)
+        connect(m, wiring.flipped(self.data), reducer.words)
+
+        # Both queues have room for the taps that the reducer has not taken.
+        under_way = Signal(range(self.taps_under_way + 1))
+        taken = taps.o.valid & taps.o.ready
+        m.d.sync += under_way.eq(under_way + walker.stepped - taken)
+        m.d.comb += walker.open.eq(under_way != self.taps_under_way)
+        return reducer
+
+    def _finish(self, m, reducer, command, start):
+        """Results to words of bytes, and these into the buffer."""
+        config = self._config
+        m.submodules.records = records = RecordMemory(
+            config,
+            fields=["multiplier", "shift", "residual_multiplier", "bias"],
+            name="vector records",
+        )
+        m.submodules.requantizer = requantizer = WordRequantizer(config)
+        m.submodules.results = results = CreditQueue(
+            config.vector_bits, depth=self.words_under_way, name="vector results"
+        )
+        m.d.comb += [
+            records.write_valid.eq(self.record_valid),
+            records.write.eq(self.record),
+            records.read_en.eq(start),
+            records.read_index.eq(command.parameters),
+            *(
+                requantizer.record[field].eq(records.record[field])
+                for field in records.record.shape().members
+            ),
+            requantizer.addition.eq(command.operation == ADDITION),
+            requantizer.low.eq(command.low),
+            requantizer.high.eq(command.high),
+        ]
+
+        maximum = command.operation == MAXIMUM
+        room, taken = Signal(), Signal()
+        bytes_of_maximum = Cat(value[:8] for value in reducer.o.payload["values"])
+        m.d.comb += [
+            requantizer.i.payload.eq(reducer.o.payload),
+            requantizer.i.valid.eq(reducer.o.valid & room & ~maximum),
+            reducer.o.ready.eq(room & (maximum | requantizer.i.ready)),
+            taken.eq(reducer.o.valid & reducer.o.ready),
+            results.push.eq(Mux(maximum, taken, requantizer.o_valid)),
+            results.i.eq(Mux(maximum, bytes_of_maximum, requantizer.o)),
+        ]
+
+        address = Signal.like(self.write.payload.address)
+        written = self.write.valid & self.write.ready
+        m.d.comb += [
+            self.write.valid.eq(results.o.valid),
+            self.write.payload.address.eq(address),
+            self.write.payload.data.eq(results.o.payload),
+            self.write.payload.mask.eq(-1),
+            results.o.ready.eq(self.write.ready),
+        ]
+        with m.If(start):
+            m.d.sync += address.eq(command.output)
+        with m.Elif(written):
+            m.d.sync += address.eq(address + 1)
+
+        under_way = Signal(range(self.words_under_way + 1))
+        m.d.sync += under_way.eq(under_way + taken - written)
+        m.d.comb += room.eq(under_way != self.words_under_way)

@@ -1,0 +1,1 @@
+"""Tests of the drain and of the vector unit."""
