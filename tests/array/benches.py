@@ -8,7 +8,7 @@ __all__ = ["assert_refused"]
 
 
 def assert_refused(match, construct, *args, **kwargs):
-    """The constructor of a component raises a ValueError; the half-made component does not warn of being unused."""
+    """A constructor raises a ValueError; what it leaves behind does not warn of being unused."""
     text = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

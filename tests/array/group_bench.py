@@ -5,20 +5,36 @@ from dataclasses import dataclass, field
 
 from amaranth.sim import Simulator
 
+from hwgen.config import load
 from hwgen.memory import collision_checks
 from hwgen.rtl.group import Group
 from hwgen.rtl.group.model import GroupModel, Item
 
-__all__ = ["Drain", "GroupBench", "Pass"]
+__all__ = [
+    "SHAPES",
+    "STALLS",
+    "Drain",
+    "GroupBench",
+    "Pass",
+    "Stalls",
+    "configuration",
+    "operands",
+]
 
 
 @dataclass
 class Pass:
-    """A command. ``drains``: so many drains must be over before it may be sent."""
+    """A command.
+
+    ``thresholds`` are sent before its first chunk; ``limits`` are those that its gate compares
+    with, sent with it or with an earlier pass. So many ``drains`` must be over before it may be
+    sent.
+    """
 
     command: dict
     chunks: list
     thresholds: list | None = None
+    limits: list | None = None
     drains: int = 0
 
 
@@ -40,6 +56,59 @@ class Stalls:
     commands: float = 0.0
 
 
+SHAPES = {
+    "tiny": {"array.clusters": 2},
+    "one-engine": {
+        "array.engines": 2,
+        "array.group": 1,
+        "array.slots": 3,
+        "array.lanes": 4,
+        "memory.weight_slots": 1,
+    },
+    "four-engines": {
+        "array.engines": 8,
+        "array.group": 4,
+        "array.slots": 5,
+        "array.lanes": 2,
+        "memory.weight_slots": 2,
+        "memory.weight_words": 1024,
+        "memory.parameter_words": 64,
+    },
+    "one-slot": {
+        "array.engines": 4,
+        "array.group": 2,
+        "array.slots": 1,
+        "array.lanes": 4,
+        "array.queue": 3,
+        "array.rows": 16,
+        "memory.weight_slots": 2,
+    },
+}
+STALLS = {
+    "none": Stalls(),
+    "some": Stalls(vectors=0.3, chain=0.3, weights=0.3, items=0.3, commands=0.3),
+    "vectors": Stalls(vectors=0.8, chain=0.1),
+    "weights": Stalls(weights=0.9),
+    "items": Stalls(items=0.8, chain=0.8),
+}
+
+
+def configuration(shape, gated, mac="parallel"):
+    return load("tiny", SHAPES[shape] | {"array.gated": gated, "array.mac": mac})
+
+
+def operands(rng, config, vectors, slots):
+    """A chunk: random vectors, random weights by slot."""
+    lanes = config.array.lanes
+    return (
+        [[rng.randrange(256) for _ in range(lanes)] for _ in range(vectors)],
+        [
+            [rng.randrange(-128, 128) for _ in range(lanes)]
+            for _ in range(config.array.group * slots)
+        ],
+    )
+
+
 @dataclass
 class Outcome:
     """What the hardware did."""
@@ -53,7 +122,7 @@ class Outcome:
 
 
 class GroupBench:
-    """Runs a program (a list of :class:`Pass` and :class:`Drain`) on hardware and model, and compares.
+    """Runs a program, a list of :class:`Pass` and :class:`Drain`, and compares with the model.
 
     ``build(model)`` yields the steps; the model has run all steps before the one that is asked
     for, so that a conditional pass can be given the vectors of the positions that fired.
@@ -70,7 +139,7 @@ class GroupBench:
         for step in build(self.model):
             self.program.append(step)
             if isinstance(step, Pass):
-                self.model.run(step.command, step.chunks, step.thresholds)
+                self.model.run(step.command, step.chunks, step.limits)
             else:
                 self.expected.append(self.model.drain(step.command))
         self.passes = [step for step in self.program if isinstance(step, Pass)]
@@ -154,6 +223,8 @@ class GroupBench:
                     assert self.outcome.cycles < limit, "the program does not end"
                 for _ in range(30):  # nothing may follow
                     await ctx.tick()
+                if self.config.array.gated:
+                    await self.read_counts(ctx)
 
             simulator.add_testbench(until_all_is_over)
             simulator.run()
@@ -177,6 +248,8 @@ class GroupBench:
         assert self.forwarded == self.sent, "the chain lost, doubled or changed a vector"
         assert self.released == sum(len(step.chunks) for step in self.passes)
         assert outcome.decided == self.model.decided
+        if self.config.array.gated:
+            assert outcome.counts == list(self.model.counts)
 
     # The parties around the group.
 
@@ -271,6 +344,13 @@ class GroupBench:
                 if item.last:
                     break
             self.outcome.drained.append(items)
+
+    async def read_counts(self, ctx):
+        for column in range(self.config.array.slots):
+            ctx.set(self.dut.counts_address, column)
+            await ctx.tick()
+            assert ctx.get(self.dut.counts_valid)
+            self.outcome.counts += [int(n) for n in ctx.get(self.dut.counts)]
 
     async def watch(self, ctx):
         """The strobes."""

@@ -102,7 +102,7 @@ class Accumulators(wiring.Component):
         return m
 
     def _bank(self, m, bank):
-        """One bank: read by the operations or the drain, written by the operations or the packer."""
+        """One bank; the drain and the packer take their turns with the operations."""
         config = self._config
         m.submodules[f"bank{bank}"] = memory = RAM(
             depth=config.array.rows,

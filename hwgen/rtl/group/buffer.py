@@ -8,10 +8,10 @@ __all__ = ["StreamBuffer"]
 
 
 class StreamBuffer(wiring.Component):
-    """Two entries between two streams: one transfer a cycle, latency 1, no combinational path through it.
+    """Two entries between two streams: a transfer a cycle, latency 1, no path through it.
 
-    ``o`` is registered, and ``i.ready`` says that the second entry is free; it goes down only when ``o`` stalls.
-    Order is kept, nothing is lost or doubled.
+    ``o`` is registered, and ``i.ready`` says that the second entry is free; it goes down only when
+    ``o`` stalls. Order is kept, nothing is lost or doubled.
 
     Parameters
     ----------

@@ -23,8 +23,8 @@ class FiredCounts(wiring.Component):
     address : In
         Counts to read: those of slots ``address * D`` to ``address * D + D-1``.
     data : Out(array of D), data_valid : Out(1)
-        With ``data_valid``, the counts of the address of the cycle before. The gate goes first: in a
-        cycle after it counted there is no answer.
+        With ``data_valid``, the counts of the address of the cycle before. The gate goes first: in
+        a cycle after it counted there is no answer.
     """
 
     def __init__(self, config: Config):

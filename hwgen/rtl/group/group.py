@@ -28,8 +28,9 @@ __all__ = ["Group"]
 class Group(wiring.Component):
     """A link of the chain of a cluster.
 
-    Vectors go from ``i`` to ``o``, one a cycle, latency 1; a vector that this group wants is accepted
-    when the queue has room for it too. ``i.ready`` depends on ``i.payload.want`` and on registers.
+    Vectors go from ``i`` to ``o``, one a cycle, latency 1; a vector that this group wants is
+    accepted when the queue has room for it too. ``i.ready`` depends on ``i.payload.want`` and on
+    registers.
 
     A row takes ``latency`` cycles from its issue until its sums are written.
 

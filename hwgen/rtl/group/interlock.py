@@ -10,9 +10,9 @@ __all__ = ["Interlock"]
 class Interlock(wiring.Component):
     """Compares a row that wants to be issued with those issued in the last cycles.
 
-    Every row is read the same number of cycles after its issue, and written a fixed number of cycles
-    after that. So how long ago a row was issued is all that one has to know, however long the
-    pipeline: a row may be issued when none of the last ``distance - 1`` cycles issued it.
+    Every row is read the same number of cycles after its issue, and written a fixed number of
+    cycles after that. So how long ago a row was issued is all that one has to know, however long
+    the pipeline: a row may be issued when none of the last ``distance - 1`` cycles issued it.
 
     Parameters
     ----------

@@ -38,10 +38,10 @@ def listed_shape(config: Config):
 def row_operation(config: Config) -> data.StructLayout:
     """What the pipeline needs to know of a row that has been issued, besides its operands.
 
-    ``some``: it is a row (else only the marks count, for a chunk without rows); ``row``, ``bank``: where its sums
-    are; ``first``: they start at zero; ``release``: the chunk ends with it; ``end``: the command ends with it.
-    Gated: ``gate``: compare; ``thresholds``: bank of the thresholds; ``clear``: counts restart; ``completes``: last
-    row of its position.
+    ``some``: it is a row (else only the marks count, for a chunk without rows); ``row``, ``bank``:
+    where its sums are; ``first``: they start at zero; ``release``: the chunk ends with it; ``end``:
+    the command ends with it. Gated: ``gate``: compare; ``thresholds``: bank of the thresholds;
+    ``clear``: counts restart; ``completes``: last row of its position.
     """
     fields = {"some": 1, "row": row_shape(config), "bank": 1, "first": 1, "release": 1, "end": 1}
     if config.array.gated:
@@ -50,10 +50,11 @@ def row_operation(config: Config) -> data.StructLayout:
 
 
 def operand_choice(config: Config) -> data.StructLayout:
-    """Which operands a row takes: ``starts``, the engines that take part, and the bank and slots of the weights.
+    """Which operands a row takes.
 
-    Gated: ``slots`` of each engine, and ``second``, the engines that take the second head of the queue. Not
-    gated: ``column``, slot v*D + e for engine e.
+    ``starts``: the engines that take part; ``weight_bank``: where their weights are. Gated:
+    ``slots`` of each engine, and ``second``, the engines that take the second head of the queue.
+    Not gated: ``column``, slot v*D + e for engine e.
     """
     engines = config.array.group
     fields = {"starts": engines, "signed": 1, "weight_bank": 1}
@@ -68,8 +69,8 @@ def operand_choice(config: Config) -> data.StructLayout:
 def task_record(config: Config) -> data.StructLayout:
     """What the task store knows of a task row, besides its sums.
 
-    Lanes 0 to ``last`` hold tasks; those up to ``last0`` take the vector at the head of the queue, the others
-    the one behind it. ``pops``: vectors that no later row needs.
+    Lanes 0 to ``last`` hold tasks; those up to ``last0`` take the vector at the head of the queue,
+    the others the one behind it. ``pops``: vectors that no later row needs.
     """
     lane = lane_shape(config)
     slots = data.ArrayLayout(slot_shape(config), config.array.group)
@@ -79,7 +80,8 @@ def task_record(config: Config) -> data.StructLayout:
 def gate_row(config: Config) -> data.StructLayout:
     """A row of sums that the gate has judged: ``fired``, the lanes above their thresholds.
 
-    ``some`` and the others up to ``completes`` as in ``row_operation``; ``position`` and ``column``: whose row it is.
+    ``some`` and the others up to ``completes`` as in ``row_operation``; ``position`` and
+    ``column``: whose row it is.
     """
     return data.StructLayout(
         {

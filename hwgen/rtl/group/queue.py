@@ -13,9 +13,9 @@ __all__ = ["VectorQueue"]
 class VectorQueue(wiring.Component):
     """First in, first out; the two oldest vectors are visible, and up to two leave in a cycle.
 
-    A vector pushed in one cycle is visible in the next. ``ready`` depends on registers only: a full queue takes
-    nothing even while it is popped. With two heads, even and odd entries lie in two memories, so that the heads
-    cost no second copy.
+    A vector pushed in one cycle is visible in the next. ``ready`` depends on registers only: a full
+    queue takes nothing even while it is popped. With two heads, even and odd entries lie in two
+    memories, so that the heads cost no second copy.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class VectorQueue(wiring.Component):
         m.d.comb += accepted.eq(self.push & self.ready)
         m.d.sync += self.level.eq(self.level + accepted - self.pops)
 
-        # Entries are numbered around a ring of an even number of places: number = row * heads + memory.
+        # A ring of places: place = row * heads + memory.
         rows = -(-self._depth // self._heads)
         memories = []
         for n in range(self._heads):

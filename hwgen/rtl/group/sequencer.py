@@ -179,7 +179,7 @@ class Sequencer(wiring.Component):
         return m
 
     def _rest(self, m, started):
-        """A signal that says that the MAC units can take a row, ``interval`` cycles after one started."""
+        """A signal: the last row was started at least ``interval`` cycles ago."""
         if self._interval == 1:
             return Const(1)
         resting = Signal(range(self._interval))

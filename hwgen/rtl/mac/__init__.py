@@ -8,7 +8,7 @@ from .serial import SerialMac
 __all__ = ["KINDS", "Mac", "ParallelMac", "SerialMac", "create"]
 
 KINDS = {"parallel": ParallelMac, "serial": SerialMac}
-"""Unit for each value of ``array.mac``. A new unit is a subclass of :class:`Mac` and a line here."""
+"""The unit for each value of ``array.mac``; a new one is a subclass of Mac and a line here."""
 
 
 def create(config: Config) -> Mac:

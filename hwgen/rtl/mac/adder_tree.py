@@ -14,7 +14,8 @@ LEVELS_PER_STAGE = 2
 class AdderTree(wiring.Component):
     """Sum of ``terms`` signed numbers, ``latency`` cycles later, in a balanced tree.
 
-    One sum a cycle, no backpressure, exact: the result is ``ceil(log2(terms))`` bits wider than a term.
+    One sum a cycle, no backpressure, exact: the result is ``ceil(log2(terms))`` bits wider than a
+    term.
 
     Parameters
     ----------

@@ -20,9 +20,9 @@ class _ComponentMeta(type(ABC), type(wiring.Component)):
 class Mac(wiring.Component, ABC, metaclass=_ComponentMeta):
     """Dot product of ``lanes`` activations with as many weights, a fixed latency later.
 
-    A unit registers its operands at the start, so they need to be there in that cycle only. Starts are at
-    least ``interval`` cycles apart, and any number of them may be under way. No backpressure. Results are exact:
-    ``sum_bits`` hold every dot product of 8-bit operands.
+    A unit registers its operands at the start, so they need to be there in that cycle only. Starts
+    are at least ``interval`` cycles apart, and any number of them may be under way. No
+    backpressure. Results are exact: ``sum_bits`` hold every dot product of 8-bit operands.
 
     An idle unit does not toggle: operands are taken with ``i_start`` only.
 

@@ -13,8 +13,8 @@ PRODUCT_BITS = 2 * OPERAND_BITS
 class ParallelMac(Mac):
     """:class:`Mac` with ``lanes`` multipliers of 9 x 8 bits: a dot product a cycle.
 
-    Stages: operands, products, adder tree. A ninth bit makes an activation signed or unsigned, so that an FPGA
-    uses one small multiplier block a lane for both.
+    Stages: operands, products, adder tree. A ninth bit makes an activation signed or unsigned, so
+    that an FPGA uses one small multiplier block a lane for both.
     """
 
     @property

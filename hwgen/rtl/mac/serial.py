@@ -9,10 +9,11 @@ __all__ = ["SerialMac"]
 
 
 class SerialMac(Mac):
-    """:class:`Mac` that adds the weights of the lanes whose activation has a bit set, bit after bit.
+    """:class:`Mac` that adds the weights of the lanes whose activation has a bit set, bit by bit.
 
-    Bits go from the lowest to the highest, and the running sum moves right under a fixed adder: each step fixes
-    one more low bit of the result. The last bit of a signed activation weighs -128, so its step subtracts.
+    Bits go from the lowest to the highest, and the running sum moves right under a fixed adder:
+    each step fixes one more low bit of the result. The last bit of a signed activation weighs -128,
+    so its step subtracts.
     """
 
     @property

@@ -1,0 +1,97 @@
+"""Gated tiles of a group against its model: nothing is lost, doubled or put in the wrong place."""
+
+import random
+
+import pytest
+
+from .group_bench import SHAPES, STALLS, Drain, GroupBench, Pass, configuration, operands
+
+NEVER, ALWAYS = (1 << 31) - 1, -(1 << 31)
+
+
+def thresholds(rng, mask, count):
+    """Thresholds by slot that make a mask of the wanted kind."""
+    kinds = {
+        "all": lambda: ALWAYS,
+        "none": lambda: NEVER,
+        "half": lambda: rng.randrange(-20_000, 20_000),
+        "few": lambda: rng.choice([NEVER, NEVER, NEVER, rng.randrange(0, 30_000)]),
+        "lumpy": lambda: rng.choice([NEVER, ALWAYS, 0]),
+    }
+    return [kinds[mask]() for _ in range(count)]
+
+
+def gated_tiles(config, tiles, seed):
+    """Tiles (positions, slots, mask, base chunks before the gate pass, in it, conditional chunks).
+
+    Banks alternate. What has not fired drains beside the conditional pass, the tasks beside the
+    base pass of the next tile.
+    """
+    rng = random.Random(seed)
+
+    def build(model):
+        for tile, (positions, slots, mask, base, gate, conditional) in enumerate(tiles):
+            shared = {"slots": slots, "positions": positions, "signed": rng.randrange(2)}
+            shared |= {"bank": tile % 2, "conditional": 0, "clear_counts": 0}
+            limits = thresholds(rng, mask, config.array.group * slots)
+
+            def chunks(count, vectors=positions, slots=slots):
+                drawn = [operands(rng, config, vectors, slots) for _ in range(count)]
+                for vectors_of_chunk, _ in drawn:
+                    for n in range(len(vectors_of_chunk)):
+                        if rng.random() < 0.2:  # an empty position: sums of 0, and ties
+                            vectors_of_chunk[n] = [0] * config.array.lanes
+                return drawn
+
+            early = rng.random() < 0.5  # thresholds come with the first pass, or with the gate
+            if base:
+                yield Pass(
+                    shared | {"first": 1, "gate": 0, "chunks": base},
+                    chunks(base),
+                    thresholds=limits if early else None,
+                    drains=max(0, 2 * tile - 1),
+                )
+            yield Pass(
+                shared | {"first": not base, "gate": 1, "chunks": gate, "clear_counts": tile == 1},
+                chunks(gate),
+                thresholds=None if base and early else limits,
+                limits=limits,
+                drains=2 * tile,
+            )
+            drained = {"slots": slots, "positions": positions}
+            yield Drain(drained | {"bank": 1 - tile % 2, "source": 1})
+            if conditional:
+                yield Pass(
+                    shared | {"first": 0, "gate": 0, "conditional": 1, "chunks": conditional},
+                    chunks(conditional, len(model.task_positions)),
+                )
+            yield Drain(drained | {"bank": tile % 2, "source": 2})
+
+    return build
+
+
+def sizes(config, masks):
+    """One tile a mask, of all the sizes that have something special."""
+    most, slots = config.positions_per_cluster, config.array.slots
+    shapes = [(min(most, 6), slots), (1, slots), (2, max(1, slots - 1)), (0, slots), (3, 1)]
+    passes = [(1, 1, 2), (0, 2, 1), (2, 1, 3), (0, 1, 0), (0, 1, 2)]
+    return [
+        (*shapes[n % len(shapes)], mask, *passes[(n + n // 5) % len(passes)])
+        for n, mask in enumerate(masks)
+    ]
+
+
+@pytest.mark.parametrize("stalls", STALLS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_tiles(shape, stalls):
+    """Every kind of mask in every kind of tile, in sequence, on alternating banks."""
+    config = configuration(shape, gated=True)
+    masks = ["half", "all", "few", "lumpy", "none", "all", "half", "none", "few", "half", "lumpy"]
+    bench = GroupBench(
+        config,
+        gated_tiles(config, sizes(config, masks), seed=shape),
+        seed=f"{shape} {stalls}",
+        stalls=STALLS[stalls],
+    )
+    assert any(bench.model.decided) and not all(bench.model.decided)
+    bench.run()
