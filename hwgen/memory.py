@@ -219,11 +219,11 @@ class RAM(wiring.Component):
         attrs = {} if self._style == "distributed" else {"ram_style": "block"}
         if not self._asynchronous:
             attrs["no_rw_check"] = 1
-        m.submodules.rows = rows = Memory(
+        m.submodules.contents = contents = Memory(
             shape=self._width, depth=self._depth, init=[], attrs=attrs
         )
-        write = rows.write_port(granularity=self._granularity)
-        read = rows.read_port(domain="comb" if self._asynchronous else "sync")
+        write = contents.write_port(granularity=self._granularity)
+        read = contents.read_port(domain="comb" if self._asynchronous else "sync")
         m.d.comb += [
             write.addr.eq(self.w_addr),
             write.data.eq(self.w_data),

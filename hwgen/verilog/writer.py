@@ -204,6 +204,8 @@ class _Writer:
         """Aliases are dropped, but their names are remembered; what is left are the outputs."""
         renamed = {}
         self.aliases: dict[str, str] = {}
+        # Signals without bits have nothing to connect.
+        self.module.connections = [item for item in self.module.connections if item[0]]
         for target, value in self.module.connections:
             (port,) = target
             source = self.whole(value)
@@ -267,8 +269,9 @@ class _Writer:
 
     def sort_processes(self) -> None:
         for process in self.module.processes:
-            body = _fold_constant_switches(process.body)
-            self.processes[body[0].target[0].wire] = body
+            body = _splice(_fold_constant_switches(process.body))
+            if body:
+                self.processes[body[0].target[0].wire] = body
         for cell in self.flip_flops:
             (target,) = cell.ports["Q"]
             source = self.whole(cell.ports["D"])
@@ -493,6 +496,8 @@ class _Writer:
             return outputs[wire]
         if wire in self.borrowed:
             return self.borrowed[wire]
+        if self.module.wires[wire].width == 1 and wire in self.drivers:
+            return "condition"
         if wire in self.drivers:
             return _KIND_NAMES.get(self.drivers[wire].kind, "flag")
         return "choice" if wire in self.processes else "value"
@@ -652,6 +657,10 @@ class _Writer:
         signed = bool(cell.parameters["A_SIGNED"])
         widest = max(spec_width(a), spec_width(b), 1)
         a, b = self.extended(a, widest, signed), self.extended(b, widest, signed)
+        if not signed:
+            folded = self.constant_comparison(cell.kind, a, b, widest)
+            if folded is not None:
+                return folded
         if signed and cell.kind not in ("$eq", "$ne"):
             return self.binary(self.signed(a), operator, self.signed(b))
         if widest == 1 and cell.kind in ("$eq", "$ne") and b[0].wire is None:
@@ -661,10 +670,36 @@ class _Writer:
             return _Text("!" + (text.text if text.level == _ATOM else f"({text.text})"), _UNARY)
         return self.binary(self.operand(a, widest), operator, self.operand(b, widest))
 
+    def constant_comparison(self, kind: str, a: Spec, b: Spec, width: int) -> _Text | None:
+        """An unsigned comparison with the lowest or highest number is a constant or an equality."""
+        mirrored = {"$lt": "$gt", "$gt": "$lt", "$le": "$ge", "$ge": "$le"}
+        if kind not in mirrored:
+            return None
+        if all(chunk.wire is None for chunk in a):
+            a, b, kind = b, a, mirrored[kind]
+        bound = _constant_value(b)
+        if bound is None:
+            return None
+        if kind in ("$le", "$gt") and bound < 2**width - 1:
+            kind, bound = {"$le": "$lt", "$gt": "$ge"}[kind], bound + 1
+        if bound == 0 or kind in ("$le", "$gt"):
+            return _Text("1'd1" if kind in ("$ge", "$le") else "1'd0")
+        if bound == 1:
+            text = self.operand(a)
+            if width == 1 and kind == "$ge":
+                return text
+            atom = text.text if text.level == _ATOM else f"({text.text})"
+            if kind == "$ge":
+                return _Text(f"|{atom}", _UNARY)
+            return _Text(f"!{atom}", _UNARY) if width == 1 else _Text(f"~|{atom}", _UNARY)
+        return None
+
     def write_reduction(self, cell, width, context, top):
         a = cell.ports["A"]
-        if width != 1 or not a:
+        if width != 1:
             return None
+        if not a:
+            return _Text("1'd1" if cell.kind == "$reduce_and" else "1'd0")
         text = self.operand(a)
         if spec_width(a) == 1:
             return text
@@ -685,6 +720,8 @@ class _Writer:
         if context not in (None, width) or spec_width(cell.ports["A"]) > width:
             return None
         a = self.extended(cell.ports["A"], width, bool(cell.parameters["A_SIGNED"]))
+        if not cell.ports["B"]:
+            return self.operand(a, context)
         return self.binary(self.operand(a, context), "<<", self.operand(cell.ports["B"]))
 
     def write_shift_right(self, cell, width, context, top):
@@ -692,6 +729,8 @@ class _Writer:
             return None
         signed = cell.kind == "$sshr" and bool(cell.parameters["A_SIGNED"])
         a = self.extended(cell.ports["A"], width, signed)
+        if not cell.ports["B"]:
+            return self.operand(a, context)
         if not signed:
             return self.binary(self.operand(a, context), ">>", self.operand(cell.ports["B"]))
         if context is not None and not top:
@@ -707,6 +746,8 @@ class _Writer:
                 return _Text(f"{source}[{index} +: {width}]" if width > 1 else f"{source}[{index}]")
             return None
         a = self.extended(a, width, bool(cell.parameters["A_SIGNED"]))
+        if not b:
+            return self.operand(a, context)
         return self.binary(self.operand(a, context), ">>", self.operand(b))
 
     def in_range(self, offset: Spec, length: int, width: int) -> str | None:
@@ -950,7 +991,7 @@ class _Writer:
             a = self.signed(cell.ports["A"]) if signed else self.plain_operand(cell.ports["A"])
             return [
                 f"  wire {_range(a_width)} {wide} = {a} {'>>>' if signed else '>>'} {b};",
-                f"  assign {name} = {wide}{_range(width)};",
+                f"  assign {name} = {wide}{_range(width) or '[0]'};",
             ]
         if cell.kind in ("$divfloor", "$modfloor"):
             return self.floor_division(cell, name, width)
@@ -1307,7 +1348,8 @@ def _fold_constant_switches(body: tuple) -> tuple:
     folded = []
     for statement in body:
         if isinstance(statement, Assign):
-            folded.append(statement)
+            if statement.target:
+                folded.append(statement)
             continue
         cases = tuple(
             (patterns, _fold_constant_switches(case)) for patterns, case in statement.cases
@@ -1324,6 +1366,43 @@ def _fold_constant_switches(body: tuple) -> tuple:
                 folded += case
                 break
     return tuple(folded)
+
+
+def _splice(body: tuple) -> tuple:
+    """Make one of the first assignment, which is to all bits, and those to some bits that follow it."""
+    count = 1
+    while count < len(body) and isinstance(body[count], Assign):
+        count += 1
+    if count == 1 or not body:
+        return body
+    target, value = body[0].target, body[0].value
+    base, width = target[0].low, spec_width(target)
+    for statement in body[1:count]:
+        source = statement.value
+        for chunk in statement.target:
+            low = chunk.low - base
+            value = (
+                *_slice(value, 0, low),
+                *_slice(source, 0, chunk.width),
+                *_slice(value, low + chunk.width, width - low - chunk.width),
+            )
+            source = _slice(source, chunk.width, spec_width(source) - chunk.width)
+    return (Assign(target, _joined(value)), *body[count:])
+
+
+def _joined(spec: Spec) -> Spec:
+    """The same signal with neighbouring pieces joined."""
+    joined: list[Chunk] = []
+    for chunk in spec:
+        last = joined[-1] if joined else None
+        if last and last.wire is None and chunk.wire is None:
+            bits = chunk.bits + last.bits
+            joined[-1] = Chunk(None, 0, len(bits), bits)
+        elif last and last.wire == chunk.wire and last.low + last.width == chunk.low:
+            joined[-1] = Chunk(last.wire, last.low, last.width + chunk.width)
+        else:
+            joined.append(chunk)
+    return tuple(joined)
 
 
 def _merge(first: tuple, second: tuple) -> tuple:
@@ -1356,6 +1435,12 @@ def _merge(first: tuple, second: tuple) -> tuple:
             merged.append(statement)
             position = len(merged)
     return tuple(merged)
+
+
+def _constant_value(spec: Spec) -> int | None:
+    if any(chunk.wire is not None for chunk in spec):
+        return None
+    return int("".join(chunk.bits for chunk in reversed(spec)) or "0", 2)
 
 
 def _constant(bits: str) -> str:
