@@ -13,7 +13,7 @@ from ..commands import (
     row_shape,
     slot_shape,
 )
-from .layouts import listed_shape, task_record
+from .layouts import gated_position_shape, listed_shape, task_record
 from .row_counter import RowCounter
 
 __all__ = ["DrainReader"]
@@ -66,8 +66,8 @@ class DrainReader(wiring.Component):
                 "record": In(task_record(config)),
                 "task_rows": In(bits_for(config.array.rows)),
                 "listed": Out(listed_shape(config)),
-                "listed0": In(position_shape(config)),
-                "listed1": In(position_shape(config)),
+                "listed0": In(gated_position_shape(config)),
+                "listed1": In(gated_position_shape(config)),
             }
         super().__init__(members)
 
@@ -168,7 +168,7 @@ class DrainReader(wiring.Component):
             with m.Default():
                 m.d.comb += wanted.eq(-1)
 
-        second = Signal(position_shape(config), reset_less=True)
+        second = Signal(gated_position_shape(config), reset_less=True)
         seconds = Signal(engines, reset_less=True)
         with m.If(loads & tasks):
             m.d.sync += [

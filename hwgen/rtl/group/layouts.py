@@ -5,7 +5,7 @@ from amaranth.lib import data
 from amaranth.utils import bits_for, ceil_log2
 
 from ...config import Config
-from ..commands import position_shape, row_shape, slot_shape
+from ..commands import row_shape, slot_shape
 
 __all__ = [
     "column_shape",
@@ -13,6 +13,7 @@ __all__ = [
     "lane_shape",
     "operand_choice",
     "gate_row",
+    "gated_position_shape",
     "listed_shape",
     "row_operation",
     "task",
@@ -28,6 +29,11 @@ def column_shape(config: Config):
 def lane_shape(config: Config):
     """Number of an engine within its group, 0 to D-1."""
     return unsigned(max(1, ceil_log2(config.array.group)))
+
+
+def gated_position_shape(config: Config):
+    """Number of a position of a gated tile, of which there are at most rows / V."""
+    return unsigned(max(1, ceil_log2(config.positions_per_cluster)))
 
 
 def listed_shape(config: Config):
@@ -91,7 +97,7 @@ def gate_row(config: Config) -> data.StructLayout:
             "end": 1,
             "clear": 1,
             "completes": 1,
-            "position": position_shape(config),
+            "position": gated_position_shape(config),
             "column": column_shape(config),
             "fired": config.array.group,
             "sums": data.ArrayLayout(32, config.array.group),

@@ -9,7 +9,7 @@ from ...arithmetic import wrap32
 from ...config import Config
 from ..mac import Mac
 
-__all__ = ["GroupModel", "Item", "TaskRow"]
+__all__ = ["Dealer", "GroupModel", "Item", "TaskRow"]
 
 COUNT_MAX = (1 << 16) - 1
 
@@ -121,7 +121,7 @@ class GroupModel:
 
     def _gate(self, command, thresholds):
         engines, slots = self.config.array.group, command["slots"]
-        dealer = _Dealer(engines)
+        dealer = Dealer(engines)
         for position in range(command["positions"]):
             fired_here = False
             for column in range(slots):
@@ -142,7 +142,7 @@ class GroupModel:
             self.sums[command["bank"], n, : len(sums)] = sums
 
 
-class _Dealer:
+class Dealer:
     """Fills task rows; a row is closed by the tasks that no longer fit."""
 
     def __init__(self, engines):

@@ -6,8 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ...config import Config
 from ...memory import RAM
-from ..commands import position_shape
-from .layouts import gate_row, listed_shape
+from .layouts import gate_row, gated_position_shape, listed_shape
 
 __all__ = ["PositionList"]
 
@@ -34,8 +33,8 @@ class PositionList(wiring.Component):
                 "decided": Out(1),
                 "any": Out(1),
                 "number": In(listed_shape(config)),
-                "entry": Out(position_shape(config)),
-                "following": Out(position_shape(config)),
+                "entry": Out(gated_position_shape(config)),
+                "following": Out(gated_position_shape(config)),
             }
         )
 
