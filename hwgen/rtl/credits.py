@@ -1,0 +1,55 @@
+"""Counters of free places, one for each of many receivers that are all given the same."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Credits"]
+
+
+class Credits(wiring.Component):
+    """Says when everybody has room, counting what each was given and has given back.
+
+    Parameters
+    ----------
+    ways : int
+        Number of receivers, at least 1.
+    room : int
+        Places of each, at least 1.
+
+    Members
+    -------
+    take : In(1)
+        A place of each is taken in this cycle; only while ``available``.
+    released : In(ways)
+        Strobe of each receiver: a place is free again.
+    available : Out(1)
+        Everybody has a place, as of the strobes of the cycles before.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+    """
+
+    def __init__(self, *, ways: int, room: int):
+        for name, value in (("ways", ways), ("room", room)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"Credits {name} must be a positive integer, not {value!r}")
+        self._ways = ways
+        self._room = room
+        super().__init__({"take": In(1), "released": In(ways), "available": Out(1)})
+
+    @property
+    def room(self) -> int:
+        return self._room
+
+    def elaborate(self, platform):
+        m = Module()
+        some = Signal(self._ways)
+        for n in range(self._ways):
+            free = Signal(range(self._room + 1), init=self._room, name=f"free{n}")
+            m.d.sync += free.eq(free + self.released[n] - self.take)
+            m.d.comb += some[n].eq(free != 0)
+        m.d.comb += self.available.eq(some.all())
+        return m

@@ -1,0 +1,194 @@
+"""The source of the weights of a pass."""
+
+from collections.abc import Mapping
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..config import Config
+from .commands import instruction_layout, weight_write
+from .control.ports import weight_store
+from .credits import Credits
+from .weight_buffer import WeightBuffer
+
+__all__ = ["WeightFeeder"]
+
+
+class WeightFeeder(wiring.Component):
+    """Holds the weight buffer, and sends the weights of a PASS to all groups of all clusters.
+
+    Thresholds first, if the pass asks for them, then chunk after chunk; within each the words of
+    group 0, 1, …. The words lie in the buffer in that order from ``weights`` on, and around its
+    end. A word a cycle, also from chunk to chunk and from command to command; the first one leaves
+    ``latency`` cycles after its command, if there are credits.
+
+    A chunk starts when every group has a free weight bank, and takes one of each; thresholds wait
+    for the same, but take none. Banks alternate chunk by chunk from bank 0 after reset; thresholds
+    carry the bank of the chunk behind them.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    write : In(stream(weight_store))
+        Loaded words, see :class:`WeightBuffer`.
+    command : In(stream(PASS))
+        The instruction.
+    weights_valid : Out(1), weights : Out(weight_write)
+        The broadcast.
+    chunk_loaded : Out(1)
+        Strobe in the cycle after the last word of a chunk.
+    released : In(G * n)
+        Strobe of each group: a weight bank is free again.
+    waiting : Out(1)
+        There is something to send, but no free bank.
+    busy : Out(1)
+        A command is being worked on, or its last words are under way.
+    """
+
+    latency = 1 + WeightBuffer.latency
+    banks = 2
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "write": In(stream.Signature(weight_store(config))),
+                "command": In(stream.Signature(instruction_layout("PASS"))),
+                "weights_valid": Out(1),
+                "weights": Out(weight_write(config)),
+                "chunk_loaded": Out(1),
+                "released": In(config.array.clusters * config.groups),
+                "waiting": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    @property
+    def thresholds_per_word(self) -> int:
+        """Thresholds that a weight word carries."""
+        return min(self._config.array.group, self._config.weight_word_bits // 32)
+
+    def model(self, command: Mapping[str, int], bank: int) -> list[dict[str, int]]:
+        """The words of a pass in order: ``address`` in the buffer, and the fields of the broadcast
+        but ``data``; ``bank`` is that of the first chunk.
+        """
+        per_group = self._config.array.group * command["slots"]
+        chunk_words = -(-per_group // self._config.memory.weight_slots)
+        threshold_words = -(-per_group // self.thresholds_per_word)
+        rounds = [(1, threshold_words, bank)] if command["thresholds"] else []
+        rounds += [(0, chunk_words, (bank + n) & 1) for n in range(command["chunks"])]
+        words = []
+        for thresholds, count, its_bank in rounds:
+            for group in range(self._config.groups):
+                for index in range(count):
+                    address = (command["weights"] + len(words)) % self._config.memory.weight_words
+                    words.append(
+                        {
+                            "address": address,
+                            "group": group,
+                            "index": index,
+                            "bank": its_bank,
+                            "thresholds": thresholds,
+                        }
+                    )
+        return words
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.buffer = buffer = WeightBuffer(self._config)
+        m.submodules.credits = credits = Credits(ways=len(self.released), room=self.banks)
+        connect(m, flipped(self.write), buffer.write)
+        m.d.comb += credits.released.eq(self.released)
+
+        sent = Signal(data.StructLayout({"valid": 1, "ends_chunk": 1, "word": self._word()}))
+        active = Signal()
+        self._walk(m, buffer, credits, sent, active)
+        # What is known of a word travels beside its way through the memory.
+        busy = active
+        for n in range(buffer.latency):
+            stage = Signal.like(sent, name=f"sent{n}")
+            m.d.sync += stage.eq(sent)
+            sent = stage
+            busy = busy | stage.valid
+        m.d.comb += self.busy.eq(busy)
+        m.d.sync += self.chunk_loaded.eq(sent.ends_chunk)
+        m.d.comb += [
+            self.weights_valid.eq(sent.valid),
+            self.weights.data.eq(buffer.word),
+            *(self.weights[name].eq(sent.word[name]) for name in self._word().members),
+        ]
+        return m
+
+    def _word(self) -> data.StructLayout:
+        """A weight word without its data."""
+        members = weight_write(self._config).members
+        return data.StructLayout({k: v for k, v in members.items() if k != "data"})
+
+    def _walk(self, m, buffer, credits, sent, active):
+        """One word in each cycle with ``sent.valid``."""
+        engines = self._config.array.group
+        word, command = sent.word, self.command.payload
+        fresh = Signal()
+        chunks, address = Signal.like(command.chunks), Signal.like(buffer.address)
+        # Sizes are powers of two but for the slots, so both divisions are shifts.
+        lasts = []
+        for name, per_word in (
+            ("last_weights", self._config.memory.weight_slots),
+            ("last_thresholds", self.thresholds_per_word),
+        ):
+            lasts.append(last := Signal.like(word.index, name=name))
+            with m.If(self.command.ready):
+                m.d.sync += last.eq(command.slots * (engines // per_word) - 1)
+
+        sends, ends_group, ends_round, ends = (
+            Signal(name=name) for name in ("sends", "ends_group", "ends_round", "ends")
+        )
+        m.d.comb += [
+            sends.eq(active & (credits.available | ~fresh)),
+            ends_group.eq(word.index == Mux(word.thresholds, lasts[1], lasts[0])),
+            ends_round.eq(ends_group & (word.group == self._config.groups - 1)),
+            ends.eq(ends_round & ~word.thresholds & (chunks == 1)),
+            sent.valid.eq(sends),
+            sent.ends_chunk.eq(sends & ends_round & ~word.thresholds),
+            credits.take.eq(sends & fresh & ~word.thresholds),
+            self.waiting.eq(active & fresh & ~credits.available),
+            buffer.read_en.eq(sends),
+            buffer.address.eq(address),
+            self.command.ready.eq(~active | (sends & ends)),
+        ]
+        index, group, bank, thresholds = (
+            Signal.like(word[name], name=name) for name in ("index", "group", "bank", "thresholds")
+        )
+        m.d.comb += [
+            word.index.eq(index),
+            word.group.eq(group),
+            word.bank.eq(bank),
+            word.thresholds.eq(thresholds),
+        ]
+        with m.If(sends):
+            m.d.sync += [
+                address.eq(address + 1),
+                index.eq(Mux(ends_group, 0, index + 1)),
+                fresh.eq(ends_round),
+            ]
+            with m.If(ends_round):
+                m.d.sync += [
+                    group.eq(0),
+                    thresholds.eq(0),
+                    bank.eq(bank ^ ~thresholds),
+                    chunks.eq(chunks - ~thresholds),
+                ]
+            with m.Elif(ends_group):
+                m.d.sync += group.eq(group + 1)
+        with m.If(self.command.ready):
+            m.d.sync += [
+                active.eq(self.command.valid),
+                fresh.eq(1),
+                thresholds.eq(command.thresholds),
+                chunks.eq(command.chunks),
+                address.eq(command.weights),
+            ]

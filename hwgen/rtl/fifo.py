@@ -1,0 +1,95 @@
+"""A stream that waits in a memory."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..memory import RAM
+
+__all__ = ["RamFifo"]
+
+LUT_RAM_ROWS = 64
+"""From here on block RAM is smaller."""
+
+
+class RamFifo(wiring.Component):
+    """First in, first out. A payload taken in one cycle is offered two cycles later; one a cycle
+    passes.
+
+    It holds ``depth`` payloads in memory and one more at the output. No path from ``o.ready`` to
+    ``i.ready`` within a cycle, none from ``i`` to ``o``: ``i.ready`` and ``o`` depend on registers
+    only.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Payload.
+    depth : int
+        Rows of the memory, a power of two, at least 2.
+    name : str
+        What the inventory calls the memory.
+
+    Members
+    -------
+    i : In(stream(shape)), o : Out(stream(shape))
+        The stream.
+    busy : Out(1)
+        It is not empty.
+
+    Raises
+    ------
+    ValueError
+        If ``depth`` is out of range.
+    """
+
+    latency = 2
+
+    def __init__(self, shape, *, depth: int, name: str):
+        if not isinstance(depth, int) or depth < 2 or depth & (depth - 1):
+            raise ValueError(f"depth must be a power of two of at least 2, not {depth!r}")
+        self._shape = shape
+        self._depth = depth
+        self._name = name
+        super().__init__(
+            {
+                "i": In(stream.Signature(shape)),
+                "o": Out(stream.Signature(shape)),
+                "busy": Out(1),
+            }
+        )
+
+    @property
+    def depth(self) -> int:
+        return self._depth
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.rows = rows = RAM(
+            depth=self._depth,
+            width=Shape.cast(self._shape).width,
+            style="distributed" if self._depth <= LUT_RAM_ROWS else "block",
+            name=self._name,
+        )
+        level = Signal(range(self._depth + 1))
+        push = Signal()
+        pull = Signal()
+        m.d.comb += [
+            self.i.ready.eq(level != self._depth),
+            self.busy.eq((level != 0) | self.o.valid),
+            push.eq(self.i.valid & self.i.ready),
+            pull.eq((level != 0) & (~self.o.valid | self.o.ready)),
+            rows.w_en.eq(push),
+            rows.w_data.eq(self.i.payload),
+            rows.r_en.eq(pull),
+            Value.cast(self.o.payload).eq(rows.r_data),
+        ]
+        m.d.sync += level.eq(level + push - pull)
+        for address, move, name in ((rows.w_addr, push, "write"), (rows.r_addr, pull, "read")):
+            pointer = Signal.like(address, name=name)
+            m.d.comb += address.eq(pointer)
+            m.d.sync += pointer.eq(pointer + move)
+        with m.If(pull):
+            m.d.sync += self.o.valid.eq(1)
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        return m

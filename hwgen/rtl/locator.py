@@ -1,0 +1,98 @@
+"""From a place and a tap to a word of the activation buffer."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import Config
+from .control.ports import activation_address
+from .task_index import task_entry
+from .walker import TAP_BITS
+
+__all__ = ["Locator", "located_vector"]
+
+
+def located_vector(config: Config) -> data.StructLayout:
+    """A vector to be: the word to read if it is ``inside`` of the input tile, else zeros."""
+    return data.StructLayout(
+        {
+            "inside": 1,
+            "address": activation_address(config),
+            "mask": 8,
+            "want": config.groups,
+        }
+    )
+
+
+class Locator(wiring.Component):
+    """Adds tap and place, and finds out whether the input tile has that row and column. Latency 2,
+    one a cycle.
+
+    ``i.ready`` depends on ``o.ready``, through two stages.
+
+    Members
+    -------
+    i : In(stream(task_entry))
+        Places, and who wants their vectors.
+    tap_x, tap_y, tap_address : In
+        The tap, in the cycle of the transfer.
+    rows, columns, mask : In
+        Size of the input tile, and the bits of activations that take part; stable until ``i.ready``
+        is high again.
+    o : Out(stream(located_vector))
+        Words.
+    busy : Out(1)
+        Something is under way.
+    """
+
+    latency = 2
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(task_entry(config))),
+                "tap_x": In(signed(TAP_BITS)),
+                "tap_y": In(signed(TAP_BITS)),
+                "tap_address": In(activation_address(config)),
+                "rows": In(10),
+                "columns": In(10),
+                "mask": In(8),
+                "o": Out(stream.Signature(located_vector(config))),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        place = self.i.payload.place
+        o = self.o.payload
+        found = Signal()
+        # Unsigned: what lies above or left of the tile is a large number, and one comparison does
+        # for both sides.
+        x, y = Signal(TAP_BITS), Signal(TAP_BITS)
+        address, want = Signal.like(o.address), Signal.like(o.want)
+
+        leaves = Signal()
+        m.d.comb += [
+            leaves.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(~found | leaves),
+            self.busy.eq(found | self.o.valid),
+        ]
+        with m.If(self.i.ready):
+            m.d.sync += [
+                found.eq(self.i.valid),
+                x.eq(place.x + self.tap_x),
+                y.eq(place.y + self.tap_y),
+                address.eq(place.offset + self.tap_address),
+                want.eq(self.i.payload.want),
+            ]
+        with m.If(leaves):
+            m.d.sync += [
+                self.o.valid.eq(found),
+                o.inside.eq((x < self.columns) & (y < self.rows)),
+                o.address.eq(address),
+                o.mask.eq(self.mask),
+                o.want.eq(want),
+            ]
+        return m

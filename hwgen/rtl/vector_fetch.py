@@ -1,0 +1,85 @@
+"""Words of the activation buffer, or zeros, as vectors."""
+
+from amaranth import *
+from amaranth.hdl import unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import Config
+from .commands import vector
+from .control.ports import activation_address
+from .fifo import RamFifo
+from .locator import located_vector
+
+__all__ = ["VectorFetch"]
+
+
+class VectorFetch(wiring.Component):
+    """Reads the words that are inside, makes vectors of zeros for the others, and keeps the order.
+    A vector a cycle.
+
+    ``o`` comes from registers; ``i.ready`` depends on ``request.ready`` in the same cycle,
+    ``data.ready`` on ``o.ready``.
+
+    Members
+    -------
+    i : In(stream(located_vector))
+        What to fetch.
+    request : Out(stream(activation_address)), data : In(stream(vector_bits))
+        A read port of the activation buffer.
+    o : Out(stream(vector))
+        Vectors, their bytes ANDed with the mask.
+    busy : Out(1)
+        Something is under way.
+    """
+
+    room = 16
+    """Vectors under way: more than a read takes, so that zeros and words can alternate at full
+    speed.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(located_vector(config))),
+                "request": Out(stream.Signature(activation_address(config))),
+                "data": In(stream.Signature(unsigned(config.vector_bits))),
+                "o": Out(stream.Signature(vector(config))),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        gated = self._config.array.gated
+        want = {"want": self._config.groups} if gated else {}
+        ticket = data.StructLayout({"inside": 1, "mask": 8, **want})
+        m.submodules.order = order = RamFifo(ticket, depth=self.room, name="vector order")
+
+        wanted, asked = self.i.payload, order.i.payload
+        m.d.comb += [
+            self.request.payload.eq(wanted.address),
+            self.request.valid.eq(self.i.valid & wanted.inside & order.i.ready),
+            order.i.valid.eq(self.i.valid & (self.request.ready | ~wanted.inside)),
+            self.i.ready.eq(order.i.ready & (self.request.ready | ~wanted.inside)),
+        ]
+        m.d.comb += [asked[name].eq(wanted[name]) for name in ticket.members]
+
+        due = order.o.payload
+        free, there = Signal(), Signal()
+        m.d.comb += [
+            free.eq(~self.o.valid | self.o.ready),
+            there.eq(order.o.valid & (self.data.valid | ~due.inside)),
+            order.o.ready.eq(free & there),
+            self.data.ready.eq(free & there & due.inside),
+            self.busy.eq(order.busy | self.o.valid),
+        ]
+        with m.If(free):
+            mask = (due.mask & due.inside.replicate(8)).replicate(self._config.array.lanes)
+            m.d.sync += [
+                self.o.valid.eq(there),
+                self.o.payload.data.eq(self.data.payload & mask),
+                self.o.payload.want.eq(due.want if gated else -1),
+            ]
+        return m
