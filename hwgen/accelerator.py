@@ -1,0 +1,179 @@
+"""The top: control, buffers, feeder, clusters and the vector unit."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import ceil_log2
+
+from .config import Config
+from .rtl.activation_buffer import ActivationBuffer
+from .rtl.axi import AXI4LiteSignature, AXI4Signature
+from .rtl.cluster import PASSES_IN_FLIGHT, Cluster
+from .rtl.commands import instruction_layout
+from .rtl.control import Control
+from .rtl.control.ports import REGISTER_ADDRESS_BITS
+from .rtl.drain import Drain
+from .rtl.feeder import WeightFeeder
+from .rtl.fork import Fork, StrobeJoin
+from .rtl.vector_unit import VectorUnit
+
+__all__ = ["Accelerator"]
+
+
+class Accelerator(wiring.Component):
+    """The accelerator of a configuration.
+
+    Software writes a program, weights and activations into a memory behind ``m_axi``, sets registers behind ``s_axi``,
+    starts, and is told by ``irq``. See docs/architecture.md, docs/registers.md and docs/instructions.md.
+
+    Parameters
+    ----------
+    config : Config
+        What to build.
+
+    Members
+    -------
+    s_axi : In(AXI4-Lite)
+        Registers.
+    m_axi : Out(AXI4)
+        Memory.
+    irq : Out(1)
+        High while an enabled interrupt is pending.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "s_axi": In(AXI4LiteSignature(address_width=REGISTER_ADDRESS_BITS)),
+                "m_axi": Out(
+                    AXI4Signature(
+                        address_width=config.bus.address_width, data_width=config.bus.data_width
+                    )
+                ),
+                "irq": Out(1),
+            }
+        )
+
+    @property
+    def config(self) -> Config:
+        return self._config
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        m.submodules.control = control = Control(config)
+        connect(m, flipped(self.s_axi), control.s_axi)
+        connect(m, control.m_axi, flipped(self.m_axi))
+        m.d.comb += self.irq.eq(control.irq)
+
+        # A soft reset clears everything but the control, which answers for the bus.
+        def resettable(component):
+            return ResetInserter(control.unit_reset)(component)
+
+        clusters = [Cluster(config) for _ in range(config.array.clusters)]
+        for g, cluster in enumerate(clusters):
+            m.submodules[f"cluster{g}"] = resettable(cluster)
+            m.d.comb += cluster.index.eq(g)
+        feeder = WeightFeeder(config)
+        m.submodules.feeder = resettable(feeder)
+        self._connect_passes(m, control, feeder, clusters, resettable)
+        self._connect_weights(m, control, feeder, clusters)
+        self._connect_drains(m, control, clusters, resettable)
+        self._connect_activations(m, control, clusters, resettable)
+        self._connect_observation(m, control, clusters)
+        return m
+
+    def _connect_passes(self, m, control, feeder, clusters, resettable):
+        """Every PASS goes to the feeder and all clusters."""
+        fork = Fork(instruction_layout("PASS"), ways=1 + len(clusters))
+        join = StrobeJoin(ways=len(clusters), depth=PASSES_IN_FLIGHT)
+        m.submodules.pass_fork = resettable(fork)
+        m.submodules.pass_join = resettable(join)
+        connect(m, control.passes, fork.i)
+        connect(m, fork.o[0], feeder.command)
+        for g, cluster in enumerate(clusters):
+            connect(m, fork.o[1 + g], cluster.passes)
+            m.d.comb += join.i[g].eq(cluster.pass_done)
+        m.d.comb += control.pass_done.eq(join.o)
+
+    def _connect_weights(self, m, control, feeder, clusters):
+        """Memory to the weight buffer; the feeder's broadcast to everybody."""
+        connect(m, control.weight_writes, feeder.write)
+        groups = self._config.groups
+        for g, cluster in enumerate(clusters):
+            m.d.comb += [
+                cluster.weights.eq(feeder.weights),
+                cluster.weights_valid.eq(feeder.weights_valid),
+                cluster.chunk_loaded.eq(feeder.chunk_loaded),
+                feeder.released[g * groups : (g + 1) * groups].eq(cluster.chunk_released),
+            ]
+
+    def _connect_drains(self, m, control, clusters, resettable):
+        """Every DRAIN goes to all clusters, records likewise."""
+        fork = Fork(instruction_layout("DRAIN"), ways=len(clusters))
+        join = StrobeJoin(ways=len(clusters), depth=1)
+        m.submodules.drain_fork = resettable(fork)
+        m.submodules.drain_join = resettable(join)
+        connect(m, control.drains, fork.i)
+        m.d.comb += [control.drain_done.eq(join.o), control.record_writes.ready.eq(1)]
+        for g, cluster in enumerate(clusters):
+            connect(m, fork.o[g], cluster.drains)
+            m.d.comb += [
+                join.i[g].eq(cluster.drain_done),
+                cluster.record_valid.eq(control.record_writes.valid),
+                cluster.record.eq(control.record_writes.payload),
+            ]
+
+    def _connect_activations(self, m, control, clusters, resettable):
+        """Ports of the activation buffer: store, streamers, residuals, vector unit; load, drains, vector unit."""
+        config = self._config
+        lanes = Drain.lanes(config)
+        pool = int(config.drain.pool)
+        buffer = ActivationBuffer(
+            config,
+            readers=1 + len(clusters) * (1 + lanes) + pool,
+            writers=1 + len(clusters) * lanes + pool,
+        )
+        m.submodules.activations = resettable(buffer)
+        reads, writes = iter(buffer.reads), iter(buffer.writes)
+
+        def reader(request, data):
+            port = next(reads)
+            connect(m, request, port.request)
+            connect(m, port.data, data)
+
+        reader(control.activation_requests, control.activation_data)
+        connect(m, control.activation_writes, next(writes))
+        for cluster in clusters:
+            reader(cluster.request, cluster.data)
+            for n in range(lanes):
+                reader(cluster.residual_requests[n], cluster.residuals[n])
+                connect(m, cluster.writes[n], next(writes))
+        if pool:
+            vector = VectorUnit(config)
+            m.submodules.vector = resettable(vector)
+            connect(m, control.vectors, vector.command)
+            reader(vector.request, vector.data)
+            connect(m, vector.write, next(writes))
+            m.d.comb += [
+                control.vector_done.eq(vector.done),
+                vector.record_valid.eq(control.record_writes.valid),
+                vector.record.eq(control.record_writes.payload),
+            ]
+
+    def _connect_observation(self, m, control, clusters):
+        """Performance counters, and the gate's counts."""
+        for name in ("busy", "starved", "unloaded", "interlocked"):
+            m.d.comb += getattr(control, name).eq(Cat(getattr(c, name) for c in clusters))
+        if not self._config.array.gated:
+            return
+        index = control.count_index
+        with m.Switch(index.cluster):
+            for g, cluster in enumerate(clusters):
+                m.d.comb += [
+                    cluster.count_slot.eq(index.slot),
+                    cluster.count_group.eq(index.group),
+                ]
+                with m.Case(g):
+                    m.d.comb += control.count.eq(cluster.count)
