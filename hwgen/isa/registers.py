@@ -78,8 +78,8 @@ class ErrorCode(IntEnum):
 class Register:
     """A register of 32 bits. Fields are packed from the least significant bit, in declared order.
 
-    ``access`` is one of: ``ro`` (read only), ``rw``, ``pulse`` (writing a one starts something;
-    reads as zero), ``w1c`` (set by the hardware, cleared by writing a one).
+    ``access`` is one of: ``constant``, ``ro`` (read only), ``rw``, ``pulse`` (writing a one starts
+    something; reads as zero), ``w1c`` (set by the hardware, cleared by writing a one).
     """
 
     name: str
@@ -159,7 +159,7 @@ def _constants(config: Config) -> list[Register]:
         return tuple(Field(name, bits, doc) for name, bits, _number, doc in fields), value
 
     def constant(name: str, offset: int, doc: str, value: int) -> Register:
-        return Register(name, offset, "ro", doc, _word(doc), value)
+        return Register(name, offset, "constant", doc, _word(doc), value)
 
     number, version_value = packed(
         ("patch", 8, version[2], "third number"),
@@ -184,11 +184,11 @@ def _constants(config: Config) -> list[Register]:
     words = array.clusters * memory.activation_words
     return [
         constant("ID", 0x000, 'The letters "hwgn"', IDENTIFICATION),
-        Register("VERSION", 0x004, "ro", "Version of the generator", number, version_value),
+        Register("VERSION", 0x004, "constant", "Version of the generator", number, version_value),
         constant("HASH_LOW", 0x008, "Configuration hash, bits 0 to 31", digest & 0xFFFFFFFF),
         constant("HASH_HIGH", 0x00C, "Configuration hash, bits 32 to 63", digest >> 32),
-        Register("SHAPE", 0x010, "ro", "Size of the array", shape, shape_value),
-        Register("PARTS", 0x014, "ro", "What else it consists of", parts, parts_value),
+        Register("SHAPE", 0x010, "constant", "Size of the array", shape, shape_value),
+        Register("PARTS", 0x014, "constant", "What else it consists of", parts, parts_value),
         constant("ROWS", 0x018, "Accumulator rows of a group, in each bank", array.rows),
         constant("ACTIVATION_WORDS", 0x01C, "Words of the activation buffer, all banks", words),
         constant("WEIGHT_WORDS", 0x020, "Words of the weight buffer", memory.weight_words),
@@ -232,7 +232,7 @@ def _operation(config: Config) -> list[Register]:
             "ERROR_INDEX",
             0x048,
             "ro",
-            "Instruction that the error is about, counted from the start of the program; the one at "
+            "Instruction that the error is about, counted from the program's start; the one at "
             "the decoder where the unit keeps none",
             _word("number of the instruction", INDEX_BITS),
         ),

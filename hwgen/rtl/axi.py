@@ -7,7 +7,15 @@ Port names in emitted Verilog are those that users, simulators and vendor tools 
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["BURST_INCR", "OKAY", "SLVERR", "AXI4LiteSignature", "AXI4Signature"]
+__all__ = [
+    "BURST_INCR",
+    "OKAY",
+    "SLVERR",
+    "AXI4LiteSignature",
+    "AXI4ReadSignature",
+    "AXI4Signature",
+    "AXI4WriteSignature",
+]
 
 BURST_INCR = 0b01
 OKAY = 0b00
@@ -29,6 +37,54 @@ def _address(prefix: str, address_width: int) -> dict:
     }
 
 
+def _check(address_width: int, data_width: int) -> None:
+    if not 1 <= address_width <= 64:
+        raise ValueError(f"AXI4 address_width must be 1 to 64, not {address_width!r}")
+    if data_width not in (8 << n for n in range(8)):
+        raise ValueError(f"AXI4 data_width must be a power of two, 8 to 1024: {data_width!r}")
+
+
+def _write(address_width: int, data_width: int) -> dict:
+    return _address("aw", address_width) | {
+        "wdata": Out(data_width),
+        "wstrb": Out(data_width // 8),
+        "wlast": Out(1),
+        "wvalid": Out(1),
+        "wready": In(1),
+        "bid": In(1),
+        "bresp": In(2),
+        "bvalid": In(1),
+        "bready": Out(1),
+    }
+
+
+def _read(address_width: int, data_width: int) -> dict:
+    return _address("ar", address_width) | {
+        "rid": In(1),
+        "rdata": In(data_width),
+        "rresp": In(2),
+        "rlast": In(1),
+        "rvalid": In(1),
+        "rready": Out(1),
+    }
+
+
+class AXI4ReadSignature(wiring.Signature):
+    """The two reading channels of :class:`AXI4Signature`."""
+
+    def __init__(self, *, address_width: int, data_width: int):
+        _check(address_width, data_width)
+        super().__init__(_read(address_width, data_width))
+
+
+class AXI4WriteSignature(wiring.Signature):
+    """The three writing channels of :class:`AXI4Signature`."""
+
+    def __init__(self, *, address_width: int, data_width: int):
+        _check(address_width, data_width)
+        super().__init__(_write(address_width, data_width))
+
+
 class AXI4Signature(wiring.Signature):
     """AXI4 from the master's side, with one ID.
 
@@ -46,35 +102,10 @@ class AXI4Signature(wiring.Signature):
     """
 
     def __init__(self, *, address_width: int, data_width: int):
-        if not 1 <= address_width <= 64:
-            raise ValueError(f"AXI4 address_width must be 1 to 64, not {address_width!r}")
-        if data_width not in (8 << n for n in range(8)):
-            raise ValueError(f"AXI4 data_width must be a power of two, 8 to 1024: {data_width!r}")
+        _check(address_width, data_width)
         self._address_width = address_width
         self._data_width = data_width
-        super().__init__(
-            _address("aw", address_width)
-            | {
-                "wdata": Out(data_width),
-                "wstrb": Out(data_width // 8),
-                "wlast": Out(1),
-                "wvalid": Out(1),
-                "wready": In(1),
-                "bid": In(1),
-                "bresp": In(2),
-                "bvalid": In(1),
-                "bready": Out(1),
-            }
-            | _address("ar", address_width)
-            | {
-                "rid": In(1),
-                "rdata": In(data_width),
-                "rresp": In(2),
-                "rlast": In(1),
-                "rvalid": In(1),
-                "rready": Out(1),
-            }
-        )
+        super().__init__(_write(address_width, data_width) | _read(address_width, data_width))
 
     @property
     def address_width(self) -> int:

@@ -1,0 +1,157 @@
+"""Whether an instruction may reach its unit."""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from ...config import Config
+from ...isa.checks import Reason, available, field_ranges, header_bits, reason
+from ...isa.instructions import INSTRUCTION_BITS, Instruction, by_name
+from ..commands import instruction_layout
+from .product import SerialProduct
+
+__all__ = ["InstructionCheck", "fields_of"]
+
+
+def fields_of(word, instruction: Instruction | str) -> data.View:
+    """The fields behind the header of an instruction's bits."""
+    layout = instruction_layout(instruction)
+    return data.View(layout, word[header_bits : header_bits + layout.size])
+
+
+class InstructionCheck(wiring.Component):
+    """Looks for a reason why an instruction is malformed; the hardware of
+    :func:`hwgen.isa.checks.reason`.
+
+    Single fields take a cycle, what fields must be to each other up to forty: nobody waits for an
+    instruction that long, and the products cost an adder.
+
+    Parameters
+    ----------
+    config : Config
+        The accelerator.
+
+    Members
+    -------
+    start : In(1)
+        Strobe: look at ``word``, which must be stable until ``done``.
+    word : In(256)
+    done : Out(1)
+        Strobe.
+    reason : Out
+        With ``done``: a :class:`hwgen.isa.checks.Reason`, or 0.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "word": In(INSTRUCTION_BITS),
+                "done": Out(1),
+                "reason": Out(bits_for(max(Reason))),
+            }
+        )
+
+    def model(self, word: int) -> int:
+        """The integer truth of ``reason``."""
+        return reason(self._config, word) or 0
+
+    def elaborate(self, platform):
+        m = Module()
+        array = self._config.array
+        a_pass, a_drain = fields_of(self.word, "PASS"), fields_of(self.word, "DRAIN")
+        is_pass, is_drain = Signal(), Signal()
+        m.d.comb += [
+            is_pass.eq(self.word[:8] == by_name("PASS").opcode),
+            is_drain.eq(self.word[:8] == by_name("DRAIN").opcode),
+        ]
+        single = Signal.like(self.reason)
+        m.d.sync += single.eq(self._fields(m))
+
+        positions, slots, gated = Signal(14), Signal(6), Signal()
+        own = Signal(14)  # positions of the first cluster, which has the most
+        m.d.comb += [
+            positions.eq(Mux(is_drain, a_drain["positions"], a_pass["positions"])),
+            slots.eq(Mux(is_drain, a_drain["slots"], a_pass["slots"])),
+            gated.eq(
+                Mux(
+                    is_drain,
+                    a_drain["source"] != 0,
+                    a_pass["gate"] | a_pass["conditional"],
+                )
+            ),
+            own.eq((positions + array.clusters - 1) >> exact_log2(array.clusters)),
+        ]
+        m.submodules.product = product = SerialProduct(a=14, b=12, c=10)
+
+        def multiply(a, b, c=0):
+            m.d.comb += [product.a.eq(a), product.b.eq(b), product.c.eq(c), product.start.eq(1)]
+
+        def verdict(why=0):
+            m.d.comb += [self.done.eq(1), self.reason.eq(why)]
+            m.next = "IDLE"
+
+        with m.FSM():
+            with m.State("IDLE"):
+                with m.If(self.start):
+                    m.next = "FIELDS"
+            with m.State("FIELDS"):
+                multiply(own, slots)
+                m.next = "TILE"
+                with m.If((single != 0) | ~(is_pass | is_drain)):
+                    verdict(single)
+            with m.State("TILE"):
+                with m.If(product.done):
+                    multiply(
+                        a_pass["kernel_rows"] * a_pass["kernel_columns"],
+                        a_pass["planes"],
+                    )
+                    m.next = "CHUNKS"
+                    too_many = gated & (own > self._config.positions_per_cluster)
+                    with m.If((product.product > array.rows) | too_many):
+                        verdict(Reason.TILE)
+                    with m.Elif(is_drain):
+                        verdict()
+            with m.State("CHUNKS"):
+                with m.If(product.done):
+                    multiply(a_pass["width"], a_pass["step_rows"], a_pass["step_columns"])
+                    m.next = "STEP"
+                    with m.If(product.product != a_pass["chunks"]):
+                        verdict(Reason.CHUNKS)
+            with m.State("STEP"):
+                with m.If(product.done):
+                    verdict(Mux(product.product == array.clusters, 0, Reason.STEP))
+        return m
+
+    def _fields(self, m):
+        """The first reason that can be seen without a product, or 0."""
+        found = Signal.like(self.reason)
+        m.d.comb += found.eq(Reason.OPCODE)
+        with m.Switch(self.word[:8]):
+            for instruction in available(self._config):
+                with m.Case(instruction.opcode):
+                    m.d.comb += found.eq(0)
+                    fields = fields_of(self.word, instruction)
+                    if instruction.name == "PASS":
+                        with m.If(fields["gate"] & fields["conditional"]):
+                            m.d.comb += found.eq(Reason.GATE)
+                    with m.If(self._out_of_range(instruction, fields)):
+                        m.d.comb += found.eq(Reason.FIELD)
+                    end = header_bits + instruction_layout(instruction).size
+                    with m.If(self.word[end:].any()):
+                        m.d.comb += found.eq(Reason.PADDING)
+        return found
+
+    def _out_of_range(self, instruction: Instruction, fields: data.View):
+        ranges = field_ranges(self._config, instruction)
+        wrong = []
+        for field in instruction.fields:
+            least, most = ranges[field.name]
+            # A bound that the field's bits cannot break needs no hardware.
+            if not field.signed and least > 0:
+                wrong.append(fields[field.name] < least)
+            if most < field.range[1]:
+                wrong.append(fields[field.name] > most)
+        return Cat(wrong).any()

@@ -1,0 +1,123 @@
+"""Instructions from memory."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from ...config import Config
+from ...isa.instructions import INSTRUCTION_BITS
+from ...isa.registers import INDEX_BITS
+from .fifo import StreamFIFO
+from .splitter import request
+
+__all__ = ["PREFETCHED", "Fetch", "fetched"]
+
+PREFETCHED = 4
+"""Instructions that are asked for or wait for the decoder."""
+
+INSTRUCTION_BYTES = INSTRUCTION_BITS // 8
+
+fetched = data.StructLayout({"word": INSTRUCTION_BITS, "index": INDEX_BITS})
+"""An instruction, and its number in the program."""
+
+
+class Fetch(wiring.Component):
+    """Reads a program, instruction after instruction; asks only for what it has room for.
+
+    Parameters
+    ----------
+    config : Config
+        The accelerator.
+
+    Members
+    -------
+    start : In(1)
+        Strobe: begin a program. Only when ``idle``.
+    address, length : In
+        Of the program: its first byte, and its instructions. Stable while it runs.
+    stop : In(1)
+        Ask for no more.
+    requests : Out(stream of request), beats : In(stream)
+        To and from memory.
+    o : Out(stream of fetched)
+    idle : Out(1)
+        Nothing has been asked for that has not left.
+    exhausted : Out(1)
+        The program's last instruction has left.
+    misaligned : Out(1)
+        Strobe in the cycle after ``start``: the program's address is no multiple of an
+        instruction; it is not begun.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "address": In(config.bus.address_width),
+                "length": In(INDEX_BITS),
+                "stop": In(1),
+                "requests": Out(stream.Signature(request(config))),
+                "beats": In(stream.Signature(unsigned(config.bus.data_width))),
+                "o": Out(stream.Signature(fetched)),
+                "idle": Out(1),
+                "exhausted": Out(1),
+                "misaligned": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        running = Signal()
+        at = Signal.like(self.address)
+        asked, left = Signal(INDEX_BITS), Signal(INDEX_BITS)  # instructions so far
+        room = Signal(range(PREFETCHED + 1), init=PREFETCHED)
+        asking, leaving = Signal(), Signal()
+        m.d.comb += [
+            self.requests.valid.eq(running & ~self.stop & (asked != self.length) & (room != 0)),
+            self.requests.payload.address.eq(at),
+            self.requests.payload.bytes.eq(INSTRUCTION_BYTES),
+            asking.eq(self.requests.valid & self.requests.ready),
+            leaving.eq(self.o.valid & self.o.ready),
+            self.o.payload.index.eq(left),
+            self.idle.eq(room == PREFETCHED),
+            self.exhausted.eq(running & (left == self.length)),
+        ]
+        m.d.sync += [
+            room.eq(room - asking + leaving),
+            asked.eq(asked + asking),
+            left.eq(left + leaving),
+            at.eq(at + Mux(asking, INSTRUCTION_BYTES, 0)),
+        ]
+        misaligned = self.address[: exact_log2(INSTRUCTION_BYTES)].any()
+        m.d.sync += self.misaligned.eq(self.start & misaligned)
+        with m.If(self.start):
+            m.d.sync += [running.eq(~misaligned), at.eq(self.address), asked.eq(0), left.eq(0)]
+        self._assemble(m)
+        return m
+
+    def _assemble(self, m):
+        """Beats wait in a memory; one instruction is in registers for the decoder."""
+        beat_bits = self._config.bus.data_width
+        beats = INSTRUCTION_BITS // beat_bits
+        m.submodules.prefetched = prefetched = StreamFIFO(
+            unsigned(beat_bits), depth=PREFETCHED * beats, name="prefetched"
+        )
+        wiring.connect(m, wiring.flipped(self.beats), prefetched.i)
+        word = Signal(INSTRUCTION_BITS)
+        parts = Signal(range(beats + 1))
+        full = Signal()
+        m.d.comb += [
+            full.eq(parts == beats),
+            self.o.valid.eq(full),
+            self.o.payload.word.eq(word),
+            prefetched.o.ready.eq(~full),
+        ]
+        with m.If(full & self.o.ready):
+            m.d.sync += parts.eq(0)
+        with m.Elif(~full & prefetched.o.valid):
+            m.d.sync += [
+                parts.eq(parts + 1),
+                word.eq(Cat(word, prefetched.o.payload)[beat_bits:]),
+            ]

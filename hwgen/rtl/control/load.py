@@ -1,0 +1,105 @@
+"""The load unit."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import ceil_log2
+
+from ...config import Config
+from ...isa.registers import BASES
+from ..commands import instruction_layout
+from ..drain.records import record_write
+from .fifo import StreamFIFO
+from .ports import activation_write, weight_store
+from .rows import RowWalker
+from .splitter import request
+from .words import BeatsToWords, load_words, row_of_beats
+
+__all__ = ["LoadUnit"]
+
+
+class LoadUnit(wiring.Component):
+    """Runs LOAD: asks for the rows of a copy, and writes what comes to a buffer.
+
+    Rows are asked for ahead, as far as the bursts under way allow. One command at a time; it is
+    done when the last word has been accepted by its buffer. A command with a misaligned address is
+    never done.
+
+    Parameters
+    ----------
+    config : Config
+        The accelerator.
+
+    Members
+    -------
+    command : In(stream of instruction_layout("LOAD"))
+    done : Out(1)
+    bases : In(address).array(8)
+    requests : Out(stream of request), beats : In(stream)
+        To and from memory: a request's beats come in order, whole, first request first.
+    activation_writes, weight_writes, record_writes : Out(stream)
+    misaligned : Out(1)
+        Strobe: the command's address is no multiple of its word.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "command": In(stream.Signature(instruction_layout("LOAD"))),
+                "done": Out(1),
+                "bases": In(config.bus.address_width).array(BASES),
+                "requests": Out(stream.Signature(request(config))),
+                "beats": In(stream.Signature(unsigned(config.bus.data_width))),
+                "activation_writes": Out(stream.Signature(activation_write(config))),
+                "weight_writes": Out(stream.Signature(weight_store(config))),
+                "record_writes": Out(stream.Signature(record_write(config))),
+                "misaligned": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        m.submodules.walker = walker = RowWalker(config, words=load_words(config))
+        # Short rows are a burst each: as many wait for their beats as bursts may be under way.
+        m.submodules.expected = expected = StreamFIFO(
+            row_of_beats(config), depth=1 << ceil_log2(config.bus.outstanding + 2), name="load_rows"
+        )
+        m.submodules.words = words = BeatsToWords(config)
+        connect(m, expected.o, words.rows)
+        connect(m, flipped(self.beats), words.beats)
+        connect(m, words.activation_writes, flipped(self.activation_writes))
+        connect(m, words.weight_writes, flipped(self.weight_writes))
+        connect(m, words.record_writes, flipped(self.record_writes))
+
+        command = self.command.payload
+        m.d.comb += [
+            walker.i.valid.eq(self.command.valid),
+            self.command.ready.eq(walker.i.ready),
+            walker.size.eq(command["target"]),
+            self.misaligned.eq(walker.misaligned),
+            self.done.eq(words.done),
+        ]
+        m.d.comb += [walker.i.payload[name].eq(command[name]) for name in _shared()]
+        m.d.comb += [ours.eq(theirs) for ours, theirs in zip(walker.bases, self.bases, strict=True)]
+        with m.If(self.command.valid & self.command.ready):
+            m.d.sync += words.target.eq(command["target"])
+
+        row = walker.o.payload
+        m.d.comb += [
+            self.requests.valid.eq(walker.o.valid & expected.i.ready),
+            expected.i.valid.eq(walker.o.valid & self.requests.ready),
+            walker.o.ready.eq(expected.i.ready & self.requests.ready),
+            self.requests.payload.address.eq(row.address),
+            self.requests.payload.bytes.eq(row.bytes),
+            expected.i.payload.offset.eq(row.address),
+            expected.i.payload.words.eq(row.words),
+            expected.i.payload.buffer.eq(row.buffer),
+            expected.i.payload.last.eq(row.last),
+        ]
+        return m
+
+
+def _shared():
+    return [name for name, _field in instruction_layout("STORE")]

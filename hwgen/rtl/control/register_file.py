@@ -1,0 +1,137 @@
+"""The registers, and the AXI4-Lite port to them."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ...isa.registers import Register
+from ..axi import OKAY, SLVERR, AXI4LiteSignature
+
+__all__ = ["RegisterFile"]
+
+
+def _members(register: Register) -> dict:
+    """What the hardware sees of a register."""
+    name, bits = register.name.lower(), register.bits
+    if not bits or register.access == "constant":
+        return {}
+    match register.access:
+        case "ro":
+            return {name: In(bits)}
+        case "rw":
+            return {name: Out(bits, init=register.reset)}
+        case "pulse":
+            return {name: Out(bits)}
+        case "w1c":
+            return {name: Out(bits), f"{name}_set": In(bits), f"{name}_clear": In(1)}
+    raise ValueError(f"Register access must be constant, ro, rw, pulse or w1c: {register.access!r}")
+
+
+class RegisterFile(wiring.Component):
+    """Registers of 32 bits behind AXI4-Lite: one write at a time, one read at a time, both at once.
+
+    A write needs address and data; it is answered in the next cycle and takes effect then. A read
+    is answered three cycles after its address: what a register shows of the hardware may take two
+    cycles to follow a write. An address without a register is answered by SLVERR, and so is a write
+    to a register that software cannot write.
+
+    Parameters
+    ----------
+    registers : tuple of Register
+        What there is.
+    address_width : int
+        Bits of a byte address; the registers must lie below 2**address_width.
+
+    Members
+    -------
+    axi : In(AXI4LiteSignature)
+    <name> : In or Out
+        For each register, in lower case: its value. In for ``ro``; Out for ``rw``; Out, for one
+        cycle, for ``pulse``; Out for ``w1c``, with ``<name>_set`` (In) to set bits, which wins over
+        software, and ``<name>_clear`` (In(1)) to clear all.
+    """
+
+    def __init__(self, registers: tuple[Register, ...], *, address_width: int):
+        self._registers = registers
+        self._address_width = address_width
+        members = {"axi": In(AXI4LiteSignature(address_width=address_width))}
+        for register in registers:
+            if register.offset % 4 or register.offset >> address_width:
+                raise ValueError(f"Register offset of {register.name}: {register.offset!r}")
+            members |= _members(register)
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        self._write(m)
+        self._read(m)
+        return m
+
+    def _write(self, m):
+        axi = self.axi
+        take = Signal()
+        m.d.comb += [
+            take.eq(axi.awvalid & axi.wvalid & (~axi.bvalid | axi.bready)),
+            axi.awready.eq(take),
+            axi.wready.eq(take),
+        ]
+        with m.If(axi.bready):
+            m.d.sync += axi.bvalid.eq(0)
+        with m.If(take):
+            m.d.sync += [axi.bvalid.eq(1), axi.bresp.eq(SLVERR)]
+        mask = Cat(axi.wstrb[n].replicate(8) for n in range(4))
+        for register in self._registers:
+            if register.access not in ("rw", "pulse", "w1c"):
+                continue
+            hit = Signal(name=f"write_{register.name.lower()}")
+            m.d.comb += hit.eq(take & (axi.awaddr[2:] == register.offset >> 2))
+            with m.If(hit):
+                m.d.sync += axi.bresp.eq(OKAY)
+            if register.bits:
+                self._update(m, register, hit, axi.wdata, mask)
+
+    def _update(self, m, register, hit, written, mask):
+        value = getattr(self, register.name.lower())
+        ones = Signal.like(value, name=f"ones_{register.name.lower()}")
+        m.d.comb += ones.eq(written & mask & hit.replicate(len(value)))
+        match register.access:
+            case "rw":
+                with m.If(hit):
+                    m.d.sync += value.eq((value & ~mask[: len(value)]) | ones)
+            case "pulse":
+                m.d.sync += value.eq(ones)
+            case "w1c":
+                set_bits = getattr(self, f"{register.name.lower()}_set")
+                clear = getattr(self, f"{register.name.lower()}_clear")
+                m.d.sync += value.eq(Mux(clear, 0, (value & ~ones) | set_bits))
+
+    def _read(self, m):
+        axi = self.axi
+        address = Signal(self._address_width - 2)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += axi.arready.eq(1)
+                m.d.sync += address.eq(axi.araddr[2:])
+                with m.If(axi.arvalid):
+                    m.next = "WAIT"
+            with m.State("WAIT"):
+                m.next = "LOOK"
+            with m.State("LOOK"):
+                m.d.sync += [axi.rdata.eq(0), axi.rresp.eq(SLVERR), axi.rvalid.eq(1)]
+                with m.Switch(address):
+                    for register in self._registers:
+                        with m.Case(register.offset >> 2):
+                            m.d.sync += [axi.rdata.eq(self._shown(register)), axi.rresp.eq(OKAY)]
+                m.next = "ANSWER"
+            with m.State("ANSWER"):
+                with m.If(axi.rready):
+                    m.d.sync += axi.rvalid.eq(0)
+                    m.next = "IDLE"
+
+    def _shown(self, register: Register):
+        """What software reads."""
+        if register.access == "constant":
+            return register.reset
+        if register.access == "pulse" or not register.bits:
+            return 0
+        return getattr(self, register.name.lower())

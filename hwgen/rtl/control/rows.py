@@ -1,0 +1,141 @@
+"""The loops of a load or a store."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from ...config import Config
+from ...isa.registers import BASES
+from ..commands import instruction_layout
+from .splitter import BYTES_BITS
+
+__all__ = ["RowWalker", "row"]
+
+BUFFER_BITS = 18
+
+
+def row(config: Config) -> data.StructLayout:
+    """A row of a copy: where in memory, how many bytes and words, where in the buffer, and whether
+    it is the last."""
+    return data.StructLayout(
+        {
+            "address": config.bus.address_width,
+            "bytes": BYTES_BITS,
+            "words": 16,
+            "buffer": BUFFER_BITS,
+            "last": 1,
+        }
+    )
+
+
+class RowWalker(wiring.Component):
+    """Turns a LOAD or STORE into its rows, plane by plane. One row a cycle, after three cycles.
+
+    Addresses are modulo 2 to the power of their width; the window check finds out if that leads
+    astray.
+
+    Parameters
+    ----------
+    config : Config
+        The accelerator.
+    words : list of int
+        Bytes of a word; powers of two.
+
+    Members
+    -------
+    i : In(stream)
+        The fields that LOAD and STORE share (the payload of STORE).
+    size : In
+        Which of ``words``, with ``i``.
+    bases : In(address).array(8)
+        Base registers; must not change while a command is under way.
+    o : Out(stream of row)
+    misaligned : Out(1)
+        Strobe: the command's address is no multiple of its word; the command is dropped.
+    """
+
+    def __init__(self, config: Config, *, words: list[int]):
+        self._config = config
+        self._sizes = [exact_log2(word) for word in words]
+        super().__init__(
+            {
+                "i": In(stream.Signature(instruction_layout("STORE"))),
+                "size": In(bits_for(len(words) - 1)),
+                "bases": In(config.bus.address_width).array(BASES),
+                "o": Out(stream.Signature(row(config))),
+                "misaligned": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        width = self._config.bus.address_width
+        command = Signal(instruction_layout("STORE"))
+        size = Signal.like(self.size)
+        base = Signal(width)
+        at = Signal(data.StructLayout({"memory": width, "buffer": BUFFER_BITS}))
+        plane = Signal.like(at)  # where its first row lies
+        rows, planes = Signal(16), Signal(12)  # left, this one included
+
+        def scaled(value):
+            """Words as bytes."""
+            result = Signal(BYTES_BITS + 7)
+            with m.Switch(size):
+                for n, shift in enumerate(self._sizes):
+                    with m.Case(n):
+                        m.d.comb += result.eq(value << shift)
+            return result
+
+        strides = {
+            "row": (scaled(command["row_stride"]), command["buffer_row_stride"]),
+            "plane": (scaled(command["plane_stride"]), command["buffer_plane_stride"]),
+        }
+
+        def advance(target, origin, stride):
+            memory, buffer = strides[stride]
+            return [
+                target.memory.eq(origin.memory + memory),
+                target.buffer.eq(origin.buffer + buffer),
+            ]
+
+        loose = Signal()
+        with m.Switch(size):
+            for n, shift in enumerate(self._sizes):
+                with m.Case(n):
+                    m.d.comb += loose.eq(at.memory[:shift].any())
+        m.d.comb += [
+            self.o.payload.address.eq(at.memory),
+            self.o.payload.buffer.eq(at.buffer),
+            self.o.payload.words.eq(command["words"]),
+            self.o.payload.bytes.eq(scaled(command["words"])),
+            self.o.payload.last.eq((rows == 1) & (planes == 1)),
+        ]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [command.eq(self.i.payload), size.eq(self.size)]
+                m.d.sync += base.eq(Array(self.bases)[self.i.payload["base"]])
+                with m.If(self.i.valid):
+                    m.next = "START"
+            with m.State("START"):
+                start = base + command["address"]
+                m.d.sync += [at.memory.eq(start), plane.memory.eq(start)]
+                m.d.sync += [at.buffer.eq(command["buffer"]), plane.buffer.eq(command["buffer"])]
+                m.d.sync += [rows.eq(command["rows"]), planes.eq(command["planes"])]
+                m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.comb += self.misaligned.eq(loose)
+                m.next = "WALK"
+                with m.If(loose):
+                    m.next = "IDLE"
+            with m.State("WALK"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.d.sync += advance(at, at, "row") + [rows.eq(rows - 1)]
+                    with m.If(rows == 1):
+                        m.d.sync += advance(at, plane, "plane") + advance(plane, plane, "plane")
+                        m.d.sync += [rows.eq(command["rows"]), planes.eq(planes - 1)]
+                        with m.If(planes == 1):
+                            m.next = "IDLE"
+        return m

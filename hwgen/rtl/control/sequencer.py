@@ -1,0 +1,139 @@
+"""Start, end, error and reset of the machine."""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...isa.registers import INDEX_BITS, UNITS, ErrorCode, State
+
+__all__ = ["FAULTS", "Sequencer", "status"]
+
+status = data.StructLayout({"state": 4, "error": 4, "unit": 4, "detail": 4, "bus_idle": 1})
+"""The register STATUS."""
+
+FAULTS = {
+    "malformed": (ErrorCode.MALFORMED, "fetch"),
+    "no_end": (ErrorCode.NO_END, "fetch"),
+    "fetch_alignment": (ErrorCode.ALIGNMENT, "fetch"),
+    "load_alignment": (ErrorCode.ALIGNMENT, "load"),
+    "store_alignment": (ErrorCode.ALIGNMENT, "store"),
+    "fetch_bounds": (ErrorCode.READ_BOUNDS, "fetch"),
+    "load_bounds": (ErrorCode.READ_BOUNDS, "load"),
+    "store_bounds": (ErrorCode.WRITE_BOUNDS, "store"),
+    "fetch_response": (ErrorCode.READ_RESPONSE, "fetch"),
+    "load_response": (ErrorCode.READ_RESPONSE, "load"),
+    "store_response": (ErrorCode.WRITE_RESPONSE, "store"),
+    **{f"{unit}_overflow": (ErrorCode.TOKEN_OVERFLOW, unit) for unit in UNITS},
+    "internal": (ErrorCode.INTERNAL, "array"),
+    "watchdog": (ErrorCode.WATCHDOG, "fetch"),
+}
+"""What stops the machine: the error it is reported as, and of which unit. If several come at once,
+the first counts."""
+
+
+class Sequencer(wiring.Component):
+    """The state of the machine.
+
+    idle → (``start``) → running → (``ended``) → idle; running → (a fault) → error; any →
+    (``reset``) → resetting → (at least two cycles, and until the bus is idle) → idle.
+
+    Members
+    -------
+    start, reset : In(1)
+        Strobes from software.
+    ended : In(1)
+        Strobe: the program has ended.
+    <fault> : In(1)
+        For each of :data:`FAULTS`: strobe; counts only while running.
+    detail : In(4)
+        With ``malformed``.
+    load_index, store_index, fetch_index : In
+        Which instruction the unit is at; the other units use that of ``fetch``.
+    bus_idle : In(1)
+    begin : Out(1)
+        Strobe: a program starts in the next cycle.
+    running : Out(1)
+    unit_reset : Out(1)
+        While resetting.
+    abandon : Out(1)
+        The bus must come to rest: error, or resetting.
+    finished, failed : Out(1)
+        Strobes for the interrupts.
+    status, index : Out
+        For software.
+    """
+
+    def __init__(self):
+        super().__init__(
+            {
+                "start": In(1),
+                "reset": In(1),
+                "ended": In(1),
+                **{name: In(1) for name in FAULTS},
+                "detail": In(4),
+                "fetch_index": In(INDEX_BITS),
+                "load_index": In(INDEX_BITS),
+                "store_index": In(INDEX_BITS),
+                "bus_idle": In(1),
+                "begin": Out(1),
+                "running": Out(1),
+                "unit_reset": Out(1),
+                "abandon": Out(1),
+                "finished": Out(1),
+                "failed": Out(1),
+                "status": Out(status),
+                "index": Out(INDEX_BITS),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        state = Signal(State)
+        fault = Signal()
+        waited = Signal()
+        report = Signal(data.StructLayout({"error": 4, "unit": 4, "detail": 4}))
+        m.d.comb += [
+            fault.eq(Cat(getattr(self, name) for name in FAULTS).any()),
+            self.status.state.eq(state),
+            self.status.error.eq(report.error),
+            self.status.unit.eq(report.unit),
+            self.status.detail.eq(report.detail),
+            self.status.bus_idle.eq(self.bus_idle),
+        ]
+        with m.Switch(state):
+            with m.Case(State.IDLE):
+                with m.If(self.start):
+                    m.d.comb += self.begin.eq(1)
+                    m.d.sync += state.eq(State.RUNNING)
+            with m.Case(State.RUNNING):
+                m.d.comb += self.running.eq(1)
+                with m.If(fault):
+                    m.d.comb += self.failed.eq(1)
+                    self._report(m, report)
+                    m.d.sync += state.eq(State.ERROR)
+                with m.Elif(self.ended):
+                    m.d.comb += self.finished.eq(1)
+                    m.d.sync += state.eq(State.IDLE)
+            with m.Case(State.ERROR):
+                m.d.comb += self.abandon.eq(1)
+            with m.Case(State.RESETTING):
+                m.d.comb += [self.abandon.eq(1), self.unit_reset.eq(1)]
+                m.d.sync += [waited.eq(1), self.index.eq(0), report.eq(0)]
+                with m.If(waited & self.bus_idle):
+                    m.d.sync += state.eq(State.IDLE)
+        # A reset may come in any state, and begins anew in its own.
+        with m.If(self.reset):
+            m.d.sync += [state.eq(State.RESETTING), waited.eq(0)]
+        return m
+
+    def _report(self, m, report):
+        """Keep what is wrong; later assignments win, so the first fault is the last one here."""
+        for name, (error, unit) in reversed(FAULTS.items()):
+            index = {"load": self.load_index, "store": self.store_index}.get(unit, self.fetch_index)
+            with m.If(getattr(self, name)):
+                m.d.sync += [
+                    report.error.eq(error),
+                    report.unit.eq(UNITS.index(unit)),
+                    report.detail.eq(self.detail if name == "malformed" else 0),
+                    self.index.eq(index),
+                ]

@@ -1,0 +1,108 @@
+"""From byte ranges to bursts."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from ...config import Config
+
+__all__ = ["BYTES_BITS", "BurstSplitter", "burst", "request"]
+
+BYTES_BITS = 26
+"""Bits of the length of a request: a row of 65535 words of up to 512 bytes."""
+
+
+def request(config: Config) -> data.StructLayout:
+    """A range of memory: ``bytes`` (at least 1) from byte ``address``."""
+    return data.StructLayout({"address": config.bus.address_width, "bytes": BYTES_BITS})
+
+
+def burst(config: Config) -> data.StructLayout:
+    """A burst: address of its first beat, and its beats less one."""
+    return data.StructLayout({"address": config.bus.address_width, "beats": 8})
+
+
+class BurstSplitter(wiring.Component):
+    """Checks that a range lies within the window, and cuts it into bursts.
+
+    A range is checked as a whole, before its first burst appears; one that is not inside
+    [``start``, ``end``) raises ``fault`` and is dropped. Bursts are whole beats. Each ends at a
+    multiple of the longest burst (the largest power of two of beats up to ``config.bus.burst``), so
+    none crosses an address that AXI forbids to cross. A request takes two cycles, and one for each
+    burst.
+
+    Parameters
+    ----------
+    config : Config
+        The accelerator.
+
+    Members
+    -------
+    i : In(stream of request), o : Out(stream of burst)
+    start, end : In
+        The window. ``end`` has one bit more than an address (unless that has 64).
+    fault : Out(1)
+        Strobe.
+    idle : Out(1)
+        Nothing is being cut.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        width = config.bus.address_width
+        super().__init__(
+            {
+                "i": In(stream.Signature(request(config))),
+                "o": Out(stream.Signature(burst(config))),
+                "start": In(width),
+                "end": In(min(64, width + 1)),
+                "fault": Out(1),
+                "idle": Out(1),
+            }
+        )
+
+    @property
+    def longest(self) -> int:
+        """Beats of the longest burst."""
+        return 1 << (self._config.bus.burst.bit_length() - 1)
+
+    def elaborate(self, platform):
+        m = Module()
+        width = self._config.bus.address_width
+        beat = exact_log2(self._config.bus.data_width // 8)
+        piece = beat + exact_log2(self.longest)
+        first = Signal(width)
+        last = Signal(width + 1)  # the sum may be beyond the last address: outside of any window
+        final = Signal()
+        step = Signal(piece - beat)
+        m.d.comb += [
+            final.eq(first[piece:] == last[piece:width]),
+            step.eq(
+                Mux(final, last[beat:piece], C(self.longest - 1, piece - beat)) - first[beat:piece]
+            ),
+            self.o.payload.address.eq(Cat(C(0, beat), first[beat:])),
+            self.o.payload.beats.eq(step),
+        ]
+        with m.FSM():
+            with m.State("EMPTY"):
+                m.d.comb += [self.idle.eq(~self.i.valid), self.i.ready.eq(1)]
+                m.d.sync += [
+                    first.eq(self.i.payload.address),
+                    last.eq(self.i.payload.address + self.i.payload.bytes - 1),
+                ]
+                with m.If(self.i.valid):
+                    m.next = "CHECK"
+            with m.State("CHECK"):
+                with m.If((first >= self.start) & (last < self.end) & ~last[width]):
+                    m.next = "CUT"
+                with m.Else():
+                    m.d.comb += self.fault.eq(1)
+                    m.next = "EMPTY"
+            with m.State("CUT"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.d.sync += first.eq(Cat(C(0, piece), first[piece:] + 1))
+                    with m.If(final):
+                        m.next = "EMPTY"
+        return m

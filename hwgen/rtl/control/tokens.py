@@ -1,0 +1,88 @@
+"""The token counters: the only order between the units."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ...isa.instructions import TOKEN_BITS, TOKENS
+
+__all__ = ["TokenCounters"]
+
+
+class TokenCounters(wiring.Component):
+    """Counters that units take tokens from, all those they ask for at once, and add tokens to.
+
+    One unit is granted its tokens in a cycle, in the same cycle that it asks: the one with the
+    lowest number among those whose counters are all above zero. So no token is given twice. Any
+    number of units may post in a cycle. A counter that would go beyond its end stays there and
+    raises ``overflow``.
+
+    Parameters
+    ----------
+    units : int
+        Number of units.
+    tokens : int
+        Number of counters.
+    bits : int
+        Bits of a counter.
+
+    Members
+    -------
+    asking : In(units), ask : In(tokens).array(units)
+        Who wants tokens from which counters; an empty mask is granted, too.
+    granted : Out(units)
+        The tokens are taken. At most one bit.
+    post : In(tokens).array(units)
+        Counters that get one token from each unit in this cycle.
+    hold : In(1)
+        Grants nothing.
+    clear : In(1)
+        Zeroes all counters; the cycle's posts are lost.
+    overflow : Out(units)
+        Strobe: this unit has posted to a counter that was full.
+    """
+
+    def __init__(self, *, units: int, tokens: int = TOKENS, bits: int = TOKEN_BITS):
+        self._units = units
+        self._tokens = tokens
+        self._bits = bits
+        super().__init__(
+            {
+                "asking": In(units),
+                "ask": In(tokens).array(units),
+                "granted": Out(units),
+                "post": In(tokens).array(units),
+                "hold": In(1),
+                "clear": In(1),
+                "overflow": Out(units),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        most = (1 << self._bits) - 1
+        filled = Signal(self._tokens)
+        eligible = Signal(self._units)
+        taken = Signal(self._tokens)
+        full = Signal(self._tokens)
+        for unit in range(self._units):
+            m.d.comb += [
+                eligible[unit].eq(self.asking[unit] & ~(self.ask[unit] & ~filled).any()),
+                self.overflow[unit].eq((self.post[unit] & full).any()),
+            ]
+        with m.If(~self.hold):
+            for unit in reversed(range(self._units)):
+                with m.If(eligible[unit]):
+                    m.d.comb += [self.granted.eq(1 << unit), taken.eq(self.ask[unit])]
+        for token in range(self._tokens):
+            count = Signal(self._bits, name=f"count_{token}")
+            added = Signal(range(self._units + 1), name=f"added_{token}")
+            following = Signal(self._bits + self._units.bit_length(), name=f"following_{token}")
+            m.d.comb += [
+                filled[token].eq(count != 0),
+                added.eq(sum(self.post[unit][token] for unit in range(self._units))),
+                following.eq(count + added - taken[token]),
+                full[token].eq(following > most),
+            ]
+            m.d.sync += count.eq(Mux(self.clear, 0, Mux(full[token], most, following)))
+        return m

@@ -1,0 +1,112 @@
+"""The instructions that wait in front of a unit, and their tokens."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...isa.instructions import TOKENS
+from .fifo import StreamFIFO
+
+__all__ = ["UnitQueue", "queued"]
+
+
+def queued(payload, index_bits: int) -> data.StructLayout:
+    """An instruction in a queue: its tokens, its number in the program and what the unit needs."""
+    return data.StructLayout(
+        {"wait": TOKENS, "post": TOKENS, "index": index_bits, "payload": payload}
+    )
+
+
+class UnitQueue(wiring.Component):
+    """Hands instructions to a unit in order, each after it has got its tokens, and posts when the
+    unit is done.
+
+    Parameters
+    ----------
+    payload : ShapeLike
+        What the unit needs of an instruction.
+    depth : int
+        Instructions that wait; a power of two, at least 2.
+    in_flight : int
+        Instructions that may have got their tokens and not be done, at least 1.
+    index_bits : int
+        Bits of the number of an instruction that are kept, for ``index``; may be 0.
+    name : str
+        Of the unit.
+
+    Members
+    -------
+    i : In(stream of queued), o : Out(stream of payload)
+    done : In(1)
+        Strobe from the unit: its oldest instruction has ended. Not before the cycle after it was
+        accepted.
+    asking, ask, granted : Out(1), Out(TOKENS), In(1)
+        To the token counters.
+    post : Out(TOKENS)
+        Tokens of the instruction that ends in this cycle.
+    busy : Out(1)
+        An instruction has got its tokens and is not done.
+    idle : Out(1)
+        There is no instruction at all.
+    index : Out(index_bits)
+        Number of the instruction that was offered last.
+    """
+
+    def __init__(self, payload, *, depth: int, in_flight: int, index_bits: int, name: str):
+        if in_flight < 1:
+            raise ValueError(f"UnitQueue in_flight must be at least 1, not {in_flight!r}")
+        self._payload = payload
+        self._depth = depth
+        self._in_flight = in_flight
+        self._index_bits = index_bits
+        self._name = name
+        super().__init__(
+            {
+                "i": In(stream.Signature(queued(payload, index_bits))),
+                "o": Out(stream.Signature(payload)),
+                "done": In(1),
+                "asking": Out(1),
+                "ask": Out(TOKENS),
+                "granted": In(1),
+                "post": Out(TOKENS),
+                "busy": Out(1),
+                "idle": Out(1),
+                "index": Out(index_bits),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.waiting = waiting = StreamFIFO(
+            queued(self._payload, self._index_bits), depth=self._depth, name=f"{self._name}_queue"
+        )
+        wiring.connect(m, wiring.flipped(self.i), waiting.i)
+        head = waiting.o.payload
+        offered = Signal()  # the head has its tokens
+        level = Signal(range(self._in_flight + 1))  # instructions accepted and not done
+        posts = Signal(data.ArrayLayout(TOKENS, self._in_flight))  # theirs, the oldest first
+        accepted = Signal()
+        m.d.comb += [
+            self.ask.eq(head.wait),
+            self.asking.eq(waiting.o.valid & ~offered & (level != self._in_flight)),
+            self.o.valid.eq(offered),
+            self.o.payload.eq(head.payload),
+            accepted.eq(offered & self.o.ready),
+            waiting.o.ready.eq(accepted),
+            self.busy.eq(offered | (level != 0)),
+            self.idle.eq(~waiting.o.valid & (level == 0)),
+        ]
+        with m.If(self.granted):
+            m.d.sync += [offered.eq(1), self.index.eq(head.index)]
+        with m.If(accepted):
+            m.d.sync += offered.eq(0)
+
+        place = Signal.like(level)
+        m.d.comb += place.eq(level - self.done)
+        m.d.sync += level.eq(place + accepted)
+        with m.If(self.done):
+            m.d.comb += self.post.eq(posts[0])
+            m.d.sync += [posts[n].eq(posts[n + 1]) for n in range(self._in_flight - 1)]
+        with m.If(accepted):
+            m.d.sync += posts[place].eq(head.post)
+        return m

@@ -1,0 +1,138 @@
+"""From beats of the memory port to words of the buffers."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from ...config import Config
+from ...isa.parameters import RECORD_BYTES
+from ..drain.records import record_write
+from .ports import activation_write, weight_store
+from .rows import BUFFER_BITS
+
+__all__ = ["BeatsToWords", "load_words", "row_of_beats"]
+
+
+def load_words(config: Config) -> list[int]:
+    """Bytes of a word of each target of a LOAD."""
+    return [config.vector_bits // 8, config.weight_word_bits // 8, RECORD_BYTES]
+
+
+def row_of_beats(config: Config) -> data.StructLayout:
+    """A row whose beats come: byte of the first beat where it starts, its words, and where they
+    go."""
+    return data.StructLayout(
+        {
+            "offset": exact_log2(config.bus.data_width // 8),
+            "words": 16,
+            "buffer": BUFFER_BITS,
+            "last": 1,
+        }
+    )
+
+
+class BeatsToWords(wiring.Component):
+    """Cuts beats into words or joins them, and writes the words to the buffer that ``target`` says.
+
+    Words are aligned: those smaller than a beat do not cross beats, larger ones begin with a beat.
+    A row begins with a beat of its own, and what its last beat has behind its last word is dropped.
+    Of words as large as a beat or larger, a beat is taken in every cycle, of smaller ones a word is
+    given in every cycle; a row costs one cycle more. Buffers wrap at their end.
+
+    Parameters
+    ----------
+    config : Config
+        The accelerator.
+
+    Members
+    -------
+    target : In(2)
+        Target of the LOAD; stable from the first row of a command to the last.
+    rows : In(stream of row_of_beats), beats : In(stream)
+    activation_writes, weight_writes, record_writes : Out(stream)
+    done : Out(1)
+        Strobe: the last word of the last row has been accepted.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "target": In(2),
+                "rows": In(stream.Signature(row_of_beats(config))),
+                "beats": In(stream.Signature(unsigned(config.bus.data_width))),
+                "activation_writes": Out(stream.Signature(activation_write(config))),
+                "weight_writes": Out(stream.Signature(weight_store(config))),
+                "record_writes": Out(stream.Signature(record_write(config))),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        beat_bits = self._config.bus.data_width
+        sizes = load_words(self._config)
+        row = Signal(row_of_beats(self._config))  # what is left of it
+        active = Signal()
+        held = Signal(max(beat_bits, 8 * max(sizes)))  # the newest beat on top
+        parts = Signal(range(len(held) // beat_bits + 1))  # beats of an unfinished word
+        full = Signal()  # a word, or a beat of words, is there
+        given, ended, emptied, complete = Signal(), Signal(), Signal(), Signal()
+        following = Signal(len(row.offset) + 1)
+
+        words = self._words(m, held, row, full)
+        with m.Switch(self.target):
+            for n, (size, word) in enumerate(zip(sizes, words, strict=True)):
+                with m.Case(n):
+                    m.d.comb += [
+                        given.eq(full & word.ready),
+                        complete.eq(parts == max(1, size * 8 // beat_bits) - 1),
+                        following.eq(row.offset + size if size * 8 < beat_bits else ~0),
+                    ]
+        m.d.comb += [
+            ended.eq(given & (row.words == 1)),
+            emptied.eq(given & following[-1]),
+            self.done.eq(ended & row.last),
+            self.rows.ready.eq(~active | ended),
+            self.beats.ready.eq(active & ~ended & (~full | emptied)),
+        ]
+        with m.If(given):
+            m.d.sync += [
+                row.words.eq(row.words - 1),
+                row.buffer.eq(row.buffer + 1),
+                row.offset.eq(following),
+            ]
+        with m.If(emptied | ended):
+            m.d.sync += full.eq(0)
+        with m.If(self.beats.valid & self.beats.ready):
+            m.d.sync += [
+                held.eq(Cat(held, self.beats.payload)[beat_bits:]),
+                full.eq(complete),
+                parts.eq(Mux(complete, 0, parts + 1)),
+            ]
+        with m.If(self.rows.ready):
+            m.d.sync += [active.eq(self.rows.valid), row.eq(self.rows.payload)]
+        return m
+
+    def _words(self, m, held, row, full) -> list:
+        """The three outputs, with the word that each takes from the beats."""
+        beat_bits = self._config.bus.data_width
+        outputs = [self.activation_writes, self.weight_writes, self.record_writes]
+        places = [("address", "data"), ("address", "data"), ("index", "record")]
+        sizes = load_words(self._config)
+        for n, (output, (address, word), size) in enumerate(
+            zip(outputs, places, sizes, strict=True)
+        ):
+            if size * 8 < beat_bits:
+                lane = row.offset[exact_log2(size) :]
+                value = held[-beat_bits:].word_select(lane, size * 8)
+            else:
+                value = held[len(held) - size * 8 :]
+            m.d.comb += [
+                output.valid.eq(full & (self.target == n)),
+                output.payload[address].eq(row.buffer),
+                output.payload[word].eq(value),
+            ]
+        m.d.comb += self.activation_writes.payload.mask.eq(~0)
+        return outputs
