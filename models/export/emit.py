@@ -8,18 +8,10 @@ from hwgen.errors import UserError
 from models.netfile import Builder, Edge, Limits, Network, prove_bounds, round_half_up
 
 from .fixed_point import fixed_point
-from .ir import FloatGraph, Op
+from .ir import EdgePlan, FloatGraph, Op
+from .weights import quantize_weights
 
-__all__ = ["EdgePlan", "Pixels", "emit", "quantize_weights"]
-
-
-@dataclass(frozen=True)
-class EdgePlan:
-    """How an edge becomes integers: ``value = integer * scale``."""
-
-    scale: float
-    bits: int
-    signed: bool
+__all__ = ["Pixels", "emit"]
 
 
 @dataclass(frozen=True)
@@ -28,23 +20,6 @@ class Pixels:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-
-
-def quantize_weights(op: Op, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """(integers, step of each output channel) of the weights of ``op``, whose ``weight_step`` wins
-    if it has one.
-    """
-    top = (1 << (bits - 1)) - 1
-    rows = op.weight.reshape(len(op.weight), -1)
-    if op.attrs.get("exact"):
-        steps = np.ones(len(rows))
-    elif "weight_step" in op.attrs:
-        steps = np.broadcast_to(np.asarray(op.weight_step, np.float64).ravel(), (len(rows),))
-    else:
-        steps = np.abs(rows).max(1) / top
-    steps = np.where(steps > 0, steps, 1.0)
-    integers = round_half_up(rows / steps[:, None]).clip(-top, top)
-    return integers.reshape(op.weight.shape), steps
 
 
 def emit(
@@ -126,7 +101,7 @@ class _Emitter:
 
     def _conv(self, op: Op) -> None:
         source = self.plans[op.inputs[0]]
-        bits = self.weight_bits if "weight_bits" not in op.attrs else op.weight_bits
+        bits = op.attrs.get("weight_bits", self.weight_bits)
         weight, steps = quantize_weights(op, bits)
         acc = self._products(op, weight)
         unit = steps * source.scale
@@ -162,7 +137,7 @@ class _Emitter:
 
     def _linear(self, op: Op) -> None:
         source = self.plans[op.inputs[0]]
-        bits = self.weight_bits if "weight_bits" not in op.attrs else op.weight_bits
+        bits = op.attrs.get("weight_bits", self.weight_bits)
         weight, steps = quantize_weights(op, bits)
         acc, unit = self._products(op, weight), steps * source.scale
         full = self._parameters(op, op.gain, op.shift, acc, unit)

@@ -28,6 +28,8 @@ def fuse(graph: FloatGraph, *, residuals: bool = True) -> FloatGraph:
             _fold_affine(graph, op)
         elif op.kind == "clamp":
             _fold_clamp(graph, op)
+        elif op.kind == "quantize":
+            _fold_quantize(graph, op)
     if residuals:
         for op in [op for op in graph.ops.values() if op.kind == "add"]:
             _fuse_add(graph, op)
@@ -40,8 +42,24 @@ def fuse(graph: FloatGraph, *, residuals: bool = True) -> FloatGraph:
         readers = graph.consumers(op.name)
         if op.shape[1:] == (1, 1) and all(r.kind == "linear" for r in readers):
             graph.bypass(op.name)
+    for op in [op for op in graph.ops.values() if op.kind == "concat"]:
+        _align(graph, op)
     graph.prune()
     return graph
+
+
+def _align(graph: FloatGraph, op: Op) -> None:
+    """Bring the operands of a concatenation to the coarsest of their trained scales."""
+    plans = [graph.plan_of(name) for name in op.inputs]
+    if None in plans or len(set(plans)) == 1:
+        return
+    coarsest = max(plans, key=lambda plan: (plan.scale, plan.signed))
+    for index, plan in enumerate(plans):
+        if plan != coarsest:
+            source = graph.ops[op.inputs[index]]
+            rescale = Op(f"{source.name}.rescale", "clamp", [source.name], source.shape)
+            rescale.attrs, rescale.label = {"plan": coarsest}, op.label
+            op.inputs[index] = graph.insert_after(source.name, rescale).name
 
 
 def _alone(graph: FloatGraph, name: str) -> bool:
@@ -53,10 +71,13 @@ def _fold_affine(graph: FloatGraph, op: Op) -> None:
     source = graph.ops[op.inputs[0]]
     if source.kind not in REQUANTIZING or source.kind == "clamp":
         return
-    if source.clamped or not _alone(graph, source.name):
+    if source.clamped or "plan" in source.attrs or not _alone(graph, source.name):
         return
-    source.attrs["gain"] = source.gain * op.gain
-    source.attrs["shift"] = source.shift * op.gain + op.shift
+    for part in (
+        (source.attrs, vars(source.attrs["gate"])) if source.attrs.get("gate") else (source.attrs,)
+    ):
+        part["gain"] = part["gain"] * op.gain
+        part["shift"] = part["shift"] * op.gain + op.shift
     if "gain_b" in source.attrs:
         source.attrs["gain_b"] = source.gain_b * op.gain
     graph.bypass(op.name)
@@ -75,6 +96,27 @@ def _fold_clamp(graph: FloatGraph, op: Op) -> None:
     graph.bypass(op.name)
 
 
+def _fold_quantize(graph: FloatGraph, op: Op) -> None:
+    """A trained quantizer into the operation whose result it rounds.
+
+    Others that read the same result then read it rounded: there is only one edge, and it holds
+    integers. A second quantizer that differs becomes a layer of its own.
+    """
+    chain = graph.ops[op.inputs[0]]
+    others = [r for r in graph.consumers(chain.name) if r.kind == "quantize" and r is not op]
+    while chain.kind in _MOVES and _alone(graph, chain.name):
+        chain = graph.ops[chain.inputs[0]]
+    free = chain.kind in (*REQUANTIZING, "input") and "plan" not in chain.attrs
+    if not free and chain.attrs.get("plan") != op.plan:
+        op.kind = "clamp"
+        return
+    if free and any(other.plan != op.plan for other in others):
+        op.kind = "clamp"
+        return
+    chain.attrs["plan"] = op.plan
+    graph.bypass(op.name)
+
+
 def _fuse_add(graph: FloatGraph, op: Op) -> None:
     """Into the convolution that is computed last of its operands; the other operand becomes the
     residual.
@@ -85,6 +127,7 @@ def _fuse_add(graph: FloatGraph, op: Op) -> None:
         for index, name in enumerate(op.inputs)
         if graph.ops[name].kind == "conv"
         and not graph.ops[name].clamped
+        and "plan" not in graph.ops[name].attrs
         and len(graph.ops[name].inputs) == 1
         and _alone(graph, name)
     ]
@@ -100,6 +143,8 @@ def _fuse_add(graph: FloatGraph, op: Op) -> None:
         "lo": op.lo,
         "hi": op.hi,
     }
+    if "plan" in op.attrs:
+        conv.attrs["plan"] = op.plan
     if conv.attrs.get("gate"):
         gate = conv.gate
         gate.gain, gate.shift = gate.gain * gains[index], gate.shift * gains[index] + op.shift

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .ir import FloatGraph, Op
+from .ir import EdgePlan, FloatGraph, Op
+from .weights import effective_weight
 
 __all__ = ["convolved", "evaluate"]
 
@@ -18,10 +19,11 @@ def evaluate(
     images: torch.Tensor,
     observe: Callable[..., None] | None = None,
 ) -> list[torch.Tensor]:
-    """The outputs of ``graph``, (images, channels, rows, columns) each; ``observe`` is
-    called with each operation, its result and its operands.
+    """The outputs of ``graph``, (images, channels, rows, columns) each; ``observe`` is called with
+    each operation, its result and its operands.
 
-    Gates are not evaluated: a gated convolution computes its full path.
+    Trained quantizers and gates do what they do in the network; a precision gate behind an edge
+    without a trained quantizer always fires, because nothing says yet what its bits are.
     """
     values: dict[str, torch.Tensor] = {}
     last = {name: op.name for op in graph.ops.values() for name in op.inputs}
@@ -30,8 +32,12 @@ def evaluate(
         for op in graph.ops.values():
             sources = [values[name] for name in op.inputs]
             y = images if op.kind == "input" else _compute(op, *sources)
+            if op.kind == "conv" and op.attrs.get("gate"):
+                y = _gated(graph, op, y, *sources)
             if op.clamped:
                 y = y.clamp(op.lo, op.hi)
+            if "plan" in op.attrs:
+                y = _on_grid(y, op.plan)
             if tuple(y.shape[1:]) != tuple(op.shape):
                 raise AssertionError(f"{op.label}: made {tuple(y.shape)}, traced as {op.shape}")
             if observe:
@@ -68,9 +74,31 @@ def _compute(op: Op, x, *others):
         return x[:, :, :: op.stride[0], :: op.stride[1]]
     if op.kind == "pad":
         return F.pad(_padded(x, op.padding), (0, 0, 0, 0, op.before, op.after))
-    if op.kind in ("clamp", "output"):
+    if op.kind in ("clamp", "quantize", "output"):
         return x
     raise AssertionError(f"{op.label}: kind {op.kind}")
+
+
+def _on_grid(y: torch.Tensor, plan: EdgePlan) -> torch.Tensor:
+    lo, hi = plan.range
+    return (y / plan.scale + 0.5).floor().clamp(lo, hi) * plan.scale
+
+
+def _gated(graph: FloatGraph, op: Op, full, x, *residual):
+    """The full result where the gate fires, that of the base sum elsewhere."""
+    gate = op.gate
+    if gate.kind == "precision":
+        plan = graph.plan_of(op.inputs[0])
+        if plan is None:
+            return full
+        step = plan.scale * 2 ** (plan.bits - gate.high_bits)
+        # Half a step of slack: x is on the grid but for rounding errors.
+        x = ((x + plan.scale / 2) / step).floor() * step
+    base = convolved(op, x, gate.base_weight(effective_weight(op)))
+    y = base * _channelwise(gate.gain, x) + _channelwise(gate.shift, x)
+    if residual:
+        y = y + residual[0] * _channelwise(op.gain_b, x)
+    return torch.where(base > _channelwise(gate.theta, x), full, y)
 
 
 def convolved(op: Op, x: torch.Tensor, weight) -> torch.Tensor:
@@ -82,9 +110,11 @@ def convolved(op: Op, x: torch.Tensor, weight) -> torch.Tensor:
 def _sum(op: Op, x):
     """What gain and shift are applied to."""
     if op.kind == "conv":
-        return convolved(op, x, op.weight)
+        return convolved(op, x, effective_weight(op))
     if op.kind == "linear":
-        return F.linear(x.flatten(1), torch.as_tensor(op.weight, dtype=x.dtype))[:, :, None, None]
+        return F.linear(x.flatten(1), torch.as_tensor(effective_weight(op), dtype=x.dtype))[
+            :, :, None, None
+        ]
     if op.kind == "avgpool":
         area = op.kernel[0] * op.kernel[1]
         return F.avg_pool2d(_padded(x, op.padding), op.kernel, op.stride) * area

@@ -11,6 +11,7 @@ Kinds and their attributes:
 - ``linear``: weight (O, I), gain, shift
 - ``affine``: gain, shift
 - ``clamp``
+- ``quantize``: plan (the :class:`EdgePlan` a trained quantizer stands for)
 - ``add``: gain, gain_b, shift
 - ``avgpool``: kernel, stride, padding, gain, shift (the gain has the division in it)
 - ``gap``: gain, shift (the gain has the division in it)
@@ -24,7 +25,8 @@ Kinds and their attributes:
 ``gain`` and ``shift`` have one number per channel: the result is ``gain * sum + shift``. Then
 ``lo`` and ``hi`` clamp it (a ReLU is lo = 0); every kind of ``REQUANTIZING`` may have them. A
 second input of ``conv`` is a residual, added with ``gain_b``. What a gate adds to a convolution:
-:class:`Gate`.
+:class:`Gate`. Trained weights have ``weight_step`` (of each output channel) and ``weight_bits``; an
+edge whose quantizer was trained has ``plan``.
 """
 
 from dataclasses import dataclass, field
@@ -32,10 +34,29 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["REQUANTIZING", "FloatGraph", "Gate", "Op"]
+__all__ = ["MOVING", "REQUANTIZING", "EdgePlan", "FloatGraph", "Gate", "Op"]
 
 REQUANTIZING = ("conv", "linear", "affine", "clamp", "add", "avgpool", "gap")
 """Kinds whose result is rounded anew; the others only move integers."""
+
+MOVING = ("maxpool", "shuffle", "split", "subsample", "flatten", "concat", "output")
+"""Kinds whose result has the integers of its inputs."""
+
+
+@dataclass(frozen=True)
+class EdgePlan:
+    """How an edge becomes integers: ``value = integer * scale``."""
+
+    scale: float
+    bits: int
+    signed: bool
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """(lowest, highest) integer."""
+        if self.signed:
+            return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
+        return 0, (1 << self.bits) - 1
 
 
 @dataclass
@@ -53,6 +74,17 @@ class Gate:
     count: int = 0
     starts: tuple[int, ...] = (0,)
     high_bits: int = 0
+
+    def base_weight(self, weight: np.ndarray) -> np.ndarray:
+        """``weight`` (O, I, kh, kw) with zeros for what the base pass leaves out."""
+        if self.kind == "precision":
+            return weight
+        kept = np.zeros_like(weight)
+        run = len(weight) // len(self.starts)
+        for index, start in enumerate(self.starts):
+            rows, some = slice(index * run, (index + 1) * run), slice(start, start + self.count)
+            kept[rows, some] = weight[rows, some]
+        return kept
 
 
 @dataclass
@@ -121,6 +153,15 @@ class FloatGraph:
         self.ops[op.name] = op
         self.ops.update(later)
         return op
+
+    def plan_of(self, name: str) -> EdgePlan | None:
+        """The trained quantizer that holds for the result of ``name``, looking past what only moves
+        numbers.
+        """
+        op = self.ops[name]
+        while "plan" not in op.attrs and op.kind in MOVING:
+            op = self.ops[op.inputs[0]]
+        return op.attrs.get("plan")
 
     def prune(self) -> None:
         """Remove what no output needs."""

@@ -11,14 +11,19 @@ from hwgen.errors import UserError
 from models.netfile import Limits, Network
 from models.reference import prepare
 
-from .emit import EdgePlan, Pixels, emit
+from .emit import Pixels, emit
 from .fuse import fuse
 from .interpret import evaluate
-from .ir import FloatGraph
+from .ir import EdgePlan, FloatGraph
+from .leaves import Describe
 from .scales import calibrated, observe
 from .trace import trace
 
 __all__ = ["Quantized", "normalized", "quantize"]
+
+
+_CHECKED = 16
+"""Images on which the traced graph is compared with the model."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def quantize(
     limits: Limits | None = None,
     name: str | None = None,
     prepare_graph: Callable[[FloatGraph], None] | None = None,
+    describe: Describe | None = None,
     info: dict | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Quantized:
@@ -69,7 +75,8 @@ def quantize(
 
     ``images`` are real numbers as the model takes them, or bytes if ``pixels`` says how the model
     is fed from them. ``prepare_graph`` may rewrite the fused graph before it is calibrated (outlier
-    channel splitting does). UserError names the layer that cannot be mapped.
+    channel splitting does). ``describe`` knows modules that were trained with gates or quantizers
+    (:mod:`models.export.leaves`). UserError names the layer that cannot be mapped.
     """
     images = np.asarray(images)
     if images.ndim != 4 or not len(images):
@@ -80,12 +87,12 @@ def quantize(
         raise UserError(f"pixels to calibrate with must be bytes (uint8), not {images.dtype}")
     model = copy.deepcopy(model).eval()
     real = normalized(images, pixels)
-    graph = trace(model, images.shape[1:])
-    _check_same(model, graph, real[:4], "tracing")
+    graph = trace(model, images.shape[1:], describe)
+    _check_same(model, graph, real[:_CHECKED], "tracing")
     fuse(graph)
     if prepare_graph:
         prepare_graph(graph)
-    _check_same(model, graph, real[:4], "fusing")
+    _check_same(model, graph, real[:_CHECKED], "fusing")
     try:
         seen = observe(graph, real, progress=progress)
     except ValueError as error:
@@ -126,7 +133,9 @@ def _check_same(model, graph: FloatGraph, images: torch.Tensor, step: str) -> No
         # The order of classes is all that is kept of a softmax at the end.
         a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
         difference = float((a - b).abs().max() / a.abs().max().clamp(min=1e-6))
-        if difference > 1e-3 and not (a.argmax(1) == b.argmax(1)).all():
+        # A rounding that floating point decides otherwise moves an image; a mistake moves many.
+        agreement = float((a.argmax(1) == b.argmax(1)).double().mean())
+        if difference > 1e-3 and agreement < 0.9:
             raise UserError(
                 f"{type(model).__name__}: {step} changed its results by {difference:.2g}; "
                 f"it does something that only looks mappable"

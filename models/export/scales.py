@@ -7,9 +7,8 @@ import torch
 
 from models.calibration import Histogram, clip
 
-from .emit import EdgePlan
 from .interpret import evaluate
-from .ir import FloatGraph, Op
+from .ir import EdgePlan, FloatGraph, Op
 
 __all__ = ["calibrated", "families", "observe"]
 
@@ -83,12 +82,21 @@ def nonnegative(graph: FloatGraph, seen: dict[str, Histogram]) -> dict[str, bool
 def calibrated(
     graph: FloatGraph, seen: dict[str, Histogram], *, bits: int, method: str, **options
 ) -> dict[str, EdgePlan]:
-    """The plan of every edge: ``bits`` for activations, 8 for the input and for the logits."""
+    """The plan of every edge: its trained quantizer's if it has one.
+
+    Otherwise ``bits`` for activations, 8 for the input and for the logits.
+    """
     family = families(graph)
     positive = nonnegative(graph, seen)
     wide = {family[op.name] for op in graph.ops.values() if op.kind in ("input", "output")}
-    plans = {}
+    plans = {
+        family[op.name]: op.plan
+        for op in graph.ops.values()
+        if "plan" in op.attrs and op.kind not in _SHARING
+    }
     for name, histogram in seen.items():
+        if name in plans:
+            continue
         width, signed = (8 if name in wide else bits), not positive[name]
         # Logits and inputs are few and seldom have outliers that could be spared.
         chosen = "minmax" if name in wide else method

@@ -16,10 +16,11 @@ from hwgen.errors import UserError
 
 from .addressing import Value, materialize
 from .ir import FloatGraph, Op
+from .leaves import Describe, Leaf, marked
 
 __all__ = ["trace"]
 
-aten = torch.ops.aten
+LEAF = torch.ops.hwgen.leaf.default
 
 # Two images, so that an axis of batch is never mistaken for an axis of size one.
 BATCH = 2
@@ -35,8 +36,10 @@ MOVING = set(
 NOTHING = {"alpha_dropout", "dropout", "dropout_", "feature_dropout", "identity"}
 
 
-def trace(model: torch.nn.Module, shape) -> FloatGraph:
+def trace(model: torch.nn.Module, shape, describe: Describe | None = None) -> FloatGraph:
     """Trace ``model`` in evaluation mode on images of ``shape`` (channels, rows, columns).
+
+    Modules that ``describe`` knows are taken as what it says they are.
 
     UserError names the layer (the path of its module) and the operation for which there are no
     integers.
@@ -44,7 +47,7 @@ def trace(model: torch.nn.Module, shape) -> FloatGraph:
     model.eval()
     example = torch.zeros(BATCH, *shape)
     try:
-        with torch.no_grad():
+        with marked(model, describe or (lambda module: None)) as leaves, torch.no_grad():
             exported = torch.export.export(model, (example,))
     except Exception as error:
         first = str(error).strip().splitlines() or [type(error).__name__]
@@ -52,7 +55,7 @@ def trace(model: torch.nn.Module, shape) -> FloatGraph:
             f"{type(model).__name__}: torch.export cannot trace it on images {list(shape)}: "
             f"{first[0]}"
         ) from error
-    return _Tracer(exported, tuple(shape)).run()
+    return _Tracer(exported, tuple(shape), leaves).run()
 
 
 class _Refused(ValueError):
@@ -60,8 +63,8 @@ class _Refused(ValueError):
 
 
 class _Tracer:
-    def __init__(self, exported, shape):
-        self.exported, self.shape = exported, shape
+    def __init__(self, exported, shape, leaves: list[list[Leaf]]):
+        self.exported, self.shape, self.leaves = exported, shape, leaves
         self.graph = FloatGraph()
         self.values: dict = {}
 
@@ -104,7 +107,7 @@ class _Tracer:
         if not stack:
             return node.name
         leaf = list(node.meta["nn_module_stack"].values())[-1][1]
-        own = str(leaf).startswith("torch.nn.modules.")
+        own = str(leaf).startswith("torch.nn.modules.") or node.target is LEAF
         return stack[-1] if own else f"{stack[-1]}.{node.name}"
 
     def _input(self) -> Value:
@@ -425,6 +428,18 @@ class _Tracer:
         return self._append(label, "gap", [source], (channels, 1, 1), axes, **attrs)
 
     # Structure.
+
+    def _do_leaf(self, label, node, x, index: int):
+        source = self._source(x, label)
+        for number, leaf in enumerate(self.leaves[index]):
+            shape = self.graph.ops[source].shape
+            if leaf.kind in ("conv", "linear"):
+                shape = tuple(node.meta["val"].shape[1:])
+                shape = (*shape, 1, 1) if len(shape) == 1 else shape
+            name = label if number == 0 else f"{label}.{leaf.kind}"
+            op = Op(name, leaf.kind, [source], shape, dict(leaf.attrs), label)
+            source = self.graph.append(op).name
+        return Value.whole(source, self.graph.ops[source].shape, BATCH, len(x.shape))
 
     def _do_cat(self, label, node, values, dim=0):
         if not all(isinstance(v, Value) for v in values):
