@@ -66,22 +66,24 @@ def generate(config: Config, progress: Callable[[str], None] = lambda step: None
     if names.plain(config.name) != config.name:
         raise UserError(f"name: must not be a keyword of Verilog, as {config.name!r} is")
 
-    from hwgen import isa, memory
+    from hwgen import memory
     from hwgen.accelerator import Accelerator
-    from hwgen.verilog import emit
+    from hwgen.c_header import c_header
+    from hwgen.isa.registers import register_map
+    from hwgen.verilog.emit import write
+    from hwgen.verilog.split import split
 
     banner = _banner(config)
     progress("building")
-    accelerator = Accelerator(config)
+    hierarchy = split(Accelerator(config), name=config.name, platform=memory.EmissionTarget())
     progress("writing Verilog")
-    verilog = emit(accelerator, name=config.name, header=banner)
-    progress("listing memories")
-    memories = memory.inventory(Accelerator(config))
+    verilog = write(hierarchy, header=banner)
+    memories = memory.inventory(hierarchy.fragment)
     return Artifacts(
         config=config,
         verilog=verilog,
-        document=_document(config, isa.register_map(config), memories),
-        header=isa.c_header(config, banner),
+        document=_document(config, register_map(config), memories),
+        header=c_header(config, banner),
     )
 
 
