@@ -129,7 +129,7 @@ class Trained(nn.Module):
         return GatedConv(weight, step, *as_tensor, gate, plan, stride)
 
     def _gate(self, kind, o, i, **fields):
-        theta = self._real(-2, 3, 2**-10, o)
+        theta = self._real(-2, 3, 2**-11, o)
         gain = np.full(o, 0.5) if self.exact else self._real(0.2, 1, 1, o)
         return Gate(kind, theta, gain, self._real(-1, 2, 2**-6, o), **fields)
 
