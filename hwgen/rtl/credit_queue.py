@@ -13,15 +13,17 @@ __all__ = ["CreditQueue"]
 class CreditQueue(wiring.Component):
     """First in, first out, without a word to its source: whoever pushes counts what is under way.
 
-    The output comes from registers, or from the output of a block RAM; ``o.ready`` leads to registers and to the
-    enable of the memory. What is pushed in a cycle is offered two cycles later. One payload a cycle.
+    The output comes from registers, or from the output of a block RAM; ``o.ready`` leads to
+    registers and to the enable of the memory. What is pushed in a cycle is offered two cycles
+    later. One payload a cycle.
 
     Parameters
     ----------
     shape : ShapeLike
         Payload.
     depth : int
-        Payloads that have room, a power of two of at least 2. To push more is an error of the user.
+        Payloads that have room, a power of two of at least 2. To push more is an error of the
+        user.
     name : str
         What the inventory calls the memory.
 

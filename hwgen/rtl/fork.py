@@ -8,10 +8,11 @@ __all__ = ["Fork", "StrobeJoin"]
 
 
 class Fork(wiring.Component):
-    """Offers each payload to all outputs; takes the next when all have taken this one, each in its own time.
+    """Offers each payload to all outputs; takes the next when all have taken this one, each in
+    its own time.
 
-    ``ready`` of the input depends on ``ready`` of the outputs in the same cycle; nothing else passes through unregistered
-    but the payload.
+    ``ready`` of the input depends on ``ready`` of the outputs in the same cycle; nothing else
+    passes through unregistered but the payload.
 
     Parameters
     ----------
@@ -46,7 +47,8 @@ class Fork(wiring.Component):
 
 
 class StrobeJoin(wiring.Component):
-    """A strobe when every input has had one more strobe: the n-th output strobe follows everyone's n-th.
+    """A strobe when every input has had one more strobe: the n-th output strobe follows
+    everyone's n-th.
 
     Parameters
     ----------

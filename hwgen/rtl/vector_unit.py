@@ -19,11 +19,13 @@ __all__ = ["VectorUnit"]
 
 
 class VectorUnit(wiring.Component):
-    """Runs VECTOR instructions, one at a time: maximum or sum over windows, or a sum of two tensors.
+    """Runs VECTOR instructions, one at a time: maximum or sum over windows, or a sum of two
+    tensors.
 
-    All R lanes of a word at once. With a buffer that answers within ``taps_under_way`` cycles, a window takes
-    a cycle for each of its taps, also for those outside of the input, which are not read; an addition takes two; and what
-    is requantized takes at least R cycles. Words leave in the order of the output, so that one counter addresses them.
+    All R lanes of a word at once. With a buffer that answers within ``taps_under_way`` cycles, a
+    window takes a cycle for each of its taps, also for those outside of the input, which are not
+    read; an addition takes two; and what is requantized takes at least R cycles. Words leave in
+    the order of the output, so that one counter addresses them.
 
     ::
 
@@ -31,8 +33,9 @@ class VectorUnit(wiring.Component):
                               └─ flags of the taps ────────────┴─ reducer ─┬─ requantizer ─┬─ write
                                                                            └─ (maximum) ───┘
 
-    Numbers: a maximum is exact; a sum has 23 bits, enough for any window; requantization is that of the drain, with
-    the record's full path. A window without any tap inside gives 0, or 0 requantized.
+    Numbers: a maximum is exact; a sum has 23 bits, enough for any window; requantization is that
+    of the drain, with the record's full path. A window without any tap inside gives 0, or 0
+    requantized.
 
     Parameters
     ----------
@@ -74,7 +77,8 @@ class VectorUnit(wiring.Component):
     def model(self, command: dict, record: dict, activations) -> list[tuple[int, list[int]]]:
         """The writes of an instruction, in order: address and bytes.
 
-        ``record`` is the record at ``command["parameters"]``; ``activations`` holds the R bytes of each word of the buffer.
+        ``record`` is the record at ``command["parameters"]``; ``activations`` holds the R bytes
+        of each word of the buffer.
         """
         size = self._config.array.clusters * self._config.memory.activation_words
         c = command
@@ -92,7 +96,8 @@ class VectorUnit(wiring.Component):
                         column * c["stride"] + x - c["pad_left"],
                     )
                     if 0 <= at[0] < c["in_rows"] and 0 <= at[1] < c["in_columns"]:
-                        yield c["input"] + (plane * c["in_rows"] + at[0]) * c["in_columns"] + at[1]
+                        line = plane * c["in_rows"] + at[0]
+                        yield c["input"] + line * c["in_columns"] + at[1]
 
         writes = []
         for plane in range(c["planes"]):

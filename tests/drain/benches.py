@@ -21,7 +21,7 @@ def config(**sections) -> Config:
     """A small accelerator; keywords are sections with the fields that differ."""
     small = {
         "array": {"clusters": 2, "engines": 4, "lanes": 4, "slots": 4, "group": 2, "rows": 64},
-        "memory": {"activation_words": 256, "weight_words": 64, "parameter_words": 64},
+        "memory": {"activation_words": 512, "weight_words": 64, "parameter_words": 64},
         "drain": {},
     }
     for section, fields in sections.items():
@@ -79,7 +79,8 @@ class Source:
 
 
 class Sink:
-    """Takes from a stream, not ready with probability ``pause``; checks that offers are not withdrawn."""
+    """Takes from a stream, not ready with probability ``pause``; checks that offers are not
+    withdrawn."""
 
     def __init__(self, port, *, rng, pause=0.0):
         self.port, self.rng, self.pause = port, rng, pause
@@ -102,7 +103,8 @@ class Sink:
 
 
 class ReadPort:
-    """A read port of the activation buffer: answers in order, after ``latency`` cycles or later."""
+    """A read port of the activation buffer: answers in order, after ``latency`` cycles or
+    later."""
 
     def __init__(self, request, answer, memory, *, rng, pause=0.0, latency=2):
         self.requests = Sink(request, rng=rng, pause=pause)

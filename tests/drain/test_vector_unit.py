@@ -67,7 +67,8 @@ def taps(c):
 
 
 def run(cfg, commands, rng, *, pause, records=None):
-    """Run the commands; compare the writes and that ``done`` comes after each. Gives the cycles of each."""
+    """Run the commands; compare the writes and that ``done`` comes after each. Gives the cycles
+    of each."""
     dut = VectorUnit(cfg)
     words = cfg.array.clusters * cfg.memory.activation_words
     lanes = cfg.array.lanes

@@ -1,7 +1,7 @@
 """Where a drained sum goes: from group, slot and position to a word of the activation buffer."""
 
 from amaranth import *
-from amaranth.hdl import signed, unsigned
+from amaranth.hdl import signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -10,29 +10,32 @@ from ...config import Config
 from ..commands import drain_item, instruction_layout
 from .records import RecordMemory, record_write
 
-__all__ = ["Addresser", "drain_job"]
+__all__ = ["Addresser", "drain_place", "drain_sum"]
+
+SLOT_BITS = 12  # of a slot of a block, over its groups, as of `channels`
 
 
-def drain_job(config: Config) -> data.StructLayout:
-    """A sum with its record number and its place: word and byte of the output, word of the residual."""
+def drain_sum(config: Config) -> data.StructLayout:
+    """A sum, its record number, and whether it came on the full path."""
+    return data.StructLayout(
+        {"sum": signed(32), "record": ceil_log2(config.memory.parameter_words), "full": 1}
+    )
+
+
+def drain_place(config: Config) -> data.StructLayout:
+    """Where a sum's output goes, word and byte, and the word of its residual."""
     words = ceil_log2(config.array.clusters * config.memory.activation_words)
     return data.StructLayout(
-        {
-            "sum": signed(32),
-            "record": ceil_log2(config.memory.parameter_words),
-            "full": 1,
-            "word": words,
-            "byte": ceil_log2(config.array.lanes),
-            "residual_word": words,
-        }
+        {"word": words, "byte": ceil_log2(config.array.lanes), "residual_word": words}
     )
 
 
 class Addresser(wiring.Component):
     """Takes the items of its groups, one group after the other, and finds their addresses.
 
-    Throughput one item a cycle, ``latency`` cycles. Items without an output channel vanish. Nothing stalls inside:
-    items are taken while ``open``, and who sets it has room for what is under way.
+    Throughput one item a cycle; ``latency`` cycles to the place. Items without an output channel
+    vanish. Nothing stalls inside: items are taken while ``open``, and who sets it has room for
+    what is under way.
 
     Parameters
     ----------
@@ -55,15 +58,17 @@ class Addresser(wiring.Component):
         Records to store.
     open : In(1)
         An item may be taken.
-    taken : Out(1)
-        Strobe: one was, and a job will follow.
+    taken, vanished : Out(1)
+        Strobes: an item with a sum was taken; one that was taken earlier has no channel.
     ended : Out(1)
         Strobe: the last item of the last group has been taken.
-    job_valid, job : Out
-        The items, found.
+    sum_valid, sum : Out
+        The sums that have a channel.
+    place_valid, place : Out
+        Their places, in the same order, some cycles later.
     """
 
-    latency = 3
+    latency = 5
 
     def __init__(self, config: Config, *, groups: int):
         self._config = config
@@ -79,76 +84,108 @@ class Addresser(wiring.Component):
                 "record": In(record_write(config)),
                 "open": In(1),
                 "taken": Out(1),
+                "vanished": Out(1),
                 "ended": Out(1),
-                "job_valid": Out(1),
-                "job": Out(drain_job(config)),
+                "sum_valid": Out(1),
+                "sum": Out(drain_sum(config)),
+                "place_valid": Out(1),
+                "place": Out(drain_place(config)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        config, array = self._config, self._config.array
-        m.submodules.channels = channels = RecordMemory(
-            config, fields=["channel"], name="record_channels"
-        )
-        m.d.comb += [channels.write_valid.eq(self.record_valid), channels.write.eq(self.record)]
+        item, first_slot, first_record = self._serve(m)
 
-        # Which group is served, and the number of its first slot.
-        serving = Signal(range(max(2, self._groups)))
-        first_slot = Signal(unsigned(12))
-        group_slots = Signal(unsigned(12))
-        item = Signal(drain_item(config))
+        # 1: the slot's number and record. The cluster's number is the low part of the position.
+        number = Signal(SLOT_BITS + 1, reset_less=True)
+        raster = Signal.like(self.place.word, reset_less=True)
         valid = Signal()
+        cluster_bits = ceil_log2(self._config.array.clusters)
+        m.d.sync += [
+            valid.eq(self.taken),
+            number.eq(first_slot + item.slot),
+            raster.eq(Cat(self.cluster[:cluster_bits], item.position)),
+            self.sum["sum"].eq(item["sum"]),
+            self.sum.record.eq(first_record + item.slot),
+            self.sum.full.eq(item.full),
+        ]
+        has_channel = number < self.command.channels
+        m.d.comb += [
+            self.sum_valid.eq(valid & has_channel),
+            self.vanished.eq(valid & ~has_channel),
+        ]
+        self._place(m, raster)
+        return m
+
+    def _serve(self, m):
+        """The item that is taken, with the number of the group's first slot and its record."""
+        command = self.command
+        serving = Signal(range(max(2, self._groups)))
+        first_slot, group_slots = Signal(SLOT_BITS), Signal(SLOT_BITS)
+        first_record = Signal.like(self.sum.record)
+        item = Signal(drain_item(self._config))
         accept = Signal()
-        m.d.comb += [group_slots.eq(self.command.slots * array.group), accept.eq(valid & self.open)]
         with m.Switch(serving):
             for n, group in enumerate(self.items):
                 with m.Case(n):
                     m.d.comb += [
                         item.eq(group.payload),
-                        valid.eq(group.valid),
+                        accept.eq(group.valid & self.open),
                         group.ready.eq(self.open),
                     ]
-        with m.If(self.start):
-            m.d.sync += [serving.eq(0), first_slot.eq(group_slots * self.group)]
-        with m.Elif(accept & item.last):
-            m.d.sync += [serving.eq(serving + 1), first_slot.eq(first_slot + group_slots)]
-        m.d.comb += self.ended.eq(accept & item.last & (serving == self._groups - 1))
-
-        # 1: the channel is looked up.
-        number = Signal(unsigned(13))
+        before = Signal(SLOT_BITS)
         m.d.comb += [
-            number.eq(first_slot + item.slot),
-            self.taken.eq(accept & item.some & (number < self.command.channels)),
-            channels.read_en.eq(1),
-            channels.read_index.eq(self.command.parameters + number),
+            group_slots.eq(command.slots * self._config.array.group),
+            before.eq(group_slots * self.group),
+            self.taken.eq(accept & item.some),
+            self.ended.eq(accept & item.last & (serving == self._groups - 1)),
         ]
-        words = self.job.word.shape()
-        valid_1, valid_2 = Signal(), Signal()
-        job_1, job_2 = Signal.like(self.job), Signal.like(self.job)
-        raster = Signal(words)
-        m.d.sync += [
-            valid_1.eq(self.taken),
-            job_1["sum"].eq(item["sum"]),
-            job_1.record.eq(channels.read_index),
-            job_1.full.eq(item.full),
-            raster.eq(Cat(Const(0, ceil_log2(array.clusters)), item.position) + self.cluster),
-        ]
+        with m.If(self.start):
+            m.d.sync += [
+                serving.eq(0),
+                first_slot.eq(before),
+                first_record.eq(command.parameters + before),
+            ]
+        with m.Elif(accept & item.last):
+            m.d.sync += [
+                serving.eq(serving + 1),
+                first_slot.eq(first_slot + group_slots),
+                first_record.eq(first_record + group_slots),
+            ]
+        return item, first_slot, first_record
 
-        # 2: its plane is multiplied. 3: the words are added up.
-        lane_bits = ceil_log2(array.lanes)
-        channel = channels.record.channel
-        plane = Signal(words)
-        m.d.sync += [
-            valid_2.eq(valid_1),
-            job_2.eq(job_1),
-            plane.eq(channel[lane_bits:] * self.command.output_plane_stride),
-            job_2.byte.eq(channel[:lane_bits]),
-            job_2.word.eq(self.command.output + raster),
-            job_2.residual_word.eq(self.command.residual_input + raster),
-            self.job_valid.eq(valid_2),
-            self.job.eq(job_2),
-            self.job.word.eq(job_2.word + plane),
-            self.job.residual_word.eq(job_2.residual_word + plane),
+    def _place(self, m, raster):
+        """2: the channel is read. 3: it rests. 4: its plane is multiplied. 5: words are added."""
+        config, command = self._config, self.command
+        m.submodules.channels = channels = RecordMemory(
+            config, fields=["channel"], name="record channels"
+        )
+        m.d.comb += [
+            channels.write_valid.eq(self.record_valid),
+            channels.write.eq(self.record),
+            channels.read_en.eq(self.sum_valid),
+            channels.read_index.eq(self.sum.record),
         ]
-        return m
+        raster_2, raster_3, plane, word, residual_word = (
+            Signal.like(raster, name=name, reset_less=True)
+            for name in ("raster_2", "raster_3", "plane", "word", "residual_word")
+        )
+        lane_bits = ceil_log2(config.array.lanes)
+        channel = Signal.like(channels.record.channel, reset_less=True)
+        byte = Signal(lane_bits, reset_less=True)
+        valids = Signal(3)
+        m.d.sync += [
+            Cat(valids, self.place_valid).eq(Cat(self.sum_valid, valids)),
+            raster_2.eq(raster),
+            # Block RAM is slow, and so is a multiplier: a register is between them.
+            channel.eq(channels.record.channel),
+            raster_3.eq(raster_2),
+            plane.eq(channel[lane_bits:] * command.output_plane_stride),
+            byte.eq(channel[:lane_bits]),
+            word.eq(command.output + raster_3),
+            residual_word.eq(command.residual_input + raster_3),
+            self.place.word.eq(word + plane),
+            self.place.residual_word.eq(residual_word + plane),
+            self.place.byte.eq(byte),
+        ]

@@ -6,6 +6,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
+from ... import arithmetic
 from ...config import Config
 from ..commands import drain_command, drain_item, instruction_layout
 from .lane import DrainLane, byte_write
@@ -17,7 +18,8 @@ __all__ = ["Drain"]
 class Drain(wiring.Component):
     """Runs DRAIN instructions on the groups of a cluster, one at a time.
 
-    Each of ``config.drain.lanes`` lanes serves an equal share of the groups; more lanes than groups are not built.
+    The groups are shared among ``config.drain.lanes`` lanes as equally as their number allows;
+    more lanes than groups are not built.
 
     Members
     -------
@@ -61,11 +63,50 @@ class Drain(wiring.Component):
         """Lanes that are built."""
         return min(config.drain.lanes, config.groups)
 
+    def model(self, command: dict, cluster: int, items: list[list[dict]], records, activations):
+        """The bytes that an instruction writes: ``{(word, byte): value}``.
+
+        ``items`` are those of each group; ``records`` holds the record of each number (a dict),
+        ``activations`` the bytes of each word before the instruction.
+        """
+        config, c = self._config, command
+        size = config.array.clusters * config.memory.activation_words
+        lanes = config.array.lanes
+        written = {}
+        for j, group in enumerate(items):
+            for item in group:
+                number = j * config.array.group * c["slots"] + item["slot"]
+                if not item["some"] or number >= c["channels"]:
+                    continue
+                record = records[c["parameters"] + number]
+                plane, byte = divmod(record["channel"], lanes)
+                position = item["position"] * config.array.clusters + cluster
+                offset = plane * c["output_plane_stride"] + position
+                residual = 0
+                if c["residual"]:
+                    residual = int(activations[(c["residual_input"] + offset) % size][byte])
+                    if c["residual_signed"] and residual > 127:
+                        residual -= 256
+                path = "" if item["full"] else "base_"
+                y = arithmetic.requantize(
+                    item["sum"],
+                    record[path + "multiplier"],
+                    record[path + "bias"],
+                    record[path + "shift"],
+                    c["low"],
+                    c["high"],
+                    residual=residual,
+                    residual_multiplier=record[path + "residual_multiplier"],
+                )
+                written[(c["output"] + offset) % size, byte] = int(y) & 0xFF
+        return written
+
     def elaborate(self, platform):
         m = Module()
         config = self._config
         lanes = self.lanes(config)
-        share = config.groups // lanes
+        # Groups of lane n: share[n] to share[n + 1] - 1.
+        share = [n * config.groups // lanes for n in range(lanes + 1)]
 
         command = Signal(instruction_layout("DRAIN"))
         busy = Signal()
@@ -98,18 +139,19 @@ class Drain(wiring.Component):
 
         open_lanes = Signal(lanes)
         for n in range(lanes):
-            lane = DrainLane(config, groups=share)
+            groups = range(share[n], share[n + 1])
+            lane = DrainLane(config, groups=len(groups))
             m.submodules[f"lane{n}"] = lane
             m.d.comb += [
                 lane.start.eq(start),
                 lane.command.eq(command),
                 lane.cluster.eq(self.cluster),
-                lane.group.eq(n * share),
+                lane.group.eq(groups.start),
                 lane.record_valid.eq(self.record_valid),
                 lane.record.eq(self.record),
             ]
-            for k in range(share):
-                connect(m, flipped(self.items[n * share + k]), lane.items[k])
+            for k, group in enumerate(groups):
+                connect(m, flipped(self.items[group]), lane.items[k])
             connect(m, lane.request, flipped(self.requests[n]))
             connect(m, flipped(self.residuals[n]), lane.residual)
             connect(m, lane.write, flipped(self.writes[n]))

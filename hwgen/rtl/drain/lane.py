@@ -2,21 +2,25 @@
 
 from amaranth import *
 from amaranth.hdl import unsigned
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from ...config import Config
 from ..commands import drain_item, instruction_layout
-from .addresser import Addresser, drain_job
+from ..credit_queue import CreditQueue
+from .addresser import Addresser
 from .records import RecordMemory, record_write
 from .requantizer import Requantizer
 
 __all__ = ["DrainLane", "byte_write"]
 
+PARAMETERS = ("multiplier", "shift", "residual_multiplier", "bias")
+
 
 def byte_write(config: Config) -> data.StructLayout:
-    """A write to the activation buffer: word address, the word, and a bit for each byte that is written."""
+    """A write to the activation buffer: word address, the word, and a bit for each byte that is
+    written."""
     words = config.array.clusters * config.memory.activation_words
     lanes = config.array.lanes
     return data.StructLayout({"address": ceil_log2(words), "data": 8 * lanes, "mask": lanes})
@@ -25,9 +29,10 @@ def byte_write(config: Config) -> data.StructLayout:
 class DrainLane(wiring.Component):
     """Requantizes one sum a cycle and writes it as a byte.
 
-    The residual, if asked for, is read at the channel and position of the output; the record's full or base path requantizes.
-    At most ``room`` items are under way, so that no queue inside can overflow; while the activation buffer answers
-    within that many cycles, the throughput is one item a cycle.
+    The residual, if asked for, is read at the channel and position of the output; the record's
+    full or base path requantizes. At most ``room`` sums are under way in front of the requantizer,
+    and as many behind, so that no queue inside can overflow; the throughput is one a cycle while
+    the activation buffer answers within ``residual_cycles`` cycles.
 
     Members
     -------
@@ -50,6 +55,7 @@ class DrainLane(wiring.Component):
     """
 
     room = 16
+    residual_cycles = room - Addresser.latency - 2
 
     def __init__(self, config: Config, *, groups: int):
         self._config = config
@@ -84,108 +90,111 @@ class DrainLane(wiring.Component):
             front.record_valid.eq(self.record_valid),
             front.record.eq(self.record),
         ]
-        waiting = self._residual_requests(m, front)
-        self._requantize(m, waiting)
+        sums, places = self._wait(m, front)
 
-        under_way = Signal(range(self.room + 1))
-        finished = Signal()
-        m.d.sync += under_way.eq(under_way + front.taken - (self.write.valid & self.write.ready))
-        m.d.comb += [
-            front.open.eq(under_way != self.room),
-            self.done.eq(finished & (under_way == 0)),
-        ]
-        m.d.sync += finished.eq((finished & ~self.done) | front.ended)
-        return m
-
-    def _queue(self, m, name: str, valid, payload):
-        """A queue that takes whatever comes; ``room`` bounds it."""
-        queue = fifo.SyncFIFO(width=len(Value.cast(payload)), depth=self.room)
-        m.submodules[name] = queue
-        m.d.comb += [queue.w_en.eq(valid), queue.w_data.eq(payload)]
-        return queue
-
-    def _residual_requests(self, m, front):
-        """Ask for residuals; sums wait for theirs in a queue."""
-        asked = front.job_valid & self.command.residual
-        requests = self._queue(m, "requests", asked, front.job.residual_word)
-        m.d.comb += [
-            self.request.valid.eq(requests.r_rdy),
-            self.request.payload.eq(requests.r_data),
-            requests.r_en.eq(self.request.ready),
-        ]
-        return self._queue(m, "waiting", front.job_valid, front.job)
-
-    def _requantize(self, m, waiting):
-        """Sum, residual and record meet in the requantizer; its results meet their addresses behind it."""
-        config, lanes = self._config, self._config.array.lanes
-        m.submodules.records = records = RecordMemory(
-            config,
-            fields=[
-                "multiplier",
-                "shift",
-                "residual_multiplier",
-                "bias",
-                "base_multiplier",
-                "base_shift",
-                "base_residual_multiplier",
-                "base_bias",
-            ],
-            name="records",
-        )
-        m.submodules.requantizer = requantizer = Requantizer(
-            multiplier_bits=config.drain.multiplier_bits, shift_bits=config.drain.shift_bits
-        )
-        m.d.comb += [records.write_valid.eq(self.record_valid), records.write.eq(self.record)]
-
-        job = Signal(drain_job(config))
-        go = Signal()
+        # A sum goes when its place, its residual and a free place behind the requantizer are there.
+        go, room_behind = Signal(), Signal()
         needs = self.command.residual
         m.d.comb += [
-            job.eq(waiting.r_data),
-            go.eq(waiting.r_rdy & (self.residual.valid | ~needs)),
-            waiting.r_en.eq(go),
+            go.eq(places.o.valid & room_behind & (self.residual.valid | ~needs)),
+            places.o.ready.eq(go),
+            sums.o.ready.eq(go),
             self.residual.ready.eq(go & needs),
-            records.read_en.eq(go),
-            records.read_index.eq(job.record),
         ]
-        held = Signal.like(job)
-        byte = Signal(8)
-        m.d.sync += [
-            held.eq(job),
-            byte.eq(Mux(needs, self.residual.payload.word_select(job.byte, 8), 0)),
-        ]
-        record, operands = records.record, requantizer.i
-        m.d.comb += [
-            operands.acc.eq(held["sum"]),
-            operands.multiplier.eq(record.multiplier),
-            operands.bias.eq(record.bias),
-            operands.shift.eq(record.shift),
-            operands.residual.eq(Cat(byte, byte[7] & self.command.residual_signed).as_signed()),
-            operands.residual_multiplier.eq(record.residual_multiplier),
-            operands.low.eq(self.command.low),
-            operands.high.eq(self.command.high),
-        ]
-        if config.array.gated:
-            with m.If(~held.full):
-                m.d.comb += [
-                    operands.multiplier.eq(record.base_multiplier),
-                    operands.bias.eq(record.base_bias),
-                    operands.shift.eq(record.base_shift),
-                    operands.residual_multiplier.eq(record.base_residual_multiplier),
-                ]
+        result_valid, result = self._requantize(m, go, sums.o.payload, places.o.payload.byte)
+        self._write(m, go, places.o.payload, result_valid, result)
 
-        targets = self._queue(m, "targets", go, Cat(job.byte, job.word))
-        valid = go
-        for n in range(requantizer.latency + 1):
-            previous, valid = valid, Signal(name=f"valid_{n}")
-            m.d.sync += valid.eq(previous)
-        results = self._queue(m, "results", valid, requantizer.o[:8])
-        byte_bits = ceil_log2(lanes)
+        in_front, behind = Signal(range(self.room + 1)), Signal(range(self.room + 1))
+        written, finished = Signal(), Signal()
         m.d.comb += [
-            self.write.valid.eq(results.r_rdy),
-            self.write.payload.address.eq(targets.r_data[byte_bits:]),
-            self.write.payload.data.eq(results.r_data.replicate(lanes)),
-            self.write.payload.mask.eq(1 << targets.r_data[:byte_bits]),
-            results.r_en.eq(self.write.ready),
-            targets.r_en.eq(self.write.valid & self.write.ready),
+            written.eq(self.write.valid & self.write.ready),
+            front.open.eq(in_front != self.room),
+            room_behind.eq(behind != self.room),
+            self.done.eq(finished & (in_front == 0) & (behind == 0)),
+        ]
+        m.d.sync += [
+            in_front.eq(in_front + front.taken - front.vanished - go),
+            behind.eq(behind + go - written),
+            finished.eq((finished & ~self.done) | front.ended),
+        ]
+        return m
+
+    def _queue(self, m, name: str, push, payload):
+        """A queue that takes whatever comes; ``room`` bounds it."""
+        queue = CreditQueue(payload.shape(), depth=self.room, name=f"drain {name}")
+        m.submodules[name] = queue
+        m.d.comb += [queue.push.eq(push), queue.i.eq(payload)]
+        return queue
+
+    def _wait(self, m, front):
+        """Queues of sums, of their places, and of the residuals that are to be asked for."""
+        sums = self._queue(m, "sums", front.sum_valid, front.sum)
+        places = self._queue(
+            m, "places", front.place_valid, self._target(front.place.word, front.place.byte)
+        )
+        asked = front.place_valid & self.command.residual
+        requests = self._queue(m, "requests", asked, front.place.residual_word)
+        connect(m, requests.o, flipped(self.request))
+        return sums, places
+
+    def _target(self, word, byte):
+        """A word and a byte of it as one payload."""
+        layout = data.StructLayout({"byte": len(byte), "word": len(word)})
+        return data.View(layout, Cat(byte, word))
+
+    def _requantize(self, m, go, item, byte):
+        """Sum, residual and record meet in the requantizer."""
+        config, command = self._config, self.command
+        m.submodules.records = records = RecordMemory(
+            config,
+            fields=[prefix + name for prefix in ("", "base_") for name in PARAMETERS],
+            name="drain records",
+        )
+        m.submodules.requantizer = requantizer = Requantizer(
+            multiplier_bits=config.drain.multiplier_bits, shift_max=config.drain.shift_max
+        )
+        residual = Signal(8, reset_less=True)
+        sum_held, full_held = Signal.like(item["sum"]), Signal.like(item.full)
+        m.d.comb += [
+            records.write_valid.eq(self.record_valid),
+            records.write.eq(self.record),
+            records.read_en.eq(go),
+            records.read_index.eq(item.record),
+        ]
+        m.d.sync += [
+            sum_held.eq(item["sum"]),
+            full_held.eq(item.full),
+            residual.eq(Mux(command.residual, self.residual.payload.word_select(byte, 8), 0)),
+        ]
+        operands, record = requantizer.i, records.record
+        sign = residual[7] & command.residual_signed
+        m.d.comb += [
+            operands.acc.eq(sum_held),
+            operands.residual.eq(Cat(residual, sign).as_signed()),
+            requantizer.low.eq(command.low),
+            requantizer.high.eq(command.high),
+        ]
+        m.d.comb += [operands[name].eq(record[name]) for name in PARAMETERS]
+        if config.array.gated:
+            with m.If(~full_held):
+                m.d.comb += [operands[name].eq(record["base_" + name]) for name in PARAMETERS]
+
+        valids = Signal(requantizer.latency + 1)
+        m.d.sync += valids.eq(Cat(go, valids))
+        return valids[-1], requantizer.o[:8]
+
+    def _write(self, m, go, place, result_valid, result):
+        """Results meet their places again, and go into the buffer."""
+        lanes = self._config.array.lanes
+        targets = self._queue(m, "targets", go, place)
+        results = self._queue(m, "results", result_valid, result)
+        target, write = targets.o.payload, self.write.payload
+        m.d.comb += [
+            self.write.valid.eq(results.o.valid),
+            write.address.eq(target.word),
+            write.data.eq(results.o.payload.replicate(lanes)),
+            write.mask.eq(1 << target.byte),
+            results.o.ready.eq(self.write.ready),
+            # Places are there long before their results.
+            targets.o.ready.eq(self.write.ready & results.o.valid),
         ]

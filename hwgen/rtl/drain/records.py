@@ -14,7 +14,8 @@ __all__ = ["RecordMemory", "record_layout", "record_write"]
 
 
 def record_layout(config: Config) -> data.StructLayout:
-    """A record as this configuration uses it: the low bits of its fields, the base path only if there is a gate."""
+    """A record as this configuration uses it: the low bits of its fields, the base path only if
+    there is a gate."""
     bits = {
         "multiplier": config.drain.multiplier_bits,
         "shift": config.drain.shift_bits,
@@ -82,7 +83,7 @@ class RecordMemory(wiring.Component):
             name=self._name,
         )
         parts = [
-            self.write.record[8 * low : 8 * low + Shape.cast(self._layout.members[field.name]).width]
+            self.write.record[8 * low :][: Shape.cast(self._layout.members[field.name]).width]
             for field, low in RECORD
             if field.name in self._layout.members
         ]

@@ -10,9 +10,13 @@ from ...isa.parameters import BIAS_BITS, RESIDUAL_BITS
 
 __all__ = ["Requantizer", "requantizer_input"]
 
+RESULT_BITS = 9
+PIECE_BITS = 16
+"""Of a factor that is multiplied at once: what a multiplier block of an FPGA takes."""
 
-def requantizer_input(multiplier_bits: int, shift_bits: int) -> data.StructLayout:
-    """Operands: ``acc`` and ``residual`` with their multipliers, bias, shift (at least 1) and clamp."""
+
+def requantizer_input(multiplier_bits: int, shift_max: int) -> data.StructLayout:
+    """Operands: ``acc`` and ``residual`` with their multipliers, bias and shift."""
     return data.StructLayout(
         {
             "acc": signed(32),
@@ -20,9 +24,7 @@ def requantizer_input(multiplier_bits: int, shift_bits: int) -> data.StructLayou
             "residual": signed(9),
             "residual_multiplier": signed(RESIDUAL_BITS),
             "bias": signed(BIAS_BITS),
-            "shift": shift_bits,
-            "low": signed(9),
-            "high": signed(9),
+            "shift": shift_max.bit_length(),
         }
     )
 
@@ -30,80 +32,104 @@ def requantizer_input(multiplier_bits: int, shift_bits: int) -> data.StructLayou
 class Requantizer(wiring.Component):
     """``clamp((acc*M + b*Mb + B + (1 << (S-1))) >> S, low, high)``, half up, exact.
 
-    A new operand every cycle, the result ``latency`` cycles later. There is no flow control: whoever feeds it
-    has room for what comes out.
+    A new operand every cycle, the result ``latency`` cycles later. There is no flow control:
+    whoever feeds it has room for what comes out. The shift is 1 to ``shift_max`` and low is not
+    above high; otherwise the result is of no use.
 
     Parameters
     ----------
     multiplier_bits : int
         Bits of M, signed.
-    shift_bits : int
-        Bits of S.
+    shift_max : int
+        Largest S.
 
     Members
     -------
     i : In(requantizer_input)
         Operands.
+    low, high : In(signed(9))
+        Clamp; it stays while operands are under way.
     o : Out(signed(9))
         Result, within low..high.
     """
 
-    latency = 5
+    latency = 8
 
-    def __init__(self, *, multiplier_bits: int, shift_bits: int):
+    def __init__(self, *, multiplier_bits: int, shift_max: int):
         self._multiplier_bits = multiplier_bits
-        self._layout = requantizer_input(multiplier_bits, shift_bits)
-        super().__init__({"i": In(self._layout), "o": Out(signed(9))})
+        self._shift_max = shift_max
+        self._layout = requantizer_input(multiplier_bits, shift_max)
+        super().__init__(
+            {
+                "i": In(self._layout),
+                "low": In(signed(RESULT_BITS)),
+                "high": In(signed(RESULT_BITS)),
+                "o": Out(signed(RESULT_BITS)),
+            }
+        )
 
     model = staticmethod(arithmetic.requantize)
 
     @property
     def total_bits(self) -> int:
-        """Bits that hold the sum before the shift: two products, a bias and the rounding constant."""
-        largest_shift = (1 << self._layout.members["shift"]) - 1
-        return max(32 + self._multiplier_bits, BIAS_BITS, largest_shift) + 2
+        """Bits that hold the sum before the shift: two products and a bias."""
+        return max(32 + self._multiplier_bits, BIAS_BITS) + 1
 
     def elaborate(self, platform):
         m = Module()
-        shift_shape = self._layout.members["shift"]
+        i = self.i
 
-        def delayed(name, source, cycles, shape):
-            """``source`` some cycles later."""
+        def register(name, value, shape=None):
+            """``value`` a cycle later."""
+            stage = Signal(value.shape() if shape is None else shape, name=name, reset_less=True)
+            m.d.sync += stage.eq(value)
+            return stage
+
+        def delayed(name, value, cycles):
             for n in range(cycles):
-                stage = Signal(shape, name=f"{name}_{n}", reset_less=True)
-                m.d.sync += stage.eq(source)
-                source = stage
-            return source
+                value = register(f"{name}_{n}", value)
+            return value
 
-        # 1: operands next to the multiplier, where a DSP block registers them. 2: products. 3: sum. 4: shift. 5: clamp.
-        held = Signal(self._layout, reset_less=True)
-        m.d.sync += held.eq(self.i)
+        def products(name, long, short):
+            """Registered products of the pieces of ``long`` with ``short``, and their places."""
+            for low in range(0, len(long), PIECE_BITS):
+                piece = long[low : low + PIECE_BITS]
+                top = low + PIECE_BITS >= len(long)
+                piece = piece.as_signed() if top else piece
+                yield register(f"{name}_{low}", piece * short) << low
 
-        product = Signal(signed(32 + self._multiplier_bits), reset_less=True)
-        residual_product = Signal(signed(9 + RESIDUAL_BITS), reset_less=True)
-        constant = Signal(signed(self.total_bits), reset_less=True)
-        # 1 << (S-1)
-        rounding = Signal(self.total_bits)
-        m.d.comb += rounding.eq((Const(1, 1) << held.shift) >> 1)
-        m.d.sync += [
-            product.eq(held.acc * held.multiplier),
-            residual_product.eq(held.residual * held.residual_multiplier),
-            constant.eq(held.bias + rounding),
-        ]
+        # 1: operands, in registers at the multipliers; 2: products of their pieces.
+        acc, multiplier = register("acc", i.acc), register("multiplier", i.multiplier)
+        residual = register("residual", i.residual)
+        residual_multiplier = register("residual_multiplier", i.residual_multiplier)
+        pieces = list(products("product", acc, multiplier))
+        residual_pieces = list(products("residual_product", residual_multiplier, residual))
 
-        total = Signal(signed(self.total_bits), reset_less=True)
-        m.d.sync += total.eq(product + residual_product + constant)
+        # 3, 4: their sum.
+        shape = signed(self.total_bits)
+        bias = delayed("bias", i.bias, 2)
+        product = register("product", sum(pieces), shape)
+        others = register("others", sum(residual_pieces) + bias, shape)
+        total = register("total", product + others, shape)
 
-        shifted = Signal(signed(self.total_bits), reset_less=True)
-        shift = delayed("shift", held.shift, 2, shift_shape)
-        m.d.sync += shifted.eq(total >> shift)
+        # 5, 6: floor((t + (1 << (S-1))) / 2**S) is ((t >> (S-1)) + 1) >> 1, which needs no wide
+        # addition. The shift goes first by eights, then by ones.
+        places = delayed("places", (delayed("shift", i.shift, 1) - 1)[: len(i.shift)], 3)
+        by_eights = register("by_eights", total >> Cat(Const(0, 3), places[3:]))
+        by_ones = register("by_ones", by_eights >> register("ones", places[:3]))
 
-        low = delayed("low", held.low, 3, signed(9))
-        high = delayed("high", held.high, 3, signed(9))
-        with m.If(shifted < low):
-            m.d.sync += self.o.eq(low)
-        with m.Elif(shifted > high):
-            m.d.sync += self.o.eq(high)
+        # 7: what has more than 11 bits is beyond any clamp. 8: half up, and the clamp.
+        beyond = by_ones[RESULT_BITS + 1 :]
+        sign = by_ones[-1]
+        near = by_ones[: RESULT_BITS + 2].as_signed()
+        far = Cat(~sign.replicate(RESULT_BITS + 1), sign).as_signed()
+        doubled = register("doubled", Mux(beyond == sign.replicate(len(beyond)), near, far))
+        rounded = Signal(signed(RESULT_BITS + 2))
+        m.d.comb += rounded.eq((doubled + 1) >> 1)
+        with m.If(rounded < self.low):
+            m.d.sync += self.o.eq(self.low)
+        with m.Elif(rounded > self.high):
+            m.d.sync += self.o.eq(self.high)
         with m.Else():
-            m.d.sync += self.o.eq(shifted)
+            m.d.sync += self.o.eq(rounded)
         return m

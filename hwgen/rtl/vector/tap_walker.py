@@ -13,18 +13,20 @@ __all__ = ["ADDITION", "MAXIMUM", "SUM", "TapWalker", "tap_layout"]
 MAXIMUM, SUM, ADDITION = range(3)
 
 COORDINATE_BITS = 14
-"""Of a coordinate, modulo: from -7, the widest padding, to 1022 * 7 + 126, the last tap of a row."""
+"""Of a coordinate, modulo: from -7, the widest padding, to 1022 * 7 + 126, the last tap of a
+row."""
 
 
 def tap_layout(config: Config) -> data.StructLayout:
-    """A tap: its word, which is read if it is ``inside``; whether it is the ``first`` or the ``last``
-    of its window; whether it belongs to the ``second`` operand."""
+    """A tap: its word, which is read if it is ``inside``; whether it is the ``first`` or the
+    ``last`` of its window; whether it belongs to the ``second`` operand."""
     words = ceil_log2(config.array.clusters * config.memory.activation_words)
     return data.StructLayout({"address": words, "inside": 1, "first": 1, "last": 1, "second": 1})
 
 
 class TapWalker(wiring.Component):
-    """Walks planes, output rows, output columns, kernel rows and kernel columns, the last fastest.
+    """Walks planes, output rows, output columns, kernel rows and kernel columns, the last
+    fastest.
 
     After ``setup`` cycles one tap a cycle while ``open``, inside of the input or not, ``latency``
     cycles after the step. In an addition a tap of the second operand follows each window; it is
@@ -82,7 +84,8 @@ class TapWalker(wiring.Component):
         return m
 
     def _prepare(self, m, begin):
-        """Word of the input's first tap; words from band to band of windows, and from plane to plane.
+        """Word of the input's first tap; words from band to band of windows, and from plane to
+        plane.
 
         Addresses wrap as the buffer does, so the words of negative coordinates have one too.
         """

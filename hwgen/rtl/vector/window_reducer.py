@@ -32,9 +32,9 @@ def reduced_layout(config: Config) -> data.StructLayout:
 class WindowReducer(wiring.Component):
     """Takes taps and the words of those that are inside, and gives one result a window.
 
-    One tap a cycle while results are taken; a result appears two cycles after its last tap. What lies
-    outside counts as nothing: 0 in a sum, and for the maximum less than any activation. A window that is all
-    outside has a maximum whose low byte is 0.
+    One tap a cycle while results are taken; a result appears two cycles after its last tap. What
+    lies outside counts as nothing: 0 in a sum, and for the maximum less than any activation. A
+    window that is all outside has a maximum whose low byte is 0.
 
     Parameters
     ----------

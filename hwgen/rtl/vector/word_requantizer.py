@@ -14,7 +14,8 @@ __all__ = ["WordRequantizer"]
 
 
 class WordRequantizer(wiring.Component):
-    """One :class:`Requantizer` for the R lanes of a word: a word in R cycles, the next taken in the last of them.
+    """One :class:`Requantizer` for the R lanes of a word: a word in R cycles, the next taken in
+    the last of them.
 
     Results have no flow control: whoever feeds it has room for what comes out.
 
@@ -60,7 +61,7 @@ class WordRequantizer(wiring.Component):
         m = Module()
         config, lanes = self._config, self._config.array.lanes
         m.submodules.requantizer = requantizer = Requantizer(
-            multiplier_bits=config.drain.multiplier_bits, shift_bits=config.drain.shift_bits
+            multiplier_bits=config.drain.multiplier_bits, shift_max=config.drain.shift_max
         )
         left = Signal(range(lanes + 1))
         values = Signal(lanes * SUM_BITS, reset_less=True)
@@ -84,12 +85,12 @@ class WordRequantizer(wiring.Component):
             operands.shift.eq(self.record.shift),
             operands.residual.eq(second[:9].as_signed() & self.addition.replicate(9).as_signed()),
             operands.residual_multiplier.eq(self.record.residual_multiplier),
-            operands.low.eq(self.low),
-            operands.high.eq(self.high),
+            requantizer.low.eq(self.low),
+            requantizer.high.eq(self.high),
         ]
 
-        # Bytes come in from above, so that after R of them lane 0 is the lowest. One that belongs to no word
-        # is pushed out by the R of the next.
+        # Bytes come in from above, so that after R of them lane 0 is the lowest. One that belongs
+        # to no word is pushed out by the R of the next.
         last = left == 1
         for n in range(requantizer.latency + 1):
             previous, last = last, Signal(name=f"last_{n}")
