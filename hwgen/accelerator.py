@@ -10,7 +10,7 @@ from .rtl.activation_buffer import ActivationBuffer
 from .rtl.axi import AXI4LiteSignature, AXI4Signature
 from .rtl.cluster import PASSES_IN_FLIGHT, Cluster
 from .rtl.commands import instruction_layout
-from .rtl.control import Control
+from .rtl.control.control import Control
 from .rtl.control.ports import REGISTER_ADDRESS_BITS
 from .rtl.drain import Drain
 from .rtl.feeder import WeightFeeder

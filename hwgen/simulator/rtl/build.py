@@ -34,13 +34,14 @@ def build(verilog: str, *, top: str, beat_bytes: int, trace: bool = False) -> Pa
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch)
         (folder / f"{top}.v").write_text(verilog)
-        flags = "-O2 -fPIC -DBEAT={} -DTOP_CLASS=V{} -DTOP_HEADER='\"V{}.h\"'".format(
+        flags = "-fPIC -DBEAT={} -DTOP_CLASS=V{} -DTOP_HEADER='\"V{}.h\"'".format(
             beat_bytes, top, top
         )
         command = [str(verilator), "--cc", "--build", "-j", "2", "-O3", "--top-module", top]
         command += ["--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal"]
         command += ["-Wno-lint", "-CFLAGS", flags + (" -DHWGEN_TRACE" if trace else "")]
         command += ["--output-split", "20000", "--output-split-cfuncs", "2000"]
+        command += ["-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2 OPT_SLOW=-O0"]
         command += ["--trace-fst"] if trace else []
         command += ["--exe", str(HARNESS), f"{top}.v", "-LDFLAGS", "-shared"]
         command += ["-o", "simulator.so"]
