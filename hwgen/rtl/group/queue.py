@@ -57,9 +57,18 @@ class VectorQueue(wiring.Component):
         members |= {"level": Out(range(depth + 1)), "pops": In(range(heads + 1))}
         super().__init__(members)
 
+        # Places of the next push and of the oldest vector: here, where a proof can see them.
+        places = self._rows * heads
+        self._write = Signal(range(places), name="write")
+        self._read = Signal(range(places), name="read")
+
     @property
     def depth(self) -> int:
         return self._depth
+
+    @property
+    def _rows(self) -> int:
+        return -(-self._depth // self._heads)
 
     def elaborate(self, platform):
         m = Module()
@@ -69,11 +78,11 @@ class VectorQueue(wiring.Component):
         m.d.sync += self.level.eq(self.level + accepted - self.pops)
 
         # A ring of places: place = row * heads + memory.
-        rows = -(-self._depth // self._heads)
+        places = self._rows * self._heads
         memories = []
         for n in range(self._heads):
             memory = RAM(
-                depth=max(2, rows),
+                depth=max(2, self._rows),
                 width=self._width,
                 style="distributed",
                 asynchronous=True,
@@ -82,9 +91,7 @@ class VectorQueue(wiring.Component):
             m.submodules[f"entries{n}"] = memory
             memories.append(memory)
 
-        places = rows * self._heads
-        write = Signal(range(places))
-        read = Signal(range(places))
+        write, read = self._write, self._read
 
         def advanced(pointer, by, name):
             """``pointer`` moved by at most ``heads`` around the ring."""
