@@ -70,14 +70,14 @@ def generate(config: Config, progress: Callable[[str], None] = lambda step: None
     from hwgen.accelerator import Accelerator
     from hwgen.c_header import c_header
     from hwgen.isa.registers import register_map
-    from hwgen.verilog.emit import write
+    from hwgen.verilog.emit import assemble, write_modules
     from hwgen.verilog.split import split
 
     banner = _banner(config)
     progress("building")
     hierarchy = split(Accelerator(config), name=config.name, platform=memory.EmissionTarget())
     progress("writing Verilog")
-    verilog = write(hierarchy, header=banner)
+    verilog = assemble(hierarchy, write_modules(hierarchy), header=banner)
     memories = memory.inventory(hierarchy.fragment)
     return Artifacts(
         config=config,
