@@ -61,7 +61,7 @@ class StreamFIFO(wiring.Component):
         write = Signal(ceil_log2(self._depth) + 1)
         read = Signal.like(write)
         m.d.comb += [
-            self.i.ready.eq(write - read != self._depth),
+            self.i.ready.eq(write != read ^ self._depth),
             self.o.valid.eq(write != read),
             rows.w_en.eq(self.i.valid & self.i.ready),
             rows.w_addr.eq(write),

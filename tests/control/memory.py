@@ -1,0 +1,142 @@
+"""A memory behind AXI4, for Amaranth's simulator: stalls at random, misbehaves on request, and checks the master."""
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+__all__ = ["Memory"]
+
+CHANNELS = ("ar", "r", "aw", "w", "b")
+
+
+@dataclass
+class Memory:
+    """Bytes behind an AXI4 port.
+
+    ``stall``: probability that a channel does not move in a cycle. ``latency``: cycles from an address to its
+    first beat or answer, at least. ``frozen``: channels that do not move at all. ``bad_reads``, ``bad_writes``: ranges
+    of addresses that are answered by SLVERR. ``written`` collects the addresses of all bytes that were written.
+    """
+
+    data: bytearray
+    seed: int = 0
+    stall: float = 0.0
+    latency: int = 1
+    longest: int = 256
+    outstanding: int = 16
+    frozen: set = field(default_factory=set)
+    bad_reads: range = range(0)
+    bad_writes: range = range(0)
+    written: set = field(default_factory=set)
+    reads: list = field(default_factory=list)
+    writes: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self._random = random.Random(self.seed)
+        self._reads, self._writes, self._answers = deque(), deque(), deque()
+        self._beat = self._time = 0
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is under way."""
+        return not (self._reads or self._writes or self._answers)
+
+    def bench(self, axi):
+        """The testbench that plays the memory at the master's port ``axi``."""
+        names = [n for n in axi.signature.members if n not in ("bid", "rid")]
+        signals = [getattr(axi, n) for n in names]
+        size = len(axi.wdata) // 8
+
+        async def process(ctx):
+            before = {}
+            ctx.set(axi.arready, 0)
+            while True:
+                _clock, reset, *values = await ctx.tick().sample(*signals)
+                if reset:
+                    continue
+                now = dict(zip(names, values, strict=True))
+                self._stable(before, now)
+                before = now
+                self._time += 1
+                self._take(now, size)
+                self._drive(ctx, axi, now, size)
+
+        return process
+
+    @staticmethod
+    def _stable(before: dict, now: dict) -> None:
+        """What was offered and not taken must be offered again, unchanged."""
+        for channel in ("ar", "aw", "w"):
+            if before and before[f"{channel}valid"] and not before[f"{channel}ready"]:
+                for name, value in now.items():
+                    if name.startswith(channel) and not name.endswith("ready"):
+                        assert value == before[name], f"{name} changed while it waited"
+
+    def _take(self, now: dict, size: int) -> None:
+        for channel, queue, log in (
+            ("ar", self._reads, self.reads),
+            ("aw", self._writes, self.writes),
+        ):
+            if now[f"{channel}valid"] and now[f"{channel}ready"]:
+                address, beats = now[f"{channel}addr"], now[f"{channel}len"] + 1
+                assert address % size == 0 and 1 << now[f"{channel}size"] == size
+                assert now[f"{channel}burst"] == 1
+                assert beats <= self.longest
+                assert address // 4096 == (address + beats * size - 1) // 4096
+                queue.append([address, beats, self._time + self.latency])
+                log.append((address, beats))
+                under_way = len(queue) + (len(self._answers) if channel == "aw" else 0)
+                assert under_way <= self.outstanding
+        if now["rvalid"] and now["rready"]:
+            burst = self._reads[0]
+            burst[0] += size
+            burst[1] -= 1
+            if not burst[1]:
+                self._reads.popleft()
+        if now["bvalid"] and now["bready"]:
+            self._answers.popleft()
+        if now["wvalid"] and now["wready"]:
+            self._write(now, size)
+
+    def _write(self, now: dict, size: int) -> None:
+        assert self._writes, "data before its address"
+        burst = self._writes[0]
+        bad = burst[0] in self.bad_writes
+        for lane in range(size):
+            if now["wstrb"] >> lane & 1 and not bad:
+                self.data[burst[0] + lane] = now["wdata"] >> 8 * lane & 0xFF
+                self.written.add(burst[0] + lane)
+        burst[0] += size
+        burst[1] -= 1
+        assert now["wlast"] == (burst[1] == 0)
+        if bad:
+            burst.append(True)
+        if not burst[1]:
+            self._writes.popleft()
+            self._answers.append([2 if len(burst) > 3 else 0, self._time + self.latency])
+
+    def _moves(self, channel: str) -> bool:
+        return channel not in self.frozen and self._random.random() >= self.stall
+
+    def _drive(self, ctx, axi, now: dict, size: int) -> None:
+        ctx.set(axi.arready, self._moves("ar") and len(self._reads) < self.outstanding)
+        under_way = len(self._writes) + len(self._answers)
+        ctx.set(axi.awready, self._moves("aw") and under_way < self.outstanding)
+        # Data may come with its address, but this memory takes it only behind.
+        beats = sum(beats for _address, beats, *_ in self._writes)
+        ctx.set(axi.wready, self._moves("w") and beats > 0)
+        if not (now["rvalid"] and not now["rready"]):
+            ready = self._reads and self._reads[0][2] <= self._time
+            valid = bool(ready) and self._moves("r")
+            ctx.set(axi.rvalid, valid)
+            if valid:
+                address, left, _time = self._reads[0]
+                ctx.set(axi.rdata, int.from_bytes(self.data[address : address + size], "little"))
+                ctx.set(axi.rlast, left == 1)
+                ctx.set(axi.rresp, 2 if address in self.bad_reads else 0)
+        if not (now["bvalid"] and not now["bready"]):
+            ready = self._answers and self._answers[0][1] <= self._time
+            valid = bool(ready) and self._moves("b")
+            ctx.set(axi.bvalid, valid)
+            if valid:
+                ctx.set(axi.bresp, self._answers[0][0])

@@ -1,0 +1,116 @@
+"""Programs of copies, and what they must do to memory."""
+
+import random
+
+from hwgen.isa.packing import pack
+from hwgen.rtl.control.words import load_words
+
+__all__ = ["copies", "end", "load", "order", "store"]
+
+
+def end(wait=()) -> bytes:
+    """The END of a program."""
+    return pack("END", wait=wait)
+
+
+def load(wait=(), post=(), **fields) -> bytes:
+    """A LOAD of one row of activations, but for ``fields``."""
+    values = dict(
+        target=0, base=0, address=0, words=1, rows=1, planes=1, row_stride=0, plane_stride=0
+    ) | dict(buffer=0, buffer_row_stride=0, buffer_plane_stride=0)
+    return pack("LOAD", wait=wait, post=post, **values | fields)
+
+
+def store(wait=(), post=(), **fields) -> bytes:
+    """A STORE of one row, but for ``fields``."""
+    values = dict(base=0, address=0, words=1, rows=1, planes=1, row_stride=0, plane_stride=0)
+    values |= dict(buffer=0, buffer_row_stride=0, buffer_plane_stride=0)
+    return pack("STORE", wait=wait, post=post, **values | fields)
+
+
+def order(unit: str, wait=(), post=()) -> bytes:
+    """A well-formed instruction of a unit that is played by the bench."""
+    if unit == "array":
+        return pack(
+            "PASS", wait=wait, post=post, first=1, thresholds=0, gate=0, conditional=0, bank=0,
+            signed=0, clear_counts=0, mask=255, slots=1, positions=1, width=1, step_rows=0,
+            step_columns=0, planes=1, kernel_rows=1, kernel_columns=1, stride=1, in_rows=1,
+            in_columns=1, pad_top=0, pad_left=0, input=0, input_plane_stride=1, weights=0, chunks=1,
+        )  # fmt: skip
+    if unit == "drain":
+        return pack(
+            "DRAIN", wait=wait, post=post, bank=0, source=0, slots=1, positions=1, channels=1,
+            output=0, output_plane_stride=1, parameters=0, residual=0, residual_signed=0,
+            residual_input=0, low=-256, high=255,
+        )  # fmt: skip
+    return pack(
+        "VECTOR", wait=wait, post=post, operation=0, signed=0, planes=1, kernel_rows=1,
+        kernel_columns=1, stride=1, in_rows=1, in_columns=1, pad_top=0, pad_left=0, out_rows=1,
+        out_columns=1, input=0, second=0, output=0, parameters=0, low=0, high=255,
+    )  # fmt: skip
+
+
+def rows(fields: dict, base: int, word: int):
+    """(byte address, first word in the buffer) of each row of a copy."""
+    for plane in range(fields["planes"]):
+        for row in range(fields["rows"]):
+            words = plane * fields["plane_stride"] + row * fields["row_stride"]
+            at = fields["buffer"] + plane * fields["buffer_plane_stride"]
+            yield base + fields["address"] + words * word, at + row * fields["buffer_row_stride"]
+
+
+class copies:
+    """Random loads and stores, one after the other by tokens, and a model of what they do."""
+
+    def __init__(self, config, seed: int, bases: list[int], size: int):
+        self.config = config
+        self.random = random.Random(seed)
+        self.bases = bases
+        self.size = size
+
+    def fields(self, word: int, buffer: int) -> dict:
+        """A copy that stays within ``size`` bytes."""
+        draw = self.random.randrange
+        while True:
+            fields = dict(
+                base=draw(8),
+                address=draw(0, self.size, word),
+                words=draw(1, self.random.choice((3, 9, 40))),
+                rows=draw(1, 4),
+                planes=draw(1, 3),
+                row_stride=draw(0, 60),
+                plane_stride=draw(0, 100),
+                buffer=draw(buffer),
+                buffer_row_stride=draw(0, 50),
+                buffer_plane_stride=draw(0, 120),
+            )
+            base = self.bases[fields["base"]]
+            last = max(address for address, _ in rows(fields, base, word)) + fields["words"] * word
+            if base % word == 0 and last <= self.size:
+                return fields
+
+    def program(self, count: int, memory: bytearray, buffers: list[list[int]]) -> list[bytes]:
+        """``count`` copies and END; ``memory`` and ``buffers`` become what they are afterwards."""
+        program = []
+        previous = None
+        sizes = load_words(self.config)
+        for number in range(count):
+            wait = () if previous is None else (previous,)
+            previous = number % 16
+            target = self.random.choice((0, 0, 1, 2, None, None))
+            word = sizes[target or 0]
+            buffer = buffers[target or 0]
+            fields = self.fields(word, len(buffer))
+            for address, at in rows(fields, self.bases[fields["base"]], word):
+                for n in range(fields["words"]):
+                    where = slice(address + n * word, address + (n + 1) * word)
+                    if target is None:
+                        memory[where] = buffer[(at + n) % len(buffer)].to_bytes(word, "little")
+                    else:
+                        value = int.from_bytes(memory[where], "little")
+                        buffer[(at + n) % len(buffer)] = value
+            if target is None:
+                program.append(store(wait, (previous,), **fields))
+            else:
+                program.append(load(wait, (previous,), target=target, **fields))
+        return [*program, end((previous,))]

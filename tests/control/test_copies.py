@@ -1,0 +1,110 @@
+"""Loads and stores of every width against the model, and how fast they are."""
+
+import pytest
+
+from hwgen.config import load as load_config
+from hwgen.isa.registers import ErrorCode, State
+
+from .bench import Bench
+from .programs import copies, end, load, store
+
+SIZE = 0x8000
+
+
+def config(bus: int, lanes: int, **more):
+    """``tiny`` with other widths."""
+    settings = {
+        "array.lanes": lanes,
+        "bus.data_width": bus,
+        "bus.burst": 4,
+        "memory.weight_slots": 2,
+        "memory.activation_words": 64,
+        "memory.weight_words": 64,
+        "array.rows": 16,
+    }
+    return load_config("tiny", settings | more)
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize("bus", [32, 64, 128, 256])
+def test_random_copies(bus, lanes):
+    chosen = config(bus, lanes)
+    for seed, stall, latency in ((1, 0.0, 1), (2, 0.4, 7)):
+        bench = Bench(chosen, seed=seed, stall=stall, latency=latency)
+        bases = [bench.random.randrange(0, 0x4000, 32) for _ in range(8)]
+        expected = bytearray(bench.memory.data)
+        buffers = [[0] * len(b) for b in (bench.activations, bench.weights, bench.records)]
+        program = copies(chosen, seed, bases, SIZE).program(24, expected, buffers)
+
+        async def scenario(bench, ctx, bases=bases, program=program):
+            for n, base in enumerate(bases):
+                await bench.wide(ctx, f"BASE{n}", base)
+            await bench.prepare(ctx, program, write=range(SIZE))
+            status = await bench.start(ctx)
+            assert (status["state"], status["error"]) == (State.IDLE, ErrorCode.NONE)
+            assert status["bus_idle"]
+            assert await bench.read(ctx, "INTERRUPT_STATUS") == 1
+
+        bench.run(scenario)
+        assert [bench.activations, bench.weights, bench.records] == buffers
+        assert bench.memory.data[:SIZE] == expected[:SIZE]
+        assert max(bench.memory.written, default=0) < SIZE
+
+
+@pytest.mark.parametrize("target, lanes, bus", [(0, 8, 64), (0, 4, 64), (1, 8, 128), (1, 4, 32), (2, 4, 32)])
+def test_speed_of_a_long_load(target, lanes, bus):
+    """One beat a cycle, or one word where a beat has several; addresses and latency hide."""
+    chosen = config(bus, lanes, **{"bus.outstanding": 4})
+    word = (lanes, 2 * lanes, 32)[target]
+    words = 48
+    cycles = words * max(1, word * 8 // bus)
+    bench = Bench(chosen, latency=8)
+
+    async def scenario(bench, ctx):
+        program = [load(post=[0], target=target, words=words), end([0])]
+        await bench.prepare(ctx, program)
+        await bench.start(ctx)
+        taken = await bench.read(ctx, "CYCLES")
+        # Fetching, decoding, the first latency and the end.
+        assert cycles <= taken <= cycles + 70
+        assert await bench.read(ctx, "BYTES_READ") == words * word + 64
+
+    bench.run(scenario)
+
+
+def test_short_rows_follow_each_other():
+    """A row of two beats costs three cycles."""
+    chosen = config(64, 8, **{"bus.outstanding": 4})
+    bench = Bench(chosen)
+
+    async def scenario(bench, ctx):
+        fields = dict(words=2, rows=15, planes=2, row_stride=4, plane_stride=64)
+        program = [load(post=[0], buffer_row_stride=2, buffer_plane_stride=30, **fields)]
+        await bench.prepare(ctx, [*program, end([0])])
+        await bench.start(ctx)
+        assert await bench.read(ctx, "CYCLES") <= 30 * 3 + 70
+
+    bench.run(scenario)
+
+
+def test_store_writes_the_bytes_of_its_words_only():
+    chosen = config(256, 4)
+    bench = Bench(chosen, stall=0.3)
+    before = bytes(bench.memory.data)
+
+    async def scenario(bench, ctx):
+        program = [
+            load(post=[0], address=0, words=9),
+            store([0], [1], address=0x1004, words=9),
+            end([1]),
+        ]
+        await bench.prepare(ctx, program, write=range(0x1004, 0x1004 + 36))
+        status = await bench.start(ctx)
+        assert status["error"] == ErrorCode.NONE
+
+    bench.run(scenario)
+    assert bench.memory.written == set(range(0x1004, 0x1028))
+    assert bench.memory.data[0x1004:0x1028] == before[:36]
+    assert bench.memory.data[:0x1004] + bench.memory.data[0x1028:0xE000] == (
+        before[:0x1004] + before[0x1028:0xE000]
+    )
