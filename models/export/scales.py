@@ -63,7 +63,9 @@ def nonnegative(graph: FloatGraph, seen: dict[str, Histogram]) -> dict[str, bool
     result = dict.fromkeys(seen, True)
     for op in graph.ops.values():
         sources = [proven[name] for name in op.inputs]
-        if op.kind == "input":
+        if "plan" in op.attrs:
+            fact = not op.plan.signed
+        elif op.kind == "input":
             fact = seen[family[op.name]].minimum >= 0
         elif op.kind in ("affine", "add", "avgpool", "gap"):
             gains = [op.gain, op.attrs.get("gain_b", 0), op.shift]
