@@ -5,10 +5,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...config import Config
-from ...memory import RAM
 from ..commands import row_shape
 from .layouts import dealt_row, row_operation
-from .storage import storage_style
+from .sum_bank import SumBank
 
 __all__ = ["Accumulators"]
 
@@ -42,8 +41,11 @@ class Accumulators(wiring.Component):
         ``operation``, three cycles later: its sums are written in this cycle.
     totals : Out(array of D)
         The sums of ``written``.
-    drain_en, drain_bank, drain_row : In, drain_sums : Out(array of D)
-        Read port of the drain, latency 1, held.
+    drain_en, drain_bank, drain_row : In
+        Row that the drain reads; ``drain_bank`` stays until it has been looked at.
+    drain_take : In(1), drain_sums : Out(array of D)
+        The row that was read, from the cycle after ``drain_take`` until the next. A row is read at
+        least a cycle before.
     dealt_en, dealt_bank : In(1), dealt : In(dealt_row)
         Write port of the packer, for rows of a bank whose operations are all gated. Gated only.
     """
@@ -65,6 +67,7 @@ class Accumulators(wiring.Component):
             "drain_en": In(1),
             "drain_bank": In(1),
             "drain_row": In(row_shape(config)),
+            "drain_take": In(1),
             "drain_sums": Out(sums),
         }
         if config.array.gated:
@@ -86,50 +89,43 @@ class Accumulators(wiring.Component):
         ]
 
         banks = [self._bank(m, bank) for bank in range(2)]
-        drained = Signal()
-        with m.If(self.drain_en):
-            m.d.sync += drained.eq(self.drain_bank)
-        m.d.comb += self.drain_sums.eq(Mux(drained, banks[1].r_data, banks[0].r_data))
+        sums = [bank.sums for bank in banks]
+        m.d.comb += self.drain_sums.eq(Mux(self.drain_bank, sums[1], sums[0]))
 
-        before = Signal(data.ArrayLayout(signed(32), config.array.group), reset_less=True)
-        with m.If(self.early.some):
-            m.d.sync += before.eq(Mux(self.early.bank, banks[1].r_data, banks[0].r_data))
-            with m.If(self.early.first):
-                m.d.sync += before.eq(0)
+        before = Signal(data.ArrayLayout(signed(32), config.array.group))
+        with m.If(~adding.first):
+            m.d.comb += before.eq(Mux(adding.bank, sums[1], sums[0]))
         with m.If(adding.some):
             for lane in range(config.array.group):
                 m.d.sync += self.totals[lane].eq(before[lane] + self.products[lane])
         return m
 
-    def _bank(self, m, bank):
+    def _bank(self, m, number):
         """One bank; the drain and the packer take their turns with the operations."""
-        config = self._config
-        m.submodules[f"bank{bank}"] = memory = RAM(
-            depth=config.array.rows,
-            width=32 * config.array.group,
-            style=storage_style(config, config.array.rows),
-            name="accumulators",
+        m.submodules[f"bank{number}"] = bank = SumBank(self._config)
+        read, early, written = self.operation, self.early, self.written
+        mine, drained, target = (
+            Signal(name=f"{name}{number}") for name in ("mine", "drained", "target")
         )
-        read, written = self.operation, self.written
-        mine = Signal(name=f"read_bank{bank}")
         m.d.comb += [
-            mine.eq(read.some & ~read.first & (read.bank == bank)),
-            memory.r_en.eq(mine | (self.drain_en & (self.drain_bank == bank))),
-            memory.r_addr.eq(Mux(mine, read.row, self.drain_row)),
+            mine.eq(read.some & ~read.first & (read.bank == number)),
+            drained.eq(self.drain_bank == number),
+            bank.r_en.eq(mine | (self.drain_en & drained)),
+            bank.r_row.eq(Mux(mine, read.row, self.drain_row)),
+            bank.take.eq(
+                (early.some & ~early.first & (early.bank == number)) | (self.drain_take & drained)
+            ),
+            target.eq(written.bank == number),
+            bank.w_en.eq(written.some & target),
+            bank.w_row.eq(written.row),
+            bank.w_sums.eq(self.totals),
         ]
-        target = written.bank
-        if config.array.gated:
-            target = target ^ written.gate
-        m.d.comb += [
-            memory.w_en.eq(written.some & (target == bank)),
-            memory.w_addr.eq(written.row),
-            memory.w_data.eq(self.totals),
-        ]
-        if config.array.gated:
-            with m.If(self.dealt_en & (self.dealt_bank == bank)):
+        if self._config.array.gated:
+            m.d.comb += target.eq((written.bank ^ written.gate) == number)
+            with m.If(self.dealt_en & (self.dealt_bank == number)):
                 m.d.comb += [
-                    memory.w_en.eq(1),
-                    memory.w_addr.eq(self.dealt.row),
-                    memory.w_data.eq(self.dealt.sums),
+                    bank.w_en.eq(1),
+                    bank.w_row.eq(self.dealt.row),
+                    bank.w_sums.eq(self.dealt.sums),
                 ]
-        return memory
+        return bank

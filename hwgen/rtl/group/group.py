@@ -219,6 +219,7 @@ class Group(wiring.Component):
             sums.drain_en.eq(reader.read_en),
             sums.drain_bank.eq(reader.read_bank),
             sums.drain_row.eq(reader.read_row),
+            sums.drain_take.eq(reader.take),
             reader.sums.eq(sums.drain_sums),
         ]
 
