@@ -67,25 +67,26 @@ class WeightFeeder(wiring.Component):
             }
         )
 
-    @property
-    def thresholds_per_word(self) -> int:
+    @staticmethod
+    def thresholds_per_word(config: Config) -> int:
         """Thresholds that a weight word carries."""
-        return min(self._config.array.group, self._config.weight_word_bits // 32)
+        return min(config.array.group, config.weight_word_bits // 32)
 
-    def model(self, command: Mapping[str, int], bank: int) -> list[dict[str, int]]:
+    @classmethod
+    def model(cls, config: Config, command: Mapping[str, int], bank: int) -> list[dict[str, int]]:
         """The words of a pass in order: ``address`` in the buffer, and the fields of the broadcast
         but ``data``; ``bank`` is that of the first chunk.
         """
-        per_group = self._config.array.group * command["slots"]
-        chunk_words = -(-per_group // self._config.memory.weight_slots)
-        threshold_words = -(-per_group // self.thresholds_per_word)
+        per_group = config.array.group * command["slots"]
+        chunk_words = -(-per_group // config.memory.weight_slots)
+        threshold_words = -(-per_group // cls.thresholds_per_word(config))
         rounds = [(1, threshold_words, bank)] if command["thresholds"] else []
         rounds += [(0, chunk_words, (bank + n) & 1) for n in range(command["chunks"])]
         words = []
         for thresholds, count, its_bank in rounds:
-            for group in range(self._config.groups):
+            for group in range(config.groups):
                 for index in range(count):
-                    address = (command["weights"] + len(words)) % self._config.memory.weight_words
+                    address = (command["weights"] + len(words)) % config.memory.weight_words
                     words.append(
                         {
                             "address": address,
@@ -138,7 +139,7 @@ class WeightFeeder(wiring.Component):
         lasts = []
         for name, per_word in (
             ("last_weights", self._config.memory.weight_slots),
-            ("last_thresholds", self.thresholds_per_word),
+            ("last_thresholds", self.thresholds_per_word(self._config)),
         ):
             lasts.append(last := Signal.like(word.index, name=name))
             with m.If(self.command.ready):

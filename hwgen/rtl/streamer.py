@@ -1,5 +1,8 @@
 """The source of a chain: vectors of a cluster's positions, chunk after chunk."""
 
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+
 from amaranth import *
 from amaranth.hdl import unsigned
 from amaranth.lib import stream, wiring
@@ -81,6 +84,33 @@ class Streamer(wiring.Component):
         takes ``read``.
         """
         return Geometry.latency(cluster) + 2 + Locator.latency + read + 1
+
+    @staticmethod
+    def model(
+        config: Config,
+        command: Mapping[str, int],
+        cluster: int,
+        words: Sequence[int],
+        tasks: Sequence[int] | None = None,
+    ) -> Iterator[tuple[int, int]]:
+        """The vectors of a PASS as (data, want); ``words`` is the activation buffer, and ``tasks``
+        has for each position of the cluster which groups have tasks there (conditional passes).
+        """
+        mine = range(cluster, command["positions"], config.array.clusters)
+        mask = int.from_bytes([command["mask"]] * config.array.lanes, "little")
+        chunks = itertools.product(
+            *(range(command[n]) for n in ("planes", "kernel_rows", "kernel_columns"))
+        )
+        for (plane, ky, kx), (number, position) in itertools.product(chunks, enumerate(mine)):
+            want = tasks[number] if command["conditional"] else (1 << config.groups) - 1
+            row, column = divmod(position, command["width"])
+            y = row * command["stride"] + ky - command["pad_top"]
+            x = column * command["stride"] + kx - command["pad_left"]
+            inside = 0 <= y < command["in_rows"] and 0 <= x < command["in_columns"]
+            address = command["input"] + plane * command["input_plane_stride"]
+            address += y * command["in_columns"] + x
+            if want:
+                yield (words[address % len(words)] & mask if inside else 0), want
 
     def elaborate(self, platform):
         m = Module()

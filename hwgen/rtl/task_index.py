@@ -61,8 +61,8 @@ class TaskIndex(wiring.Component):
 
     Groups decide in the order of the positions, each in its own time: the n-th strobe of each is
     about position n. A position is appended if any group fired there, in order, ``latency`` cycles
-    after its last strobe if the list is not behind; it takes a position a cycle. Strobes are never
-    refused: a group may be ahead by all positions of a tile.
+    after its last strobe. Strobes are never refused: a group may be ahead by all positions of a
+    tile.
 
     ``complete`` comes with the last position, appended or not, and is true before the first
     ``restart``.
