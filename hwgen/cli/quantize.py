@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from hwgen.cli._options import json_option
+from hwgen.cli.export import show
 from hwgen.errors import UserError
 
 __all__ = ["command"]
@@ -74,6 +75,7 @@ def command(model, weights, data, images, mean, std, gate, density, name, out, a
     accuracy, which training with gates (hwgen train) wins back.
     """
     from models.export import Pixels, quantize
+    from models.export.comparison import compare
     from models.export.images import load_images
     from models.export.userfiles import load_model, load_weights
     from models.netfile import save
@@ -100,18 +102,10 @@ def command(model, weights, data, images, mean, std, gate, density, name, out, a
             progress=lambda done: status.update(f"calibrating: {done} images …"),
         )
         status.update("comparing …")
-        report = _compare(module, quantized, loaded, pixels)
+        report = compare(module, quantized, loaded.images, loaded.labels)
     path = save(quantized.network, out or Path(f"{quantized.network.name}.safetensors"))
     report |= {"file": str(path), "bytes": path.stat().st_size}
-    if as_json:
-        click.echo(json.dumps(report, indent=2))
-        return
-    click.echo(f"{path}  {report['bytes']:,} bytes, {report['macs']:,} MACs an image")
-    click.echo(f"same class as in floating point: {report['agreement']:.2%} of {report['images']}")
-    if "accuracy" in report:
-        click.echo(f"accuracy {report['accuracy']:.2%}, float {report['float_accuracy']:.2%}")
-    if gate:
-        click.echo(f"MACs of gated layers: {report['reduction']:.2f} times fewer")
+    click.echo(json.dumps(report, indent=2)) if as_json else show(report)
 
 
 def _pixels(cls, mean, std, channels: int):
@@ -138,35 +132,3 @@ def _preparation(options, gate, density, loaded, pixels):
             gate_graph(graph, settings, density, normalized(loaded.images, pixels))
 
     return prepare
-
-
-def _compare(module, quantized, loaded, pixels) -> dict:
-    """Classes of the integer reference against those of the module, on the same images."""
-    import numpy as np
-    import torch
-
-    from models.export import normalized
-    from models.reference import run, work
-
-    result = run(quantized.network, quantized.integers(loaded.images))
-    module.eval()
-    with torch.no_grad():
-        real = normalized(loaded.images, pixels)
-        outputs = [module(real[i : i + 64]) for i in range(0, len(real), 64)]
-    outputs = [torch.utils._pytree.tree_flatten(y)[0][0] for y in outputs]
-    classes = torch.cat(outputs).flatten(1).argmax(1).numpy()
-    rows = work(result)
-    gated = [row for row in rows if row.gate]
-    report = {
-        "name": quantized.network.name,
-        "images": len(classes),
-        "agreement": float(np.mean(classes == result.classes)),
-        "macs": sum(row.dense for row in rows),
-        "density": {row.name: row.density for row in gated},
-    }
-    if gated:
-        report["reduction"] = sum(r.dense for r in gated) / sum(r.done for r in gated)
-    if loaded.labels is not None:
-        report["accuracy"] = float(np.mean(result.classes == loaded.labels))
-        report["float_accuracy"] = float(np.mean(classes == loaded.labels))
-    return report
