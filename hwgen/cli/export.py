@@ -48,8 +48,9 @@ def show(report: dict) -> None:
     """The report of an exported network, as a person reads it."""
     click.echo(f"{report['file']}  {report['bytes']:,} bytes, {report['macs']:,} MACs an image")
     click.echo(
-        f"same class as in PyTorch: {report['agreement']:.2%} of {report['images']:,} images, "
-        f"equal largest logits: {report['ties']:.2%}"
+        f"same class as in PyTorch: {report['agreement']:.2%} of {report['images']:,} images "
+        f"({report['agreement_rounded']:.2%} with PyTorch's logits rounded to "
+        f"{report['logit_bits']} bits; {report['ties']:.2%} have equal largest logits)"
     )
     if "accuracy" in report:
         click.echo(f"accuracy {report['accuracy']:.2%}, PyTorch {report['float_accuracy']:.2%}")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from models.netfile import round_half_up
 from models.reference import run, work
 
 from .post_training import Quantized, normalized
@@ -23,27 +24,33 @@ def compare(
 ) -> dict:
     """How often the integers choose the class that ``model`` chooses, and what the gates saved.
 
-    ``agreement`` is the part of equal classes, ``ties`` the part of images whose largest integer
-    logit is not alone; with ``labels`` also the accuracy of both. ``reduction`` is dense over done
-    multiplications of the gated layers, ``density`` the part of the outputs of each that fired.
+    ``agreement`` is the part of equal classes, ``agreement_rounded`` the same after the logits of
+    ``model`` are rounded to the edge that stores them (equal largest ones go to the lowest class on
+    both sides), ``ties`` the part of images whose largest integer logit is not alone; with
+    ``labels`` also the accuracy of both. ``reduction`` is dense over done multiplications of the
+    gated layers, ``density`` the part of the outputs of each that fired.
     """
     model.eval()
-    results, classes = [], []
+    results, outputs = [], []
     for start in range(0, len(images), batch):
         part = images[start : start + batch]
         results.append(run(quantized.network, quantized.integers(part)))
         with torch.no_grad():
-            outputs, _ = torch.utils._pytree.tree_flatten(model(normalized(part, quantized.pixels)))
-        classes.append(outputs[0].flatten(1).argmax(1).numpy())
+            result, _ = torch.utils._pytree.tree_flatten(model(normalized(part, quantized.pixels)))
+        outputs.append(result[0].flatten(1).double().numpy())
         if progress:
             progress(min(start + batch, len(images)))
-    expected = np.concatenate(classes)
-    found = np.concatenate([result.classes for result in results])
+    real = np.concatenate(outputs)
     logits = np.concatenate([result.logits for result in results])
+    expected, found = real.argmax(1), logits.argmax(1)
+    edge = quantized.network.outputs[0].output
+    rounded = round_half_up(real / edge.scale).clip(edge.lo, edge.hi)
     report = {
         "name": quantized.network.name,
         "images": len(expected),
+        "logit_bits": edge.bits,
         "agreement": float(np.mean(expected == found)),
+        "agreement_rounded": float(np.mean(rounded.argmax(1) == found)),
         "ties": float(np.mean((logits == logits.max(1, keepdims=True)).sum(1) > 1)),
     }
     if labels is not None:

@@ -50,7 +50,13 @@ def export_run(
         images.numpy(),
         pixels=Pixels((0.0,) * data.shape[0], (1.0,) * data.shape[0]),
         name=config.network.name,
-        info={"data": data.name, "seed": config.seed, "step": step, **_classes(data.classes)},
+        info={
+            "quantized": "in training" if config.quantization else "post-training",
+            "data": data.name,
+            "seed": config.seed,
+            "step": step,
+            **_classes(data.classes),
+        },
     )
     count = len(data.test) if test is None else min(test, len(data.test))
     images, labels = data.test.batch(torch.arange(count))
