@@ -174,11 +174,12 @@ class VectorUnit(wiring.Component):
         connect(m, taps.o, reducer.taps)
         connect(m, wiring.flipped(self.data), reducer.words)
 
-        # Both queues have room for the taps that the reducer has not taken.
+        # Both queues have room for the taps that the reducer has not taken. It is a power of two:
+        # the highest bit says that it is full.
         under_way = Signal(range(self.taps_under_way + 1))
         taken = taps.o.valid & taps.o.ready
         m.d.sync += under_way.eq(under_way + walker.stepped - taken)
-        m.d.comb += walker.open.eq(under_way != self.taps_under_way)
+        m.d.comb += walker.open.eq(~under_way[-1])
         return reducer
 
     def _finish(self, m, reducer, command, start):
@@ -235,4 +236,4 @@ class VectorUnit(wiring.Component):
 
         under_way = Signal(range(self.words_under_way + 1))
         m.d.sync += under_way.eq(under_way + taken - written)
-        m.d.comb += room.eq(under_way != self.words_under_way)
+        m.d.comb += room.eq(~under_way[-1])

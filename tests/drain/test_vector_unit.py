@@ -6,6 +6,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from hwgen.memory import collision_checks
+from hwgen.rtl.vector.tap_walker import TapWalker
 from hwgen.rtl.vector_unit import VectorUnit
 
 from .benches import ReadPort, Sink, Source, config, random_record, record_bytes, stored
@@ -66,13 +67,17 @@ def taps(c):
     return c["planes"] * c["out_rows"] * c["out_columns"] * window
 
 
-def run(cfg, commands, rng, *, pause, records=None):
-    """Run the commands; compare the writes and that ``done`` comes after each. Gives the cycles
-    of each."""
+def run(cfg, commands, rng, *, pause, records=None, byte=None):
+    """Run the commands; compare the writes, and that ``done`` comes after them.
+
+    ``byte``: what the buffer is full of, instead of random bytes. Gives cycles and reads of each.
+    """
     dut = VectorUnit(cfg)
     words = cfg.array.clusters * cfg.memory.activation_words
     lanes = cfg.array.lanes
-    activations = [[rng.randrange(256) for _ in range(lanes)] for _ in range(words)]
+    activations = [
+        [rng.randrange(256) if byte is None else byte for _ in range(lanes)] for _ in range(words)
+    ]
     memory = [int.from_bytes(bytes(word), "little") for word in activations]
     if records is None:
         records = {c["parameters"]: random_record(rng, cfg) for c in commands}
@@ -131,4 +136,109 @@ def run(cfg, commands, rng, *, pause, records=None):
 def test_random_instructions(name, pause):
     cfg = CONFIGS[name]
     rng = random.Random(f"{name} {pause}")
-    run(cfg, [instruction(cfg, rng) for _ in range(12)], rng, pause=pause)
+    count = 48 // cfg.array.lanes
+    run(cfg, [instruction(cfg, rng) for _ in range(count)], rng, pause=pause)
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 5, 7])
+@pytest.mark.parametrize("operation", [0, 1])
+def test_windows(operation, kernel):
+    """Square windows with their usual padding and stride, and the whole map as a window."""
+    rng = random.Random(f"{operation} {kernel}")
+    shape = {"operation": operation, "planes": 2, "in_rows": 9, "in_columns": 8}
+    square = {"kernel_rows": kernel, "kernel_columns": kernel}
+    pad = {"pad_top": kernel // 2, "pad_left": kernel // 2}
+    whole = {"kernel_rows": 9, "kernel_columns": 8, "out_rows": 1, "out_columns": 1}
+    cfg = CONFIGS["four"]
+    commands = [
+        instruction(cfg, rng, signed=kernel % 2, stride=2, **shape, **square, **pad),
+        instruction(cfg, rng, signed=1 - kernel % 2, **shape, **whole, pad_top=0, pad_left=0),
+    ]
+    run(cfg, commands, rng, pause=0.1)
+
+
+def plain(operation, **fields):
+    """An instruction of which a test says what it needs."""
+    return {
+        "operation": operation,
+        "signed": 0,
+        "planes": 1,
+        "kernel_rows": 1,
+        "kernel_columns": 1,
+        "stride": 1,
+        "in_rows": 1,
+        "in_columns": 1,
+        "pad_top": 0,
+        "pad_left": 0,
+        "out_rows": 1,
+        "out_columns": 1,
+        "input": 100,
+        "second": 200,
+        "output": 300,
+        "parameters": 5,
+        "low": -128,
+        "high": 127,
+    } | fields
+
+
+def test_outside_is_not_read():
+    """Taps outside cost no read; a window that has no tap inside is 0, or 0 requantized."""
+    cfg, rng = CONFIGS["four"], random.Random(1)
+    window = {"kernel_rows": 3, "kernel_columns": 3, "pad_top": 1, "pad_left": 1}
+    inside = {"in_rows": 4, "in_columns": 4, "out_rows": 4, "out_columns": 4}
+    nowhere = {"kernel_rows": 2, "kernel_columns": 2, "pad_top": 7, "pad_left": 7}
+    commands = [
+        plain(0, signed=1, **window, **inside),
+        plain(1, **window, **inside),
+        plain(0, signed=1, **nowhere),
+        plain(1, **nowhere),
+    ]
+    _, reads = run(cfg, commands, rng, pause=0.0)
+    assert reads == [100, 100, 0, 0]
+
+
+def test_largest_sum():
+    """127 x 127 taps of 255: the upper bits count."""
+    cfg, rng = CONFIGS["two"], random.Random(2)
+    largest = {"kernel_rows": 127, "kernel_columns": 127, "in_rows": 127, "in_columns": 127}
+    record = random_record(rng, cfg, multiplier=77, bias=5, shift=22)
+    run(cfg, [plain(1, **largest)], rng, pause=0.0, records={5: record}, byte=255)
+
+
+def test_addresses_wrap():
+    """The input of every operand, and the output, may go over the end of the buffer."""
+    cfg, rng = CONFIGS["four"], random.Random(3)
+    last = cfg.array.clusters * cfg.memory.activation_words - 3
+    ends = {"input": last, "second": last - 1, "output": last, "in_rows": 3, "in_columns": 3}
+    commands = [plain(op, **ends, out_rows=3, out_columns=3) for op in (0, 1, 2)]
+    run(cfg, commands, rng, pause=0.3)
+
+
+@pytest.mark.parametrize(
+    ("operation", "kernel", "cycles"),
+    [
+        (0, 1, 1),
+        (0, 2, 4),
+        (0, 3, 9),
+        (1, 1, 4),  # R cycles for R lanes
+        (1, 2, 4),
+        (1, 3, 9),
+        (2, 1, 4),
+    ],
+)
+def test_throughput(operation, kernel, cycles):
+    """Cycles a word, and a set-up that does not depend on the size; padding is as fast as input."""
+    cfg = CONFIGS["four"]
+    rng = random.Random(4)
+
+    def took(rows):
+        pad = kernel // 2
+        square = {"kernel_rows": kernel, "kernel_columns": kernel, "pad_top": pad, "pad_left": pad}
+        size = {"in_rows": rows, "in_columns": 8, "out_rows": rows, "out_columns": 8}
+        ((used,), _) = run(cfg, [plain(operation, **size, **square)], rng, pause=0.0)
+        return used
+
+    once, twice = took(4), took(8)
+    assert twice - once == 32 * cycles
+    # Set-up, walk, queues, buffer, reduction, requantization, and the write.
+    assert once - 32 * cycles <= TapWalker.setup + 26

@@ -104,12 +104,13 @@ class DrainLane(wiring.Component):
         result_valid, result = self._requantize(m, go, sums.o.payload, places.o.payload.byte)
         self._write(m, go, places.o.payload, result_valid, result)
 
+        # `room` is a power of two: the highest bit says that it is reached.
         in_front, behind = Signal(range(self.room + 1)), Signal(range(self.room + 1))
         written, finished = Signal(), Signal()
         m.d.comb += [
             written.eq(self.write.valid & self.write.ready),
-            front.open.eq(in_front != self.room),
-            room_behind.eq(behind != self.room),
+            front.open.eq(~in_front[-1]),
+            room_behind.eq(~behind[-1]),
             self.done.eq(finished & (in_front == 0) & (behind == 0)),
         ]
         m.d.sync += [

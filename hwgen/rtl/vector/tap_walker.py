@@ -16,6 +16,11 @@ COORDINATE_BITS = 14
 """Of a coordinate, modulo: from -7, the widest padding, to 1022 * 7 + 126, the last tap of a
 row."""
 
+# What happens in a cycle: the start, or the next round of a loop, and those within it begin again.
+_MOVES = data.StructLayout(
+    {"begin": 1, "tap": 1, "line": 1, "window": 1, "band": 1, "plane": 1},
+)
+
 
 def tap_layout(config: Config) -> data.StructLayout:
     """A tap: its word, which is read if it is ``inside``; whether it is the ``first`` or the
@@ -53,7 +58,7 @@ class TapWalker(wiring.Component):
     """
 
     setup = 10  # bits of in_rows, the longest factor
-    latency = 1
+    latency = 2
 
     def __init__(self, config: Config):
         self._layout = tap_layout(config)
@@ -80,7 +85,8 @@ class TapWalker(wiring.Component):
             m.d.sync += walking.eq(1)
         with m.Elif(self.ended):
             m.d.sync += walking.eq(0)
-        self._walk(m, begin, origin, band_step, plane_step)
+        valid, made, known = self._count(m, begin)
+        self._walk(m, valid, made, known, origin, band_step, plane_step)
         return m
 
     def _prepare(self, m, begin):
@@ -131,102 +137,114 @@ class TapWalker(wiring.Component):
             m.d.sync += [left.eq(left - 1), last.eq(left == 2)]
         return last
 
-    def _walk(self, m, begin, origin, band_step, plane_step):
-        command, step = self.command, self.stepped
+    def _count(self, m, begin):
+        """The loops, innermost first. Gives what each step does, a cycle later."""
+        command, step, ends = self.command, self.stepped, self.window_ended
         addition = command.operation == ADDITION
-        second, complete = Signal(), Signal()
-        next_tap, next_line, next_window, next_band, next_plane = (
-            Signal(name=f"next_{name}") for name in ("tap", "line", "window", "band", "plane")
-        )
-
-        ends = self.window_ended
+        second, complete, first = Signal(), Signal(), Signal()
+        moves = Signal(_MOVES)
         last_tap = self._loop(
-            m, "taps", command.kernel_columns, restart=begin | next_line | ends, move=next_tap
+            m,
+            "taps",
+            command.kernel_columns,
+            restart=begin | moves.line | ends,
+            move=moves.tap,
         )
         last_line = self._loop(
-            m, "lines", command.kernel_rows, restart=begin | ends, move=next_line
+            m, "lines", command.kernel_rows, restart=begin | ends, move=moves.line
         )
         last_window = self._loop(
             m,
             "windows",
             command.out_columns,
-            restart=begin | next_band | next_plane,
-            move=next_window,
+            restart=begin | moves.band | moves.plane,
+            move=moves.window,
         )
         last_band = self._loop(
-            m, "bands", command.out_rows, restart=begin | next_plane, move=next_band
+            m, "bands", command.out_rows, restart=begin | moves.plane, move=moves.band
         )
-        last_plane = self._loop(m, "planes", command.planes, restart=begin, move=next_plane)
+        last_plane = self._loop(m, "planes", command.planes, restart=begin, move=moves.plane)
         with m.If(step):
             m.d.sync += second.eq(addition & ~second & last_tap & last_line)
+        with m.If(begin | ends):
+            m.d.sync += first.eq(1)
+        with m.Elif(step):
+            m.d.sync += first.eq(0)
         m.d.comb += [
             complete.eq(Mux(addition, second, last_tap & last_line)),
-            next_tap.eq(step & ~second & ~last_tap),
-            next_line.eq(step & ~second & last_tap & ~last_line),
             ends.eq(step & complete),
-            next_window.eq(ends & ~last_window),
-            next_band.eq(ends & last_window & ~last_band),
-            next_plane.eq(ends & last_window & last_band & ~last_plane),
             self.ended.eq(ends & last_window & last_band & last_plane),
+            moves.begin.eq(begin),
+            moves.tap.eq(step & ~second & ~last_tap),
+            moves.line.eq(step & ~second & last_tap & ~last_line),
+            moves.window.eq(ends & ~last_window),
+            moves.band.eq(ends & last_window & ~last_band),
+            moves.plane.eq(ends & last_window & last_band & ~last_plane),
         ]
+        known, made = Signal(self._layout), Signal(_MOVES)
+        valid = Signal()
+        m.d.sync += [
+            valid.eq(step),
+            made.eq(moves),
+            known.first.eq(first),
+            known.last.eq(complete),
+            known.second.eq(second),
+        ]
+        return valid, made, known
 
-        # Each loop remembers where its round began, so that the next one begins a step further.
+    def _walk(self, m, valid, made, known, origin, band_step, plane_step):
+        """The word and the coordinates of a tap; each loop remembers where its round began."""
+        command = self.command
         tap, line, window, band, plane, other = (
             Signal.like(self.tap.address, name=name)
             for name in ("tap_at", "line_at", "window_at", "band_at", "plane_at", "second_at")
-        )
-        x, x_window, y, y_band = (
-            Signal(COORDINATE_BITS, name=name) for name in ("x", "x_window", "y", "y_band")
         )
 
         def go(address, starts):
             m.d.sync += [start.eq(address) for start in starts]
 
-        with m.If(begin):
+        with m.If(made.begin):
             go(origin, (tap, line, window, band, plane))
-            m.d.sync += other.eq(command.second)
-        with m.If(next_tap):
+        with m.If(made.tap):
             go(tap + 1, (tap,))
-        with m.If(next_line):
+        with m.If(made.line):
             go(line + command.in_columns, (tap, line))
-        with m.If(next_window):
+        with m.If(made.window):
             go(window + command.stride, (tap, line, window))
-        with m.If(next_band):
+        with m.If(made.band):
             go(band + band_step, (tap, line, window, band))
-        with m.If(next_plane):
+        with m.If(made.plane):
             go(plane + plane_step, (tap, line, window, band, plane))
-        with m.If(step & second):
-            m.d.sync += other.eq(other + 1)
+        with m.If(made.begin):
+            go(command.second, (other,))
+        with m.Elif(valid & known.second):
+            go(other + 1, (other,))
 
-        with m.If(begin | next_band | next_plane):
-            m.d.sync += [x.eq(-command.pad_left), x_window.eq(-command.pad_left)]
-        with m.Elif(next_window):
-            m.d.sync += [x.eq(x_window + command.stride), x_window.eq(x_window + command.stride)]
-        with m.Elif(next_line):
-            m.d.sync += x.eq(x_window)
-        with m.Elif(next_tap):
-            m.d.sync += x.eq(x + 1)
-        with m.If(begin | next_plane):
-            m.d.sync += [y.eq(-command.pad_top), y_band.eq(-command.pad_top)]
-        with m.Elif(next_band):
-            m.d.sync += [y.eq(y_band + command.stride), y_band.eq(y_band + command.stride)]
-        with m.Elif(next_window):
-            m.d.sync += y.eq(y_band)
-        with m.Elif(next_line):
-            m.d.sync += y.eq(y + 1)
-
-        first = Signal()
-        with m.If(begin | ends):
-            m.d.sync += first.eq(1)
-        with m.Elif(step):
-            m.d.sync += first.eq(0)
+        x, x_window, y, y_band = (
+            Signal(COORDINATE_BITS, name=name) for name in ("x", "x_window", "y", "y_band")
+        )
+        with m.If(made.begin | made.band | made.plane):
+            go(-command.pad_left, (x, x_window))
+        with m.If(made.window):
+            go(x_window + command.stride, (x, x_window))
+        with m.If(made.line):
+            go(x_window, (x,))
+        with m.If(made.tap):
+            go(x + 1, (x,))
+        with m.If(made.begin | made.plane):
+            go(-command.pad_top, (y, y_band))
+        with m.If(made.band):
+            go(y_band + command.stride, (y, y_band))
+        with m.If(made.window):
+            go(y_band, (y,))
+        with m.If(made.line):
+            go(y + 1, (y,))
 
         # A negative coordinate is a large one.
+        inside = (x < command.in_columns) & (y < command.in_rows)
         m.d.sync += [
-            self.tap_valid.eq(step),
-            self.tap.address.eq(Mux(second, other, tap)),
-            self.tap.inside.eq(second | ((x < command.in_columns) & (y < command.in_rows))),
-            self.tap.first.eq(first),
-            self.tap.last.eq(complete),
-            self.tap.second.eq(second),
+            self.tap_valid.eq(valid),
+            self.tap.eq(known),
+            self.tap.address.eq(Mux(known.second, other, tap)),
+            self.tap.inside.eq(known.second | inside),
         ]
