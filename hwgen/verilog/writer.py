@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from .constants import evaluate
 from .names import Namespace, plain
 from .rtlil import Assign, Bits, Cell, Chunk, Memory, Module, Spec, Switch, spec_width
 
@@ -166,6 +167,7 @@ class _Writer:
     def write(self, name: str, comments: Iterable[str]) -> str:
         self.sort_cells()
         self.sort_connections()
+        self.fold_constants()
         self.sort_processes()
         self.drop_dead()
         self.narrow()
@@ -251,21 +253,68 @@ class _Writer:
                 for chunk in spec
             )
 
-        for cell in self.module.cells:
-            cell.ports = {port: fix(spec) for port, spec in cell.ports.items()}
-        for process in self.module.processes:
-            process.body = _map_specs(process.body, fix)
-        self.module.connections = [
-            (target, fix(value)) for target, value in self.module.connections
-        ]
+        self.substitute(fix)
         self.aliases = {alias: renamed.get(wire, wire) for alias, wire in self.aliases.items()}
         self.aliases.update(renamed)
-        self.outputs = {port: fix(spec) for port, spec in self.outputs.items()}
         self.drivers = {renamed.get(wire, wire): cell for wire, cell in self.drivers.items()}
         for old, new in renamed.items():
             for key, value in self.module.wires.pop(old).attributes.items():
                 self.module.wires[new].attributes.setdefault(key, value)
             self.own_names.pop(old, None)
+
+    def substitute(self, change: Callable[[Spec], Spec]) -> None:
+        """Replace signals wherever they stand."""
+        for cell in self.module.cells:
+            cell.ports = {port: change(spec) for port, spec in cell.ports.items()}
+        for process in self.module.processes:
+            process.body = _map_specs(process.body, change)
+        self.module.connections = [
+            (target, change(value)) for target, value in self.module.connections
+        ]
+        self.outputs = {port: change(spec) for port, spec in self.outputs.items()}
+
+    def fold_constants(self) -> None:
+        """Amaranth computes with constants in hardware; a block that depends on nothing would never run."""
+        while True:
+            values = {}
+            for wire, cell in self.drivers.items():
+                inputs = [spec for port, spec in cell.ports.items() if port != "Y"]
+                if all(chunk.wire is None for spec in inputs for chunk in spec):
+                    value = evaluate(cell)
+                    if value is not None:
+                        width = self.module.wires[wire].width
+                        values[wire] = format(value % 2**width, f"0{width}b")
+            if not values:
+                return
+            for wire in values:
+                cell = self.drivers.pop(wire)
+                self.module.cells.remove(cell)
+                if self.module.wires[wire].port is not None:
+                    self.outputs[wire] = (Chunk(None, 0, len(values[wire]), values[wire]),)
+
+            def fix(spec: Spec, values=values) -> Spec:
+                if not any(chunk.wire in values for chunk in spec):
+                    return spec
+                return _joined(
+                    tuple(
+                        piece
+                        for chunk in spec
+                        for piece in (
+                            _slice(
+                                (Chunk(None, 0, len(values[chunk.wire]), values[chunk.wire]),),
+                                chunk.low,
+                                chunk.width,
+                            )
+                            if chunk.wire in values
+                            else (chunk,)
+                        )
+                    )
+                )
+
+            self.substitute(fix)
+            self.aliases = {
+                alias: wire for alias, wire in self.aliases.items() if wire not in values
+            }
 
     def sort_processes(self) -> None:
         for process in self.module.processes:
@@ -588,8 +637,8 @@ class _Writer:
         right = _Text(right) if isinstance(right, str) else right
         # Mixed operators get parentheses even where precedence would do: nobody remembers the table.
         same = left.level == level and operator in "&|^+" and f" {operator} " in left.text
-        left_text = left.text if left.level <= _UNARY or same else f"({left.text})"
-        right_text = right.text if right.level <= _UNARY else f"({right.text})"
+        left_text = left.text if _stands_alone(left) or same else f"({left.text})"
+        right_text = right.text if _stands_alone(right) else f"({right.text})"
         return _Text(f"{left_text} {operator} {right_text}", level)
 
     def operator(self, cell: Cell, context: int | None, top: bool) -> _Text | None:
@@ -620,8 +669,8 @@ class _Writer:
         widest = max(spec_width(a), spec_width(b))
         if context not in (None, width) or (context is None and widest != width):
             return None
-        if signed and not top and context is not None:
-            # An unsigned neighbour would make the whole expression unsigned.
+        if signed and not top:
+            # Beside an unsigned neighbour it would not be signed, and as an index it would be negative.
             return None
         if widest > width:
             return None
@@ -643,11 +692,12 @@ class _Writer:
     def write_negate(self, cell, width, context, top):
         a = cell.ports["A"]
         signed = bool(cell.parameters["A_SIGNED"])
-        if context not in (None, width) or (signed and context is not None and not top):
+        if context not in (None, width) or (signed and not top):
             return None
-        if signed and context is not None and spec_width(a) == width - 1:
+        if signed and spec_width(a) == width - 1:
             return _Text(f"-{self.signed(a)}", _UNARY)
-        return _Text(f"-{self.operand(self.extended(a, width, signed)).text}", _UNARY)
+        text = self.operand(self.extended(a, width, signed))
+        return _Text("-" + (text.text if text.level == _ATOM else f"({text.text})"), _UNARY)
 
     def write_comparison(self, cell, width, context, top):
         if width != 1:
@@ -725,30 +775,27 @@ class _Writer:
         return self.binary(self.operand(a, context), "<<", self.operand(cell.ports["B"]))
 
     def write_shift_right(self, cell, width, context, top):
-        if spec_width(cell.ports["A"]) > width:
-            return None
-        signed = cell.kind == "$sshr" and bool(cell.parameters["A_SIGNED"])
-        a = self.extended(cell.ports["A"], width, signed)
-        if not cell.ports["B"]:
-            return self.operand(a, context)
-        if not signed:
-            return self.binary(self.operand(a, context), ">>", self.operand(cell.ports["B"]))
-        if context is not None and not top:
-            return None
-        return self.binary(self.signed(a), ">>>", self.operand(cell.ports["B"]))
-
-    def write_part(self, cell, width, context, top):
+        """``$shift`` fills with the sign of a signed operand, as Yosys maps it, and as ``$sshr`` does."""
         a, b = cell.ports["A"], cell.ports["B"]
         if spec_width(a) > width:
-            source = self.plain_operand(a)
-            index = self.in_range(b, spec_width(a), width)
-            if index is not None and re.fullmatch(r"\w+", source):
-                return _Text(f"{source}[{index} +: {width}]" if width > 1 else f"{source}[{index}]")
-            return None
-        a = self.extended(a, width, bool(cell.parameters["A_SIGNED"]))
+            return self.write_part(a, b, width) if cell.kind == "$shift" else None
+        signed = cell.kind != "$shr" and bool(cell.parameters["A_SIGNED"])
+        a = self.extended(a, width, signed)
         if not b:
             return self.operand(a, context)
-        return self.binary(self.operand(a, context), ">>", self.operand(b))
+        if not signed:
+            return self.binary(self.operand(a, context), ">>", self.operand(b))
+        if not top:
+            return None
+        return self.binary(self.signed(a), ">>>", self.operand(b))
+
+    def write_part(self, a: Spec, b: Spec, width: int) -> _Text | None:
+        """Some of the bits of a named signal, where all of them surely exist."""
+        source = self.plain_operand(a)
+        index = self.in_range(b, spec_width(a), width)
+        if index is None or not re.fullmatch(r"\w+", source):
+            return None
+        return _Text(f"{source}[{index} +: {width}]" if width > 1 else f"{source}[{index}]")
 
     def in_range(self, offset: Spec, length: int, width: int) -> str | None:
         """Text of an index that provably selects existing bits, else None."""
@@ -761,14 +808,17 @@ class _Writer:
                 stride = int("".join(chunk.bits for chunk in reversed(factor)), 2)
                 offset = cell.ports["A"]
         zeros = stride.bit_length() - 1
+        missing = (length - 1).bit_length() - spec_width(offset) - zeros
         if (2 ** spec_width(offset) - 1) * stride + width > length:
             return None
-        if stride == 1:
-            return self.operand(offset).text
         if stride != 1 << zeros:
             return None
-        self.inlined.add(wire)
-        return self.operand((Chunk(None, 0, zeros, "0" * zeros), *offset)).text
+        if stride != 1:
+            self.inlined.add(wire)
+            offset = (Chunk(None, 0, zeros, "0" * zeros), *offset)
+        if missing > 0:
+            offset = (*offset, Chunk(None, 0, missing, "0" * missing))
+        return self.operand(offset).text
 
     def write_divide(self, cell, width, context, top):
         """Only unsigned; a signed one needs statements of its own and never comes here."""
@@ -798,6 +848,9 @@ class _Writer:
         conditions = self.conditions(switch)
         if conditions is not None:
             self.if_chain(lines, depth, switch, conditions, operator)
+            return
+        if _overlap(switch):
+            self.match_chain(lines, depth, switch, operator)
             return
         wild = any("-" in pattern for patterns, _body in switch.cases for pattern in patterns)
         lines.add(depth, f"{'casez' if wild else 'case'} ({self.operand(switch.selector).text})")
@@ -850,6 +903,31 @@ class _Writer:
             bit = _slice(switch.selector, tested[0], 1)
             conditions.append((bit, pattern[len(pattern) - 1 - tested[0]] == "1"))
         return conditions
+
+    def match_chain(self, lines: _Lines, depth: int, switch: Switch, operator: str) -> None:
+        """Patterns of which several may match: the first counts, so it is a chain of tests."""
+        selector = switch.selector
+        if len(selector) == 1 and selector[0].wire is not None:
+            self.name_of(selector[0].wire)
+        head = "if"
+        for patterns, body in switch.cases:
+            if not patterns:
+                self.block(lines, depth, "else" if head != "if" else "if (1'd1)", body, operator)
+                return
+            tests = [self.match(selector, pattern) for pattern in dict.fromkeys(patterns)]
+            self.block(lines, depth, f"{head} ({' || '.join(tests)})", body, operator)
+            head = "else if"
+
+    def match(self, selector: Spec, pattern: str) -> str:
+        """Test of the bits that a pattern names."""
+        tests = []
+        for run in re.finditer("[01]+", pattern):
+            low = len(pattern) - run.end()
+            text = self.operand(_slice(selector, low, len(run[0]))).text
+            tests.append(f"{text} == {_constant(run[0])}")
+        if not tests:
+            return "1'd1"
+        return tests[0] if len(tests) == 1 else f"({' && '.join(tests)})"
 
     def if_chain(self, lines, depth, switch, conditions, operator) -> None:
         cases = [
@@ -986,11 +1064,11 @@ class _Writer:
         a_width = spec_width(cell.ports["A"])
         if cell.kind in ("$shift", "$shr", "$sshr") and a_width > width:
             wide = self.namespace.add(f"{name}_shifted")
-            b = self.operand(cell.ports["B"]).text
-            signed = cell.kind == "$sshr" and cell.parameters["A_SIGNED"]
+            signed = cell.kind != "$shr" and cell.parameters["A_SIGNED"]
             a = self.signed(cell.ports["A"]) if signed else self.plain_operand(cell.ports["A"])
+            text = self.binary(a, ">>>" if signed else ">>", self.operand(cell.ports["B"])).text
             return [
-                f"  wire {_range(a_width)} {wide} = {a} {'>>>' if signed else '>>'} {b};",
+                *_wrap(f"  wire {_range(a_width)} {wide} = {text};"),
                 f"  assign {name} = {wide}{_range(width) or '[0]'};",
             ]
         if cell.kind in ("$divfloor", "$modfloor"):
@@ -1001,7 +1079,7 @@ class _Writer:
         """Verilog truncates towards zero; the remainder tells when that differs from the floor."""
         a, b = cell.ports["A"], cell.ports["B"]
         signed = bool(cell.parameters["A_SIGNED"])
-        widest = max(spec_width(a), spec_width(b), width)
+        widest = max(spec_width(a), spec_width(b), width, 2)
         names = {
             part: self.namespace.add(f"{name}_{part}")
             for part in ("dividend", "divisor", "quotient", "remainder", "inexact", "result")
@@ -1034,7 +1112,7 @@ class _Writer:
                     f" {inexact} ? {remainder} + {divisor} : {remainder};"
                 ]
         lines.append(
-            f"  assign {name} = {names['result']}{_range(width) if width < widest else ''};"
+            f"  assign {name} = {names['result']}{(_range(width) or '[0]') if width < widest else ''};"
         )
         return [piece for line in lines for piece in _wrap(line)]
 
@@ -1283,10 +1361,27 @@ _RENDERED: dict[str, Callable] = {
     "$shl": _Writer.write_shift_left,
     "$shr": _Writer.write_shift_right,
     "$sshr": _Writer.write_shift_right,
-    "$shift": _Writer.write_part,
+    "$shift": _Writer.write_shift_right,
     "$divfloor": _Writer.write_divide,
     "$modfloor": _Writer.write_divide,
 }
+
+
+def _stands_alone(text: _Text) -> bool:
+    """Whether a piece can be an operand as it is; ``a | |b`` could, but nobody could read it."""
+    return text.level == _ATOM or (text.level == _UNARY and text.text[0] not in "&|^-")
+
+
+def _overlap(switch: Switch) -> bool:
+    """Whether some value matches patterns of two cases, or one case twice."""
+    patterns = [pattern for patterns, _body in switch.cases for pattern in patterns]
+    if not any("-" in pattern for pattern in patterns):
+        return len(set(patterns)) < len(patterns)
+    return any(
+        all(a == b or "-" in (a, b) for a, b in zip(first, second, strict=True))
+        for index, first in enumerate(patterns)
+        for second in patterns[:index]
+    )
 
 
 def _slice(spec: Spec, low: int, width: int) -> Spec:
@@ -1354,6 +1449,8 @@ def _fold_constant_switches(body: tuple) -> tuple:
         cases = tuple(
             (patterns, _fold_constant_switches(case)) for patterns, case in statement.cases
         )
+        if not any(case for _patterns, case in cases):
+            continue
         if any(chunk.wire for chunk in statement.selector):
             folded.append(Switch(statement.selector, cases))
             continue
