@@ -25,14 +25,14 @@ class StreamBuffer(wiring.Component):
     """
 
     def __init__(self, shape):
-        self._shape = shape
         super().__init__(
             {"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))},
         )
+        self._spare = Signal(shape, name="spare", reset_less=True)  # here, where a proof can see it
 
     def elaborate(self, platform):
         m = Module()
-        spare = Signal(self._shape, reset_less=True)
+        spare = self._spare
         spare_valid = Signal()
         m.d.comb += self.i.ready.eq(~spare_valid)
 
