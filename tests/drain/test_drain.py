@@ -7,6 +7,7 @@ from amaranth.sim import Simulator
 
 from hwgen.memory import collision_checks
 from hwgen.rtl.drain import Drain
+from hwgen.rtl.drain.lane import DrainLane
 
 from .benches import ReadPort, Sink, Source, config, random_record, record_bytes, stored
 
@@ -56,8 +57,8 @@ def instruction(cfg, rng, **fields):
     return command, records
 
 
-def group_items(cfg, rng, command, cluster):
-    """What one group sends, ending with an item that is marked last."""
+def group_items(cfg, rng, command, cluster, separate_end):
+    """What one group sends, ending with an item that is marked last and may have no sum."""
     clusters = cfg.array.clusters
     positions = (command["positions"] + clusters - 1 - cluster) // clusters
     items = []
@@ -74,8 +75,7 @@ def group_items(cfg, rng, command, cluster):
                         "last": 0,
                     }
                 )
-    # The end may be an item of its own.
-    if items and rng.randrange(2):
+    if items and not separate_end and rng.randrange(2):
         items[-1]["last"] = 1
     else:
         items.append({"sum": 0, "slot": 0, "position": 0, "full": 0, "some": 0, "last": 1})
@@ -104,7 +104,7 @@ class Group:
             self.items.waiting.extend(items)
 
 
-def run(cfg, commands, rng, *, pause, latency=2, cluster=None):
+def run(cfg, commands, rng, *, pause, latency=2, cluster=None, separate_end=False):
     """Run the instructions; compare the bytes, and that ``done`` comes after the last of each.
 
     Gives the cycles of each instruction and the sums that the groups have sent for it.
@@ -116,7 +116,7 @@ def run(cfg, commands, rng, *, pause, latency=2, cluster=None):
     before = [[rng.randrange(256) for _ in range(lanes)] for _ in range(words)]
     memory = [int.from_bytes(bytes(word), "little") for word in before]
     items = [
-        [group_items(cfg, rng, command, cluster) for _ in range(cfg.groups)]
+        [group_items(cfg, rng, command, cluster, separate_end) for _ in range(cfg.groups)]
         for command, _ in commands
     ]
     cycles = []
@@ -196,3 +196,53 @@ def test_random_instructions(name, pause):
     cfg = CONFIGS[name]
     rng = random.Random(f"{name} {pause}")
     run(cfg, [instruction(cfg, rng) for _ in range(8)], rng, pause=pause)
+
+
+@pytest.mark.parametrize(
+    ("name", "lanes", "residual", "latency"),
+    [
+        ("one lane", 1, 0, 2),
+        ("one lane", 1, 1, DrainLane.residual_cycles),
+        ("two lanes", 2, 0, 2),
+        ("two lanes", 2, 1, 2),
+        ("dense", 1, 1, 2),
+    ],
+)
+def test_throughput(name, lanes, residual, latency):
+    """A sum a cycle and lane; what comes before and after does not depend on their number."""
+    cfg = CONFIGS[name]
+
+    def took(positions):
+        rng = random.Random(5)
+        command = instruction(
+            cfg, rng, source=DENSE, slots=2, channels=8, positions=positions, residual=residual
+        )
+        arguments = {"pause": 0.0, "latency": latency, "cluster": 0, "separate_end": True}
+        ((cycles,), ((sums, *_),)) = run(cfg, [command], rng, **arguments)
+        return cycles, sums * cfg.groups // lanes
+
+    (few_cycles, few), (many_cycles, many) = took(6), took(24)
+    assert many - few == 9 * 8 // lanes
+    assert many_cycles - few_cycles == many - few
+    assert few_cycles - few <= 30 + latency
+
+
+def test_slow_buffer():
+    """Residuals that come later than ``residual_cycles`` slow the lane, and nothing gets lost."""
+    cfg, rng = CONFIGS["one lane"], random.Random(6)
+    command = instruction(cfg, rng, source=DENSE, slots=4, channels=16, positions=30, residual=1)
+    slow = 3 * DrainLane.room
+    ((cycles,), ((sums, *_),)) = run(cfg, [command], rng, pause=0.0, latency=slow, cluster=0)
+    assert cycles > sums * cfg.groups * slow / DrainLane.room
+
+
+def test_nothing_to_drain():
+    """A cluster without positions, and one none of whose outputs is wanted, are done as well."""
+    cfg, rng = CONFIGS["one lane"], random.Random(7)
+    commands = [
+        instruction(cfg, rng, positions=1, source=DENSE),
+        instruction(cfg, rng, positions=1, source=TASKS),
+        instruction(cfg, rng, positions=2, channels=1, slots=4, source=DENSE),
+    ]
+    _, sums = run(cfg, commands, rng, pause=0.2, cluster=1)
+    assert sums[0] == sums[1] == [0, 0]

@@ -55,7 +55,7 @@ class DrainLane(wiring.Component):
     """
 
     room = 16
-    residual_cycles = room - Addresser.latency - 2
+    residual_cycles = room - Addresser.latency - 3
 
     def __init__(self, config: Config, *, groups: int):
         self._config = config
