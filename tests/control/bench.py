@@ -3,54 +3,93 @@
 import random
 from collections import deque
 
-from amaranth.sim import Simulator
+from amaranth import Cat
 
 from hwgen.isa.packing import INSTRUCTION_BYTES
 from hwgen.isa.registers import ErrorCode, State, registers
-from hwgen.memory import collision_checks
-from hwgen.rtl.control.control import Control
+from hwgen.rtl.commands import instruction_layout
+from hwgen.rtl.control.ports import activation_write, weight_store
+from hwgen.rtl.drain.records import record_write
 
 from .memory import Memory
+from .rig import rig
 
 __all__ = ["Bench"]
 
-# Building costs as much as simulating: what is built for a configuration is used by all its tests.
-_rigs = {}
 
+class Unit:
+    """A unit that takes commands, up to ``in_flight`` at once, and is done with each after a random
+    time."""
 
-class Rig:
-    """A simulator of the control of ``config``; ``bench`` is who plays what is around it."""
+    def __init__(self, bench, unit: str, instruction: str, stream: str, done: str, in_flight: int):
+        self._bench, self._unit, self._in_flight = bench, unit, in_flight
+        self._layout = instruction_layout(instruction)
+        self._stream, self._done = stream, done
+        self._ends = deque()
+        self._started = 0
+        self.commands = []
 
-    def __init__(self, config):
-        self.dut = dut = Control(config)
-        self.bench = None
-        with collision_checks():
-            self.simulator = Simulator(dut)
-        self.simulator.add_clock(1e-6)
-        self.simulator.add_testbench(self._main)
-        background = {
-            "memory": lambda bench: bench.memory.bench(dut.m_axi),
-            "activations": lambda b: b.buffer(dut.activation_writes, b.activations),
-            "weights": lambda b: b.buffer(dut.weight_writes, b.weights),
-            "records": lambda b: b.buffer(dut.record_writes, b.records, "index", "record"),
-            "reader": lambda bench: bench.read_port,
-            "array": lambda bench: bench.unit("array", dut.passes, dut.pass_done, 4),
-            "drain": lambda bench: bench.unit("drain", dut.drains, dut.drain_done, 1),
+    def step(self, now: dict) -> dict:
+        bench, stream = self._bench, self._stream
+        if now[self._done]:
+            bench.log.append(("done", self._unit, self._ends.popleft()[1]))
+        if now[f"{stream}.valid"] and now[f"{stream}.ready"]:
+            command = self._layout.from_bits(now[f"{stream}.payload"])
+            self.commands.append({name: command[name] for name, _field in self._layout})
+            bench.log.append(("start", self._unit, self._started))
+            self._ends.append((bench.time + 2 + bench.random.randrange(30), self._started))
+            self._started += 1
+        if now["unit_reset"]:
+            self._ends.clear()
+        ending = bool(self._ends) and self._ends[0][0] <= bench.time
+        return {
+            f"{stream}.ready": bench.moves() and len(self._ends) < self._in_flight,
+            self._done: ending and self._unit not in bench.stuck,
         }
-        if config.drain.pool:
-            background["vector"] = lambda b: b.unit("vector", dut.vectors, dut.vector_done, 1)
-        for make in background.values():
-            self.simulator.add_testbench(self._later(make), background=True)
 
-    async def _main(self, ctx):
-        await ctx.tick()
-        await self.bench.scenario(self.bench, ctx)
 
-    def _later(self, make):
-        async def process(ctx):
-            await make(self.bench)(ctx)
+class Buffer:
+    """A buffer that words are written to."""
 
-        return process
+    def __init__(self, bench, stream: str, layout, address: str, data: str, words: list[int]):
+        self._bench, self._stream, self._words = bench, stream, words
+        self._layout, self._address, self._data = layout, address, data
+        self._waiting = None
+
+    def step(self, now: dict) -> dict:
+        stream = self._stream
+        payload = now[f"{stream}.payload"]
+        assert self._waiting in (None, payload), "payload changed while it waited"
+        self._waiting = None
+        if now[f"{stream}.valid"] and not now["unit_reset"]:
+            if now[f"{stream}.ready"]:
+                write = self._layout.from_bits(payload)
+                self._words[write[self._address]] = write[self._data]
+            else:
+                self._waiting = payload
+        return {f"{stream}.ready": self._bench.moves()}
+
+
+class Reader:
+    """The port of the activation buffer that is read."""
+
+    def __init__(self, bench, words: list[int]):
+        self._bench, self._words = bench, words
+        self._answers = deque()
+
+    def step(self, now: dict) -> dict:
+        if now["activation_data.valid"] and now["activation_data.ready"]:
+            self._answers.popleft()
+        if now["activation_requests.valid"] and now["activation_requests.ready"]:
+            self._answers.append(self._words[now["activation_requests.payload"]])
+        if now["unit_reset"]:
+            self._answers.clear()
+        waiting = now["activation_data.valid"] and not now["activation_data.ready"]
+        return {
+            "activation_requests.ready": self._bench.moves() and len(self._answers) < 3,
+            "activation_data.valid": bool(self._answers) and (waiting or self._bench.moves()),
+            "activation_data.payload": self._answers[0] if self._answers else 0,
+        }
 
 
 class Bench:
@@ -61,15 +100,14 @@ class Bench:
 
     def __init__(self, config, *, seed=0, stall=0.0, latency=1, size=1 << 16, program=0xE000):
         self.config = config
-        key = config.hash
-        if key not in _rigs:
-            _rigs[key] = Rig(config)
-        self._rig = _rigs[key]
+        self._rig = rig(config)
         self.dut = self._rig.dut
         self.scenario = None
         self.random = random.Random(seed)
         self.stall = stall
         self.program = program
+        self.time = 0
+        self.limit = 20000  # cycles; no scenario may take longer
         self.memory = Memory(
             bytearray(self.random.randbytes(size)),
             seed=seed,
@@ -83,107 +121,57 @@ class Bench:
         self.weights = [0] * config.memory.weight_words
         self.records = [0] * config.memory.parameter_words
         self.log = []
-        self.commands = {"array": [], "drain": [], "vector": []}
         self.stuck = set()  # units that never get done
+        self.inputs = {}  # other inputs of the control
+        self.units = {
+            "array": Unit(self, "array", "PASS", "passes", "pass_done", 4),
+            "drain": Unit(self, "drain", "DRAIN", "drains", "drain_done", 1),
+        }
+        if config.drain.pool:
+            self.units["vector"] = Unit(self, "vector", "VECTOR", "vectors", "vector_done", 1)
+        places = ("address", "data")
+        writes = activation_write(config)
+        self._parts = [
+            *self.units.values(),
+            Buffer(self, "activation_writes", writes, *places, self.activations),
+            Buffer(self, "weight_writes", weight_store(config), *places, self.weights),
+            Buffer(self, "record_writes", record_write(config), "index", "record", self.records),
+            Reader(self, self.activations),
+        ]
         self.offsets = {r.name: r.offset for r in registers(config)}
-        self.fields = {r.name: (r.lows(), {f.name: f.bits for f in r.fields}) for r in registers(config)}
+        self.fields = {
+            r.name: (r.lows(), {f.name: f.bits for f in r.fields}) for r in registers(config)
+        }
 
     def run(self, scenario):
         """Run ``scenario(bench, ctx)`` to its end, from a hard reset."""
         self.scenario = scenario
-        if self._rig.bench is not None:
-            self._rig.simulator.reset()
-        self._rig.bench = self
-        self._rig.simulator.run()
+        self._rig.run(self)
 
-    # What is around the control
+    def step(self, now: dict[str, int]) -> dict[str, int]:
+        """One cycle of everything around the control."""
+        self.time += 1
+        assert self.time < self.limit, "the scenario does not come to its end"
+        axi = {n.removeprefix("m_axi."): v for n, v in now.items() if n.startswith("m_axi.")}
+        driven = self.memory.step(axi, self.config.bus.data_width // 8)
+        result = {f"m_axi.{name}": value for name, value in driven.items()} | self.inputs
+        for part in self._parts:
+            result |= part.step(now)
+        return result
 
-    def _moves(self) -> bool:
+    def moves(self) -> bool:
+        """Whether something does not stall in this cycle."""
         return self.random.random() >= self.stall
-
-    def buffer(self, stream, words, address="address", data="data"):
-        async def process(ctx):
-            before = None
-            while True:
-                ready = self._moves()
-                ctx.set(stream.ready, ready)
-                _clock, _reset, valid, where, what, cleared = await ctx.tick().sample(
-                    stream.valid,
-                    stream.payload[address],
-                    stream.payload[data],
-                    self.dut.unit_reset,
-                )
-                assert before in (None, (where, what)), "payload changed while it waited"
-                before = (where, what) if valid and not ready and not cleared else None
-                if valid and ready:
-                    words[where] = what
-
-        return process
-
-    async def read_port(self, ctx):
-        dut = self.dut
-        answers = deque()
-        valid = False
-        while True:
-            ready = self._moves() and len(answers) < 4
-            ctx.set(dut.activation_requests.ready, ready)
-            if not valid and answers and self._moves():
-                ctx.set(dut.activation_data.payload, answers[0])
-                valid = True
-            ctx.set(dut.activation_data.valid, valid)
-            _clock, _reset, asked, address, taken, cleared = await ctx.tick().sample(
-                dut.activation_requests.valid,
-                dut.activation_requests.payload,
-                dut.activation_data.ready,
-                dut.unit_reset,
-            )
-            if valid and taken:
-                answers.popleft()
-                valid = False
-            if asked and ready:
-                answers.append(self.activations[address])
-            if cleared:
-                answers.clear()
-                valid = False
-
-    def unit(self, unit, commands, done, in_flight):
-        async def process(ctx):
-            ends, time, started = deque(), 0, 0
-            while True:
-                ready = self._moves() and len(ends) < in_flight
-                ending = bool(ends) and ends[0][0] <= time and unit not in self.stuck
-                ctx.set(commands.ready, ready)
-                ctx.set(done, ending)
-                _clock, _reset, valid, payload, cleared = await ctx.tick().sample(
-                    commands.valid, commands.payload, self.dut.unit_reset
-                )
-                time += 1
-                if ending:
-                    self.log.append(("done", unit, ends.popleft()[1]))
-                if valid and ready:
-                    self.commands[unit].append({name: payload[name] for name, _ in payload.shape()})
-                    self.log.append(("start", unit, started))
-                    ends.append((time + self.random.randrange(30), started))
-                    started += 1
-                if cleared:
-                    ends.clear()
-
-        return process
 
     # What software does
 
     async def write(self, ctx, name: str, value: int, strobes: int = 0xF) -> int:
         """Write a register, by name or offset; returns the response."""
         axi = self.dut.s_axi
-        ctx.set(axi.awaddr, self.offsets.get(name, name))
-        ctx.set(axi.wdata, value)
-        ctx.set(axi.wstrb, strobes)
-        ctx.set(axi.awvalid, 1)
-        ctx.set(axi.wvalid, 1)
-        ctx.set(axi.bready, 1)
+        channels = Cat(axi.awvalid, axi.wvalid, axi.bready, axi.wstrb, axi.wdata, axi.awaddr)
+        ctx.set(channels, 7 | strobes << 3 | value << 7 | self.offsets.get(name, name) << 39)
         await ctx.tick().until(axi.awready & axi.wready)
-        ctx.set(axi.awvalid, 0)
-        ctx.set(axi.wvalid, 0)
+        ctx.set(Cat(axi.awvalid, axi.wvalid), 0)
         (response,) = await ctx.tick().sample(axi.bresp).until(axi.bvalid)
         return response
 
@@ -196,9 +184,7 @@ class Bench:
     async def read_response(self, ctx, offset: int) -> tuple[int, int]:
         """Read an address; (value, response)."""
         axi = self.dut.s_axi
-        ctx.set(axi.araddr, offset)
-        ctx.set(axi.arvalid, 1)
-        ctx.set(axi.rready, 1)
+        ctx.set(Cat(axi.arvalid, axi.rready, axi.araddr), 3 | offset << 2)
         await ctx.tick().until(axi.arready)
         ctx.set(axi.arvalid, 0)
         return await ctx.tick().sample(axi.rdata, axi.rresp).until(axi.rvalid)
@@ -226,27 +212,18 @@ class Bench:
             await self.wide(ctx, f"{name}_END", window.stop)
         await self.write(ctx, "INTERRUPT_ENABLE", 3)
 
-    async def start(self, ctx, cycles: int = 20000) -> dict[str, int]:
+    async def start(self, ctx) -> dict[str, int]:
         """Start, wait for the interrupt; STATUS then."""
         await self.write(ctx, "CONTROL", 1)
-        await self.interrupt(ctx, cycles)
+        await ctx.tick().until(self.dut.irq)
         return await self.status(ctx)
 
-    async def interrupt(self, ctx, cycles: int = 20000) -> None:
-        """Wait for the interrupt."""
-        for _ in range(cycles):
-            if ctx.get(self.dut.irq):
-                return
-            await ctx.tick()
-        raise AssertionError(f"no interrupt in {cycles} cycles")
-
-    async def reset(self, ctx, cycles: int = 2000) -> None:
+    async def reset(self, ctx) -> None:
         """Soft reset, until the machine is idle."""
         await self.write(ctx, "CONTROL", 2)
-        for _ in range(cycles):
+        while True:
             status = await self.status(ctx)
             if status["state"] == State.IDLE:
                 assert status["error"] == ErrorCode.NONE
                 assert not ctx.get(self.dut.irq)
                 return
-        raise AssertionError(f"not idle after {cycles} polls: {status}")

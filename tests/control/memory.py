@@ -1,4 +1,5 @@
-"""A memory behind AXI4, for Amaranth's simulator: stalls at random, misbehaves on request, and checks the master."""
+"""A memory behind AXI4, for Amaranth's simulator: stalls at random, misbehaves on request, and
+checks the master."""
 
 import random
 from collections import deque
@@ -13,9 +14,10 @@ CHANNELS = ("ar", "r", "aw", "w", "b")
 class Memory:
     """Bytes behind an AXI4 port.
 
-    ``stall``: probability that a channel does not move in a cycle. ``latency``: cycles from an address to its
-    first beat or answer, at least. ``frozen``: channels that do not move at all. ``bad_reads``, ``bad_writes``: ranges
-    of addresses that are answered by SLVERR. ``written`` collects the addresses of all bytes that were written.
+    ``stall``: probability that a channel does not move in a cycle. ``latency``: cycles from an
+    address to its first beat or answer, at least. ``frozen``: channels that do not move at all.
+    ``bad_reads``, ``bad_writes``: ranges of addresses that are answered by SLVERR. ``written``
+    collects the addresses of all bytes that were written.
     """
 
     data: bytearray
@@ -34,34 +36,25 @@ class Memory:
     def __post_init__(self):
         self._random = random.Random(self.seed)
         self._reads, self._writes, self._answers = deque(), deque(), deque()
-        self._beat = self._time = 0
+        self._before = {}
+        self._time = 0
 
     @property
     def quiet(self) -> bool:
         """Nothing is under way."""
         return not (self._reads or self._writes or self._answers)
 
-    def bench(self, axi):
-        """The testbench that plays the memory at the master's port ``axi``."""
-        names = [n for n in axi.signature.members if n not in ("bid", "rid")]
-        signals = [getattr(axi, n) for n in names]
-        size = len(axi.wdata) // 8
+    def step(self, now: dict[str, int], size: int) -> dict[str, int]:
+        """What the port did in a cycle (names without the prefix); what the memory does in the
+        next.
 
-        async def process(ctx):
-            before = {}
-            ctx.set(axi.arready, 0)
-            while True:
-                _clock, reset, *values = await ctx.tick().sample(*signals)
-                if reset:
-                    continue
-                now = dict(zip(names, values, strict=True))
-                self._stable(before, now)
-                before = now
-                self._time += 1
-                self._take(now, size)
-                self._drive(ctx, axi, now, size)
-
-        return process
+        ``size``: bytes of a beat.
+        """
+        self._stable(self._before, now)
+        self._before = now
+        self._time += 1
+        self._take(now, size)
+        return self._drive(now, size)
 
     @staticmethod
     def _stable(before: dict, now: dict) -> None:
@@ -118,25 +111,27 @@ class Memory:
     def _moves(self, channel: str) -> bool:
         return channel not in self.frozen and self._random.random() >= self.stall
 
-    def _drive(self, ctx, axi, now: dict, size: int) -> None:
-        ctx.set(axi.arready, self._moves("ar") and len(self._reads) < self.outstanding)
+    def _drive(self, now: dict, size: int) -> dict[str, int]:
         under_way = len(self._writes) + len(self._answers)
-        ctx.set(axi.awready, self._moves("aw") and under_way < self.outstanding)
         # Data may come with its address, but this memory takes it only behind.
-        beats = sum(beats for _address, beats, *_ in self._writes)
-        ctx.set(axi.wready, self._moves("w") and beats > 0)
+        expected = any(beats for _address, beats, *_ in self._writes)
+        driven = {
+            "arready": self._moves("ar") and len(self._reads) < self.outstanding,
+            "awready": self._moves("aw") and under_way < self.outstanding,
+            "wready": self._moves("w") and expected,
+        }
         if not (now["rvalid"] and not now["rready"]):
-            ready = self._reads and self._reads[0][2] <= self._time
-            valid = bool(ready) and self._moves("r")
-            ctx.set(axi.rvalid, valid)
-            if valid:
+            ready = bool(self._reads) and self._reads[0][2] <= self._time
+            driven["rvalid"] = ready and self._moves("r")
+            if driven["rvalid"]:
                 address, left, _time = self._reads[0]
-                ctx.set(axi.rdata, int.from_bytes(self.data[address : address + size], "little"))
-                ctx.set(axi.rlast, left == 1)
-                ctx.set(axi.rresp, 2 if address in self.bad_reads else 0)
+                beat = self.data[address : address + size]
+                driven["rdata"] = int.from_bytes(beat, "little")
+                driven["rlast"] = left == 1
+                driven["rresp"] = 2 if address in self.bad_reads else 0
         if not (now["bvalid"] and not now["bready"]):
-            ready = self._answers and self._answers[0][1] <= self._time
-            valid = bool(ready) and self._moves("b")
-            ctx.set(axi.bvalid, valid)
-            if valid:
-                ctx.set(axi.bresp, self._answers[0][0])
+            ready = bool(self._answers) and self._answers[0][1] <= self._time
+            driven["bvalid"] = ready and self._moves("b")
+            if driven["bvalid"]:
+                driven["bresp"] = self._answers[0][0]
+        return driven

@@ -13,19 +13,28 @@ def end(wait=()) -> bytes:
     return pack("END", wait=wait)
 
 
-def load(wait=(), post=(), **fields) -> bytes:
-    """A LOAD of one row of activations, but for ``fields``."""
-    values = dict(
-        target=0, base=0, address=0, words=1, rows=1, planes=1, row_stride=0, plane_stride=0
-    ) | dict(buffer=0, buffer_row_stride=0, buffer_plane_stride=0)
-    return pack("LOAD", wait=wait, post=post, **values | fields)
+ROW = {
+    "base": 0,
+    "address": 0,
+    "words": 1,
+    "rows": 1,
+    "planes": 1,
+    "row_stride": 0,
+    "plane_stride": 0,
+    "buffer": 0,
+    "buffer_row_stride": 0,
+    "buffer_plane_stride": 0,
+}
+
+
+def load(wait=(), post=(), target=0, **fields) -> bytes:
+    """A LOAD of one word of activations, but for ``fields``."""
+    return pack("LOAD", wait=wait, post=post, target=target, **ROW | fields)
 
 
 def store(wait=(), post=(), **fields) -> bytes:
-    """A STORE of one row, but for ``fields``."""
-    values = dict(base=0, address=0, words=1, rows=1, planes=1, row_stride=0, plane_stride=0)
-    values |= dict(buffer=0, buffer_row_stride=0, buffer_plane_stride=0)
-    return pack("STORE", wait=wait, post=post, **values | fields)
+    """A STORE of one word, but for ``fields``."""
+    return pack("STORE", wait=wait, post=post, **ROW | fields)
 
 
 def order(unit: str, wait=(), post=()) -> bytes:
@@ -72,18 +81,18 @@ class copies:
         """A copy that stays within ``size`` bytes."""
         draw = self.random.randrange
         while True:
-            fields = dict(
-                base=draw(8),
-                address=draw(0, self.size, word),
-                words=draw(1, self.random.choice((3, 9, 40))),
-                rows=draw(1, 4),
-                planes=draw(1, 3),
-                row_stride=draw(0, 60),
-                plane_stride=draw(0, 100),
-                buffer=draw(buffer),
-                buffer_row_stride=draw(0, 50),
-                buffer_plane_stride=draw(0, 120),
-            )
+            fields = {
+                "base": draw(8),
+                "address": draw(0, self.size, word),
+                "words": draw(1, self.random.choice((3, 9, 40))),
+                "rows": draw(1, 4),
+                "planes": draw(1, 3),
+                "row_stride": draw(0, 60),
+                "plane_stride": draw(0, 100),
+                "buffer": draw(buffer),
+                "buffer_row_stride": draw(0, 50),
+                "buffer_plane_stride": draw(0, 120),
+            }
             base = self.bases[fields["base"]]
             last = max(address for address, _ in rows(fields, base, word)) + fields["words"] * word
             if base % word == 0 and last <= self.size:

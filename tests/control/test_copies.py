@@ -34,7 +34,7 @@ def test_random_copies(bus, lanes):
         bases = [bench.random.randrange(0, 0x4000, 32) for _ in range(8)]
         expected = bytearray(bench.memory.data)
         buffers = [[0] * len(b) for b in (bench.activations, bench.weights, bench.records)]
-        program = copies(chosen, seed, bases, SIZE).program(24, expected, buffers)
+        program = copies(chosen, seed, bases, SIZE).program(10, expected, buffers)
 
         async def scenario(bench, ctx, bases=bases, program=program):
             for n, base in enumerate(bases):
@@ -51,7 +51,9 @@ def test_random_copies(bus, lanes):
         assert max(bench.memory.written, default=0) < SIZE
 
 
-@pytest.mark.parametrize("target, lanes, bus", [(0, 8, 64), (0, 4, 64), (1, 8, 128), (1, 4, 32), (2, 4, 32)])
+@pytest.mark.parametrize(
+    "target, lanes, bus", [(0, 8, 64), (0, 4, 64), (1, 8, 128), (1, 4, 32), (2, 4, 32)]
+)
 def test_speed_of_a_long_load(target, lanes, bus):
     """One beat a cycle, or one word where a beat has several; addresses and latency hide."""
     chosen = config(bus, lanes, **{"bus.outstanding": 4})
@@ -78,7 +80,7 @@ def test_short_rows_follow_each_other():
     bench = Bench(chosen)
 
     async def scenario(bench, ctx):
-        fields = dict(words=2, rows=15, planes=2, row_stride=4, plane_stride=64)
+        fields = {"words": 2, "rows": 15, "planes": 2, "row_stride": 4, "plane_stride": 64}
         program = [load(post=[0], buffer_row_stride=2, buffer_plane_stride=30, **fields)]
         await bench.prepare(ctx, [*program, end([0])])
         await bench.start(ctx)
