@@ -1,0 +1,60 @@
+"""What training asks of data: images by index, as bytes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from hwgen.errors import UserError
+
+__all__ = ["Dataset", "InMemory", "Source", "read_file"]
+
+
+class Source(Protocol):
+    """Images and labels by index."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(uint8 images N×C×H×W, int64 labels N)."""
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """A source that lies in memory: ``images`` uint8 N×C×H×W, ``labels`` int64 N."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.images[indices], self.labels[indices]
+
+    def first(self, count: int | None) -> "InMemory":
+        """The first ``count`` images, or all."""
+        return self if count is None else InMemory(self.images[:count], self.labels[:count])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images to train with and images to test with, of one shape (C, H, W)."""
+
+    name: str
+    train: Source
+    test: Source
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]
+
+
+def read_file(path: Path, expected: int | None = None) -> bytes:
+    """The bytes of a data file; a user's error if it is missing or not ``expected`` bytes long."""
+    if not path.is_file():
+        wanted = "" if expected is None else f" (expected {expected} bytes)"
+        raise UserError(f"{path}: no such file{wanted}")
+    content = path.read_bytes()
+    if expected is not None and len(content) != expected:
+        raise UserError(f"{path}: {len(content)} bytes, expected {expected}")
+    return content

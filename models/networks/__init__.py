@@ -1,0 +1,31 @@
+"""The networks that can be trained, by name. Plain ones: gates and quantizers are put in later."""
+
+import inspect
+
+from torch import nn
+
+from hwgen.errors import UserError
+from models.networks.fashion_small import FashionSmall
+
+__all__ = ["NETWORKS", "make_network"]
+
+NETWORKS = {
+    "fashion-small": FashionSmall,
+}
+
+
+def make_network(
+    name: str, *, classes: int, channels: int, size: tuple[int, int], **options
+) -> nn.Module:
+    """The network ``name`` for images of ``channels`` × ``size``; ``options`` are its own."""
+    if name not in NETWORKS:
+        raise UserError(f"network.name: must be one of {', '.join(NETWORKS)}, not {name!r}")
+    make = NETWORKS[name]
+    known = inspect.signature(make).parameters
+    unknown = next((option for option in options if option not in known), None)
+    if unknown is not None:
+        own = ", ".join(p for p in known if p not in ("classes", "channels", "size"))
+        raise UserError(f"network.options: {name} has {own or 'no options'}, not {unknown!r}")
+    if "size" in known:
+        options["size"] = size
+    return make(classes=classes, channels=channels, **options)

@@ -1,0 +1,61 @@
+"""State on disk: whole or not at all, and never of another network."""
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from hwgen.errors import UserError
+from hwgen.files import write_atomic
+
+__all__ = ["load_checkpoint", "load_weights", "save_checkpoint"]
+
+FORMAT = 1
+
+
+def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain values; an earlier checkpoint stays until the new one is complete."""
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT} | content, buffer)
+    write_atomic(path, buffer.getvalue())
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """What :func:`save_checkpoint` wrote; a user's error if the file is damaged or of a newer kind."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; expected a checkpoint of hwgen train")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ):
+        size = path.stat().st_size
+        raise UserError(f"{path}: {size} bytes, not a whole checkpoint of hwgen train") from None
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise UserError(f"{path}: checkpoint of format {found!r}, this version reads {FORMAT}")
+    return content
+
+
+def load_weights(model: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
+    """Put ``state`` into ``model``; a user's error, and nothing changed, if it is another network's."""
+    own = model.state_dict()
+    for name, tensor in own.items():
+        if name not in state:
+            raise UserError(f"{path}: checkpoint of another network: it has no {name}")
+        if state[name].shape != tensor.shape:
+            shapes = f"{list(state[name].shape)}, expected {list(tensor.shape)}"
+            raise UserError(f"{path}: checkpoint of another network: {name} is {shapes}")
+    extra = next((name for name in state if name not in own), None)
+    if extra is not None:
+        raise UserError(f"{path}: checkpoint of another network: it has {extra}")
+    model.load_state_dict(state)
