@@ -15,7 +15,7 @@ from .spans import Span, spans
 from .transfer import copy_tensor, load_constants
 from .weights import pack_chunks, pack_thresholds
 
-__all__ = ["lower_convolution"]
+__all__ = ["Lowering", "Taps", "lower_convolution"]
 
 FULL_MASK = 255
 
@@ -65,7 +65,7 @@ def _runs(planes: list[int]) -> Iterator[range]:
             start = None
 
 
-class _Lowering:
+class Lowering:
     """One convolution on one configuration."""
 
     def __init__(self, config: Config, builder: Builder, buffers: Buffers, layer: Convolution):
@@ -484,4 +484,4 @@ def lower_convolution(
     config: Config, builder: Builder, buffers: Buffers, layer: Convolution
 ) -> None:
     """Append the instructions of ``layer`` to ``builder``."""
-    _Lowering(config, builder, buffers, layer).run()
+    Lowering(config, builder, buffers, layer).run()

@@ -81,13 +81,15 @@ class Builder:
         self._units = defaultdict(list)  # unit -> its steps
         self._live = defaultdict(list)  # resource -> [(access, unit, number in the unit)]
         self._constants = bytearray()
+        self._known: dict[tuple[bytes, int], int] = {}
 
     def constant(self, data: bytes, align: int) -> int:
-        """Append bytes to the constants; returns their offset."""
-        self._constants += bytes(-len(self._constants) % align)
-        offset = len(self._constants)
-        self._constants += data
-        return offset
+        """Offset of ``data`` among the constants; equal data are there once."""
+        if (data, align) not in self._known:
+            self._constants += bytes(-len(self._constants) % align)
+            self._known[data, align] = len(self._constants)
+            self._constants += data
+        return self._known[data, align]
 
     def add(self, name: str, accesses: list[Access], note: str = "", **fields: int) -> Step:
         """Append an instruction that touches ``accesses``."""
