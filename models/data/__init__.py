@@ -1,4 +1,4 @@
-"""Data sets in their standard layouts, from a folder that the user names, and one that is computed."""
+"""Data sets from a folder that the user names, and one that is computed."""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""Images in folders, one folder a class, as ImageNet is laid out: ``train/CLASS/*``, ``val/CLASS/*``."""
+"""Images in folders, one folder a class, as ImageNet is laid out: ``train/CLASS/*``,
+``val/CLASS/*``.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +19,9 @@ SUFFIXES = {".jpeg", ".jpg", ".png", ".webp", ".bmp"}
 
 @dataclass(frozen=True)
 class Folder:
-    """A source that decodes files: the shorter side is scaled to ``size · 8/7``, the middle cut out."""
+    """A source that decodes files: the shorter side is scaled to ``size · 8/7``, the middle cut
+    out.
+    """
 
     paths: tuple[Path, ...]
     labels: torch.Tensor

@@ -1,4 +1,6 @@
-"""Layers that decide how much to compute, and the conversions of plain networks into networks of them."""
+"""Layers that decide how much to compute, and the conversions of plain networks into networks of
+them.
+"""
 
 from models.layers.convert import GATES, gate, gated_layers, quantize_aware
 from models.layers.decision import choose

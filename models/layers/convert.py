@@ -22,12 +22,14 @@ def gate(
 ) -> nn.Module:
     """Gate the convolutions of ``model``, in place; returns it.
 
-    The first convolution stays dense, and so do those named in ``dense`` and those with nothing to leave out:
-    for channel gating, fewer than ``part`` input channels a group (depthwise ones; gate their precision).
-    Linear layers are never gated. Weights are kept. ``options`` go to the layer (``GATES[kind]``).
+    The first convolution stays dense, and so do those named in ``dense`` and those with nothing to
+    leave out: for channel gating, fewer than ``part`` input channels a group (depthwise ones; gate
+    their precision). Linear layers are never gated. Weights are kept. ``options`` go to the layer
+    (``GATES[kind]``).
 
-    With ``norms=2`` the batch norm behind a convolution moves into it, once for each path. A precision gate
-    behind a ReLU shares the ReLU's quantizer, which then rounds what the ReLU stores; elsewhere it has its own.
+    With ``norms=2`` the batch norm behind a convolution moves into it, once for each path. A
+    precision gate behind a ReLU shares the ReLU's quantizer, which then rounds what the ReLU
+    stores; elsewhere it has its own.
     """
     if kind not in GATES:
         raise ValueError(f"kind must be one of {', '.join(GATES)}, not {kind!r}")
@@ -100,9 +102,10 @@ def quantize_aware(
 ) -> nn.Module:
     """Give ``model`` quantizers, in place; returns it. Gate it first.
 
-    Every convolution and linear layer gets a weight quantizer, every ReLU and :class:`Stored` an activation
-    quantizer; those that have one (precision gating) keep it. The first convolution, linear layers and
-    :class:`Stored` tensors have ``edge_bits``. Names of state entries stay, quantizers add theirs.
+    Every convolution and linear layer gets a weight quantizer, every ReLU and :class:`Stored` an
+    activation quantizer; those that have one (precision gating) keep it. The first convolution,
+    linear layers and :class:`Stored` tensors have ``edge_bits``. Names of state entries stay,
+    quantizers add theirs.
     """
     first = True
     for name, module in list(model.named_modules()):

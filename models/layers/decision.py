@@ -28,9 +28,9 @@ class _Choose(torch.autograd.Function):
 def choose(full, base, distance, fired, *, slope: float, sparse: bool) -> torch.Tensor:
     """``full`` where ``fired``, ``base`` elsewhere: Y·d + Yp·(1-d).
 
-    The gate fires where ``distance`` (what it looks at, less its threshold) is positive. Backwards, d counts
-    as σ(slope · distance), whose derivative slope·σ·(1-σ) is at most slope / 4; the step behind it passes the
-    gradient unchanged. ``sparse`` passes none where the gate did not fire.
+    The gate fires where ``distance`` (what it looks at, less its threshold) is positive. Backwards,
+    d counts as σ(slope · distance), whose derivative slope·σ·(1-σ) is at most slope / 4; the step
+    behind it passes the gradient unchanged. ``sparse`` passes none where the gate did not fire.
     """
     if not torch.is_grad_enabled():
         return torch.where(fired, full, base)

@@ -1,4 +1,6 @@
-"""What the trained layers are, for the exporter (:mod:`models.export`): real numbers, nothing rounded here."""
+"""What the trained layers are, for the exporter (:mod:`models.export`): real numbers, nothing
+rounded here.
+"""
 
 import numpy as np
 import torch
@@ -16,8 +18,9 @@ __all__ = ["describe"]
 def describe(module: nn.Module):
     """The operations that ``module`` stands for, or None if it is to be traced as it is.
 
-    A convolution's sums are those of weights times activations; ``gain`` and ``shift`` take the full sum, and
-    the gate's own ``gain`` and ``shift`` the base sum, to the layer's result (bias, inner batch norms).
+    A convolution's sums are those of weights times activations; ``gain`` and ``shift`` take the
+    full sum, and the gate's own ``gain`` and ``shift`` the base sum, to the layer's result (bias,
+    inner batch norms).
     """
     from models.export import EdgePlan, Leaf
 

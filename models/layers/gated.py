@@ -4,8 +4,8 @@
     d  = 1[G(Yp) > Δ]                          decision, strictly greater
     y  = Y·d + Yp·(1-d)                        Y the whole convolution
 
-Training computes both and learns the threshold Δ of each output channel through a surrogate gradient
-(:mod:`.decision`); the accelerator computes the rest of the dot product only where d = 1.
+Training computes both and learns the threshold Δ of each output channel through a surrogate
+gradient (:mod:`.decision`); the accelerator computes the rest of the dot product only where d = 1.
 """
 
 import torch
@@ -24,13 +24,15 @@ class GatedConv2d(QuantConv2d):
 
     Parameters
     ----------
-    norms : 1: one batch norm follows the layer, for both paths, as in the released training code. 2: the layer
-        holds a batch norm for each path, as in the paper, and none follows it.
+    norms : 1: one batch norm follows the layer, for both paths, as in the
+    released training code. 2: the layer holds a batch norm for each path, as in the paper, and none
+    follows it.
     target : the target T that the thresholds are drawn towards
     slope : α of the surrogate gradient σ(α(G(Yp) - Δ))
     sparse : pass no gradient to the gate where it did not fire
-    activity : τ_c. In an image where the gate fired for less than this fraction of a channel's positions, the
-        channel is skipped whole. 0 switches it off. (Only the model knows it: network files have no place for it.)
+    activity : τ_c. In an image where the gate fired for less than this fraction of a channel's
+        positions, the channel is skipped whole. 0 switches it off. (Only the model knows it:
+        network files have no place for it.)
 
     Members
     -------
@@ -117,17 +119,18 @@ class ChannelGatedConv2d(GatedConv2d):
 
     Parameters
     ----------
-    part : p: the base has ⌊C/p⌋ of the C input channels (of each group, in a grouped convolution), at least one
-    grouping : each of p runs of output channels has its own run of input channels as base, so that not always
-        the same weights are base weights. Without: the first channels for all.
-    shuffle : deal the input channels to the groups before the convolution (:func:`channel_shuffle` with p
-        groups), so that a network of grouping layers mixes what its base passes see
+    part : p: the base has ⌊C/p⌋ of the C input channels (of each group, in a
+    grouped convolution), at least one grouping : each of p runs of output channels has its own run
+    of input channels as base, so that not always the same weights are base weights. Without: the
+    first channels for all.
+    shuffle : deal the input channels to the groups before the convolution (:func:`channel_shuffle`
+        with p groups), so that a network of grouping layers mixes what its base passes see
 
     Members
     -------
-    base_count : input channels in the base, ⌊C/p⌋
-    base_starts : first base channel of each of ``len(base_starts)`` equal runs of output channels, counted
-        along the second axis of the weight (after the shuffle)
+    base_count : input channels in the base, ⌊C/p⌋ base_starts : first base channel
+    of each of ``len(base_starts)`` equal runs of output channels, counted along the second axis of
+    the weight (after the shuffle)
     shuffle_groups : 1, or p
     gate_bn : the gate's batch norm (running mean and variance, no affine)
     """
@@ -181,7 +184,9 @@ class ChannelGatedConv2d(GatedConv2d):
 
     @torch.no_grad()
     def absorb_shuffle(self) -> None:
-        """Reorder the weights so that shuffling the input changes nothing (weights of a plain layer)."""
+        """Reorder the weights so that shuffling the input changes nothing (weights of a plain
+        layer).
+        """
         order = shuffled_order(self.in_channels, self.shuffle_groups).to(self.weight.device)
         if self.groups == 1:
             self.weight.copy_(self.weight[:, order])

@@ -20,21 +20,24 @@ class _HighPart(torch.autograd.Function):
 
 
 def high_part(x: torch.Tensor, step: torch.Tensor, low_bits: int) -> torch.Tensor:
-    """``x``, integers times ``step``, with the low bits of the integers cleared; straight through backwards."""
+    """``x``, integers times ``step``, with the low bits of the integers cleared; straight through
+    backwards.
+    """
     return _HighPart.apply(x, step, low_bits)
 
 
 class PrecisionGatedConv2d(GatedConv2d):
-    """Activations of B bits; the base pass does their top B_hb bits, the conditional pass the others.
+    """Activations of B bits; the base pass does their top B_hb bits, the conditional pass the
+    others.
 
-    The threshold is compared with the base result itself, without a batch norm; gradients reach the gate only
-    where it fired; the penalty is ‖Δ - T‖.
+    The threshold is compared with the base result itself, without a batch norm; gradients reach the
+    gate only where it fired; the penalty is ‖Δ - T‖.
 
     Parameters
     ----------
-    bits, high_bits : B and B_hb
-    activation : the quantizer of the input, of B bits; a new :class:`Pact` if None. Pass the quantizer of
-        the layer that makes the input and ``quantize_input=False`` where the input is quantized already.
+    bits, high_bits : B and B_hb activation : the quantizer of the input, of B
+    bits; a new :class:`Pact` if None. Pass the quantizer of the layer that makes the input and
+    ``quantize_input=False`` where the input is quantized already.
 
     Members
     -------
@@ -86,7 +89,9 @@ class PrecisionGatedConv2d(GatedConv2d):
 
 
 class ChannelPrecisionGatedConv2d(PrecisionGatedConv2d, ChannelGatedConv2d):
-    """Both at once: the base is the high bits of some of the channels; the gate is that of channel gating."""
+    """Both at once: the base is the high bits of some of the channels; the gate is that of channel
+    gating.
+    """
 
     def __init__(
         self,

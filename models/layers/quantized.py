@@ -1,4 +1,6 @@
-"""Layers that compute with quantized values: what is stored between layers is an integer times a step."""
+"""Layers that compute with quantized values: what is stored between layers is an integer times a
+step.
+"""
 
 import torch
 from torch import nn
@@ -10,7 +12,8 @@ __all__ = ["QuantConv2d", "QuantLinear", "QuantReLU", "Stored"]
 
 
 class QuantConv2d(nn.Conv2d):
-    """A convolution whose weights pass through ``weight_quantizer``; without one it is ``nn.Conv2d``.
+    """A convolution whose weights pass through ``weight_quantizer``; without one it is
+    ``nn.Conv2d``.
 
     Members
     -------
@@ -90,10 +93,12 @@ class QuantReLU(nn.ReLU):
 
 
 class Stored(nn.Identity):
-    """Marks a tensor that the accelerator stores though no ReLU makes it: the input, a shortcut, a pooled map.
+    """Marks a tensor that the accelerator stores though no ReLU makes it: the input, a shortcut, a
+    pooled map.
 
-    A network that computes in floating point passes it unchanged. With a ``quantizer`` it is rounded here.
-    ``step`` fixes the step beforehand (pixels: 1/255); else the quantizer finds it in training.
+    A network that computes in floating point passes it unchanged. With a ``quantizer`` it is
+    rounded here. ``step`` fixes the step beforehand (pixels: 1/255); else the quantizer finds it in
+    training.
     """
 
     def __init__(self, *, signed: bool = False, step: float | None = None):

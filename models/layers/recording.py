@@ -1,4 +1,6 @@
-"""What the gates of a network did with some images: counts, work saved, correlation of base and full result."""
+"""What the gates of a network did with some images: counts, work saved, correlation of base and
+full result.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +19,9 @@ __all__ = ["LayerWork", "recording", "reduction"]
 class LayerWork:
     """One gated layer, summed over the images it saw.
 
-    ``products`` is the number of products in a whole dot product, ``fraction`` the part that the base pass
-    does. For precision gating work counts activation bits: a base product costs ``fraction`` of a whole one.
+    ``products`` is the number of products in a whole dot product, ``fraction`` the part that the
+    base pass does. For precision gating work counts activation bits: a base product costs
+    ``fraction`` of a whole one.
     """
 
     name: str

@@ -19,7 +19,7 @@ class _Tracer(fx.Tracer):
 
 
 class Wiring:
-    """The connections between the modules of ``model``; empty if its forward pass cannot be traced."""
+    """The connections between the modules of ``model``; empty if it cannot be traced."""
 
     def __init__(self, model: nn.Module):
         self._modules = dict(model.named_modules())
@@ -36,7 +36,9 @@ class Wiring:
         return users[0].target if len(users) == 1 and users[0].op == "call_module" else None
 
     def producer(self, name: str) -> str | None:
-        """The module whose values module ``name`` gets, seen through pooling, shuffling and the like."""
+        """The module whose values module ``name`` gets, seen through pooling, shuffling and the
+        like.
+        """
         node = self._nodes.get(name)
         while node is not None and node.args:
             node = node.args[0] if isinstance(node.args[0], fx.Node) else None

@@ -12,7 +12,9 @@ SMALLEST_STEP = 1e-8
 
 
 def integer_range(bits: int, *, signed: bool, symmetric: bool = False) -> tuple[int, int]:
-    """(lo, hi) of ``bits`` bits. Symmetric (weights) is ±(2^(bits-1) - 1), which fits the hardware's signed operand."""
+    """(lo, hi) of ``bits`` bits. Symmetric (weights) is ±(2^(bits-1) - 1), which fits the
+    hardware's signed operand.
+    """
     if not signed:
         return 0, (1 << bits) - 1
     hi = (1 << (bits - 1)) - 1
@@ -20,7 +22,9 @@ def integer_range(bits: int, *, signed: bool, symmetric: bool = False) -> tuple[
 
 
 class _FakeQuantize(torch.autograd.Function):
-    """step · clamp(round_half_up(x / step), lo, hi); straight through to x inside the range, LSQ gradient to step."""
+    """step · clamp(round_half_up(x / step), lo, hi); straight through to x inside the range, LSQ
+    gradient to step.
+    """
 
     @staticmethod
     def forward(ctx, x, step, lo, hi, gradient_scale):
@@ -47,11 +51,12 @@ class _FakeQuantize(torch.autograd.Function):
 def fake_quantize(
     x: torch.Tensor, step: torch.Tensor, lo: int, hi: int, gradient_scale: float = 1.0
 ) -> torch.Tensor:
-    """The values of the integers ``clamp(round_half_up(x / step), lo, hi)``: integer times ``step``.
+    """The values of the integers ``clamp(round_half_up(x / step), lo, hi)``: integer times
+    ``step``.
 
-    ``step`` broadcasts over ``x``. The gradient to ``x`` is 1 where ``x / step`` lies in ``lo … hi`` and 0
-    elsewhere; the gradient to ``step``, if it wants one, is that of LSQ (Esser et al., ICLR 2020) times
-    ``gradient_scale``.
+    ``step`` broadcasts over ``x``. The gradient to ``x`` is 1 where ``x / step`` lies in ``lo …
+    hi`` and 0 elsewhere; the gradient to ``step``, if it wants one, is that of LSQ (Esser et al.,
+    ICLR 2020) times ``gradient_scale``.
     """
     if torch.is_grad_enabled():
         return _FakeQuantize.apply(x, step, lo, hi, gradient_scale)
@@ -61,13 +66,15 @@ def fake_quantize(
 class Quantizer(nn.Module):
     """Maps real numbers to ``bits``-bit integers times a step, and back in the same pass.
 
-    ``forward(x)`` is ``integers(x) * step``, differentiable; ``integers(x)`` are the integers themselves. The
-    zero point is 0. With ``per_channel`` the step has one value for each index of the first axis (weights).
+    ``forward(x)`` is ``integers(x) * step``, differentiable; ``integers(x)`` are the integers
+    themselves. The zero point is 0. With ``per_channel`` the step has one value for each index of
+    the first axis (weights).
 
     Members
     -------
-    bits, signed : width of the integers, and whether they can be negative
-    lo, hi : range of the integers; signed weights are symmetric, signed activations use all of two's complement
+    bits, signed : width of the integers, and whether they can be negative lo, hi :
+    range of the integers; signed weights are symmetric, signed activations use all of two's
+    complement
     """
 
     def __init__(self, bits: int, *, signed: bool, symmetric: bool = False):
@@ -90,7 +97,9 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def integers(self, x: torch.Tensor) -> torch.Tensor:
-        """The integers of ``x``, as int32: exactly those that the forward pass multiplies by the step."""
+        """The integers of ``x``, as int32: exactly those that the forward pass multiplies by the
+        step.
+        """
         return round_half_up(x / self.step(x)).clamp(self.lo, self.hi).to(torch.int32)
 
     def extra_repr(self) -> str:

@@ -1,4 +1,6 @@
-"""Dynamic fixed point: the step is a power of two, and the radix point moves with layer and kind of data."""
+"""Dynamic fixed point: the step is a power of two, and the radix point moves with layer and kind of
+data.
+"""
 
 import torch
 

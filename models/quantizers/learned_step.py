@@ -41,7 +41,8 @@ class _LearnedStep(Quantizer):
 
 
 class LearnedStepWeight(_LearnedStep):
-    """Symmetric signed weights with a learned step: one, or ``channels`` of them along the first axis.
+    """Symmetric signed weights with a learned step: one, or ``channels`` of them along the first
+    axis.
 
     ``dims`` is the number of axes of the weight: 4 for a convolution, 2 for a linear layer.
     """

@@ -27,7 +27,8 @@ class _PactFunction(torch.autograd.Function):
 class Pact(Quantizer):
     """clip(x, 0, α) on 2^bits - 1 steps of α / (2^bits - 1); α is a parameter.
 
-    The gradient to α is 1 where x ≥ α and 0 elsewhere, that to x is 1 for 0 ≤ x < α. A ReLU is in it.
+    The gradient to α is 1 where x ≥ α and 0 elsewhere, that to x is 1 for 0 ≤ x < α. A ReLU is in
+    it.
     """
 
     def __init__(self, bits: int = 8, *, clip: float = 6.0):

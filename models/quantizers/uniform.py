@@ -42,7 +42,8 @@ class FixedStep(Quantizer):
 
 
 class UniformActivation(Quantizer):
-    """Activations whose range is a running maximum: full scale ← (1-m)·full scale + m·max|x| while training.
+    """Activations whose range is a running maximum: full scale ← (1-m)·full scale + m·max|x| while
+    training.
 
     The first batch sets the full scale at once. In evaluation nothing moves.
     """

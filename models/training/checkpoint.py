@@ -47,7 +47,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_weights(model: nn.Module, state: dict[str, torch.Tensor], path: Path) -> None:
-    """Put ``state`` into ``model``; a user's error, and nothing changed, if it is another network's."""
+    """Put ``state`` into ``model``; a user's error, and nothing changed, if it is another
+    network's.
+    """
     own = model.state_dict()
     for name, tensor in own.items():
         if name not in state:

@@ -99,7 +99,8 @@ class Schedule(_Part):
 
 
 class Distillation(_Part):
-    """``weight`` of the loss is how far the answers are from those of ``teacher`` at ``temperature``.
+    """``weight`` of the loss is how far the answers are from those of ``teacher`` at
+    ``temperature``.
 
     ``teacher`` is the folder of another run, or ``twin``.
     """
@@ -110,8 +111,8 @@ class Distillation(_Part):
 
 
 class Training(_Part):
-    """One run. ``twin`` gives the schedule of an ungated twin that is trained first, to compare with;
-    with ``from_twin`` the gated network begins with the twin's weights.
+    """One run. ``twin`` gives the schedule of an ungated twin that is trained first, to compare
+    with; with ``from_twin`` the gated network begins with the twin's weights.
     """
 
     network: NetworkChoice

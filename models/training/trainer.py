@@ -1,8 +1,8 @@
 """The training loop: everything a step does follows from the checkpoint before it and its number.
 
-Order of the data, augmentation and dropout are drawn from generators seeded with (seed, epoch, step),
-so that a run killed at any moment continues from its last checkpoint to the same weights, bit for bit
-(on the same machine, with the same number of threads and processes).
+Order of the data, augmentation and dropout are drawn from generators seeded with (seed, epoch,
+step), so that a run killed at any moment continues from its last checkpoint to the same weights,
+bit for bit (on the same machine, with the same number of threads and processes).
 """
 
 import math
