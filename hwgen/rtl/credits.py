@@ -38,6 +38,8 @@ class Credits(wiring.Component):
                 raise ValueError(f"Credits {name} must be a positive integer, not {value!r}")
         self._ways = ways
         self._room = room
+        # The proofs look at these.
+        self._free = [Signal(range(room + 1), init=room, name=f"free{n}") for n in range(ways)]
         super().__init__({"take": In(1), "released": In(ways), "available": Out(1)})
 
     @property
@@ -47,8 +49,7 @@ class Credits(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         some = Signal(self._ways)
-        for n in range(self._ways):
-            free = Signal(range(self._room + 1), init=self._room, name=f"free{n}")
+        for n, free in enumerate(self._free):
             m.d.sync += free.eq(free + self.released[n] - self.take)
             m.d.comb += some[n].eq(free != 0)
         m.d.comb += self.available.eq(some.all())

@@ -50,6 +50,12 @@ class RamFifo(wiring.Component):
         self._shape = shape
         self._depth = depth
         self._name = name
+        # The proofs look at these.
+        self._level = Signal(range(depth + 1), name="level")
+        self._write, self._read = (
+            Signal(range(depth), name="write"),
+            Signal(range(depth), name="read"),
+        )
         super().__init__(
             {
                 "i": In(stream.Signature(shape)),
@@ -70,11 +76,11 @@ class RamFifo(wiring.Component):
             style="distributed" if self._depth <= LUT_RAM_ROWS else "block",
             name=self._name,
         )
-        level = Signal(range(self._depth + 1))
+        level = self._level
         push = Signal()
         pull = Signal()
         m.d.comb += [
-            self.i.ready.eq(level != self._depth),
+            self.i.ready.eq(~level[-1]),
             self.busy.eq((level != 0) | self.o.valid),
             push.eq(self.i.valid & self.i.ready),
             pull.eq((level != 0) & (~self.o.valid | self.o.ready)),
@@ -84,10 +90,8 @@ class RamFifo(wiring.Component):
             Value.cast(self.o.payload).eq(rows.r_data),
         ]
         m.d.sync += level.eq(level + push - pull)
-        for address, move, name in ((rows.w_addr, push, "write"), (rows.r_addr, pull, "read")):
-            pointer = Signal.like(address, name=name)
-            m.d.comb += address.eq(pointer)
-            m.d.sync += pointer.eq(pointer + move)
+        m.d.sync += [self._write.eq(self._write + push), self._read.eq(self._read + pull)]
+        m.d.comb += [rows.w_addr.eq(self._write), rows.r_addr.eq(self._read)]
         with m.If(pull):
             m.d.sync += self.o.valid.eq(1)
         with m.Elif(self.o.ready):

@@ -47,6 +47,11 @@ class ReadPort(wiring.Component):
         self._config = config
         address = activation_address(config)
         self._bank_bits = ceil_log2(config.array.clusters)
+        # The proofs look at these.
+        self._answers = RamFifo(
+            unsigned(config.vector_bits), depth=self.room, name="activation answers"
+        )
+        self._free = Signal(range(self.room + 1), init=self.room, name="free")
         super().__init__(
             {
                 "request": In(stream.Signature(address)),
@@ -62,9 +67,7 @@ class ReadPort(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.answers = answers = RamFifo(
-            unsigned(self._config.vector_bits), depth=self.room, name="activation answers"
-        )
+        m.submodules.answers = answers = self._answers
         wiring.connect(m, answers.o, wiring.flipped(self.data))
         m.d.comb += [answers.i.valid.eq(self.answer_valid), answers.i.payload.eq(self.answer)]
 
@@ -87,7 +90,7 @@ class ReadPort(wiring.Component):
         with m.Elif(arrives):
             m.d.sync += [second.eq(1), second_address.eq(self.request.payload)]
 
-        free = Signal(range(self.room + 1), init=self.room)
+        free = self._free
         m.d.sync += free.eq(free - self.granted + (self.data.valid & self.data.ready))
         with m.If(waiting & (free != 0)):
             m.d.comb += self.wants.eq(1 << address[: self._bank_bits])

@@ -40,6 +40,8 @@ class TaskReader(wiring.Component):
             name: signature.members[name]
             for name in ("read_en", "read_index", "entry", "count", "complete")
         }
+        # The proofs look at it.
+        self._following = Signal(signature.members["count"].shape, name="following")
         super().__init__(
             {
                 "list": Out(wiring.Signature(reading)),
@@ -51,7 +53,7 @@ class TaskReader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         tasks, o = self.list, self.o
-        following = Signal.like(tasks.count)
+        following = self._following
         after = Signal.like(tasks.count)
         free = Signal()
         m.d.comb += [

@@ -40,6 +40,10 @@ class VectorFetch(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
+        want = {"want": config.groups} if config.array.gated else {}
+        self._ticket = data.StructLayout({"inside": 1, "mask": 8, **want})
+        # The proofs look at it.
+        self._order = RamFifo(self._ticket, depth=self.room, name="vector order")
         super().__init__(
             {
                 "i": In(stream.Signature(located_vector(config))),
@@ -53,9 +57,7 @@ class VectorFetch(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         gated = self._config.array.gated
-        want = {"want": self._config.groups} if gated else {}
-        ticket = data.StructLayout({"inside": 1, "mask": 8, **want})
-        m.submodules.order = order = RamFifo(ticket, depth=self.room, name="vector order")
+        m.submodules.order = order = self._order
 
         wanted, asked = self.i.payload, order.i.payload
         m.d.comb += [
@@ -64,7 +66,7 @@ class VectorFetch(wiring.Component):
             order.i.valid.eq(self.i.valid & (self.request.ready | ~wanted.inside)),
             self.i.ready.eq(order.i.ready & (self.request.ready | ~wanted.inside)),
         ]
-        m.d.comb += [asked[name].eq(wanted[name]) for name in ticket.members]
+        m.d.comb += [asked[name].eq(wanted[name]) for name in self._ticket.members]
 
         due = order.o.payload
         free, there = Signal(), Signal()
