@@ -10,7 +10,7 @@ from hwgen.rtl.drain.addresser import Addresser
 
 from .benches import Source, config, random_record, record_bytes, stored
 
-CONFIG = config(array={"clusters": 2, "engines": 4, "lanes": 4, "group": 2})
+CONFIG = config(array={"clusters": 2, "engines": 6, "lanes": 4, "group": 2})
 
 
 def item(sum_, slot, position, *, full=1, some=1, last=0):
@@ -29,18 +29,18 @@ def item(sum_, slot, position, *, full=1, some=1, last=0):
 def test_places(first_group, stalls):
     """Place and sum of each item, exactly ``latency`` and one cycle after it was taken."""
     cfg, rng = CONFIG, random.Random(f"{first_group} {stalls}")
-    slots, cluster, groups = 3, 1, 2 - first_group
+    slots, cluster, groups = 3, 1, 3 - first_group
     per_group = cfg.array.group * slots
     words = cfg.array.clusters * cfg.memory.activation_words
     command = {
         "slots": slots,
-        "channels": 10,
+        "channels": 16,
         "output": words - 7,
         "output_plane_stride": 37,
         "parameters": 20,
         "residual_input": 300,
     }
-    channels = rng.sample(range(40), 2 * per_group)
+    channels = rng.sample(range(40), 3 * per_group)
     records = {20 + n: random_record(rng, cfg, channel=c) for n, c in enumerate(channels)}
     sent = [
         [item(rng.getrandbits(20), rng.randrange(per_group), rng.randrange(15)) for _ in range(30)]
@@ -67,7 +67,7 @@ def test_places(first_group, stalls):
             for port, items in zip(dut.items, sent, strict=True)
         ]
         serving = 0
-        for cycle in range(400):
+        for cycle in range(600):
             ctx.set(dut.open, rng.random() >= stalls)
             for source in sources:
                 source.drive(ctx)
