@@ -207,7 +207,8 @@ class Bench:
         await self.wide(ctx, "PROGRAM", self.program)
         await self.write(ctx, "LENGTH", len(code) // INSTRUCTION_BYTES)
         for name, window in (("READ", read), ("WRITE", write)):
-            window = window or range(len(self.memory.data))
+            if window is None:
+                window = range(len(self.memory.data))
             await self.wide(ctx, f"{name}_START", window.start)
             await self.wide(ctx, f"{name}_END", window.stop)
         await self.write(ctx, "INTERRUPT_ENABLE", 3)

@@ -42,7 +42,7 @@ def order(unit: str, wait=(), post=()) -> bytes:
     if unit == "array":
         return pack(
             "PASS", wait=wait, post=post, first=1, thresholds=0, gate=0, conditional=0, bank=0,
-            signed=0, clear_counts=0, mask=255, slots=1, positions=1, width=1, step_rows=0,
+            signed=0, clear_counts=0, mask=255, slots=1, positions=1, width=1, step_rows=1,
             step_columns=0, planes=1, kernel_rows=1, kernel_columns=1, stride=1, in_rows=1,
             in_columns=1, pad_top=0, pad_left=0, input=0, input_plane_stride=1, weights=0, chunks=1,
         )  # fmt: skip
