@@ -42,7 +42,7 @@ class _FakeQuantize(torch.autograd.Function):
         to_x = gradient * inside
         to_step = None
         if ctx.needs_input_grad[1]:
-            # Inside: round(v) - v. Outside: the end of the range, which is what `integers` holds there.
+            # Inside: round(v) - v. Outside: the end of the range, which `integers` holds there.
             to_step = gradient * (integers - scaled * inside)
             to_step = to_step.sum_to_size(step.shape) * ctx.gradient_scale
         return to_x, to_step, None, None, None

@@ -10,7 +10,7 @@ __all__ = ["FixedPointActivation", "FixedPointWeight", "power_of_two_above"]
 
 
 def power_of_two_above(step: torch.Tensor) -> torch.Tensor:
-    """The smallest power of two that is at least ``step``: nothing that fitted is clipped. Exact."""
+    """The smallest power of two that is at least ``step``, exactly."""
     mantissa, exponent = torch.frexp(step)  # step = mantissa · 2^exponent, mantissa in [1/2, 1)
     exponent = exponent - (mantissa == 0.5).to(exponent.dtype)
     return torch.ldexp(torch.ones_like(step), exponent)

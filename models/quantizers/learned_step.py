@@ -24,7 +24,7 @@ class _LearnedStep(Quantizer):
 
     @torch.no_grad()
     def initialize(self, x: torch.Tensor) -> None:
-        """Set the step from the mean magnitude of ``x``, for each channel that has one of its own."""
+        """Set the step, or that of each channel, from the mean magnitude of ``x``."""
         axes = tuple(range(1, x.dim())) if self.size.dim() else tuple(range(x.dim()))
         mean = x.abs().mean(dim=axes, keepdim=bool(self.size.dim()))
         self.size.copy_((2 * mean / self.hi**0.5).clamp_min(SMALLEST_STEP))

@@ -28,7 +28,7 @@ def make_weight(kind: str, bits: int, *, per_channel: bool, layer: nn.Module) ->
 
 
 def make_activation(kind: str, bits: int, *, signed: bool = False) -> Quantizer:
-    """An activation quantizer. PACT has no signed form; signed edges get a running maximum there."""
+    """An activation quantizer. PACT has no signed form: there the range is a running maximum."""
     if kind == "uniform" or (kind == "pact" and signed):
         return UniformActivation(bits, signed=signed)
     if kind == "pact":

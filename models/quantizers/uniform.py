@@ -8,7 +8,7 @@ __all__ = ["FixedStep", "UniformActivation", "UniformWeight", "magnitude"]
 
 
 def magnitude(weight: torch.Tensor, per_channel: bool) -> torch.Tensor:
-    """The largest absolute value: of the tensor, or of each index of its first axis (broadcasts)."""
+    """The largest absolute value, of the tensor or of each index of its first axis."""
     weight = weight.detach().abs()
     if not per_channel:
         return weight.amax()

@@ -25,7 +25,7 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """What :func:`save_checkpoint` wrote; a user's error if the file is damaged or of a newer kind."""
+    """What :func:`save_checkpoint` wrote; a user's error if it is damaged or of another format."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected a checkpoint of hwgen train")
     try:

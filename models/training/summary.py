@@ -29,7 +29,7 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """``macs`` are products of one image, gated layers or not; ``reduction_all`` counts all layers."""
+    """``macs`` are products of one image; they and ``reduction_all`` count all layers."""
 
     network: str
     data: str

@@ -62,8 +62,11 @@ class Trainer:
         )
         cuda = place.device.type == "cuda"
         half = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float16
-        self.cast = dict(device_type=place.device.type, dtype=half, enabled=False)
-        self.cast["enabled"] = cuda and config.mixed_precision
+        self.cast = {
+            "device_type": place.device.type,
+            "dtype": half,
+            "enabled": cuda and config.mixed_precision,
+        }
         scaling = self.cast["enabled"] and half is torch.float16
         self.scaler = torch.amp.GradScaler(place.device.type, enabled=scaling)
         if self.path.is_file():
@@ -189,7 +192,7 @@ class Trainer:
         )
 
     def save(self) -> None:
-        """Write the checkpoint, from the first process; numbers that are not finite are an error."""
+        """Write the checkpoint, from the first process, unless its numbers are not finite."""
         state = self.model.state_dict()
         if not all(bool(t.isfinite().all()) for t in state.values() if t.is_floating_point()):
             self._stop_if_broken(math.nan)
