@@ -1,6 +1,10 @@
 """The three files of an accelerator: all or none, and the same from run to run."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,9 @@ from hwgen import cli
 from hwgen.config import load
 from hwgen.errors import UserError
 from hwgen.generate import Artifacts, generate
+from hwgen.isa.registers import register_map
+
+ROOT = Path(__file__).parents[2]
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -112,3 +119,45 @@ class TestCommand:
 def test_a_name_that_is_a_keyword_is_refused():
     with pytest.raises(UserError, match="must not be a keyword of Verilog, as 'module' is"):
         generate(load("tiny", ["name=module"]))
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return generate(load("tiny"))
+
+
+class TestAccelerator:
+    """The real thing, once: the smallest one."""
+
+    def test_the_three_files_name_the_same_configuration(self, tiny):
+        config = load("tiny")
+        assert f"// Configuration hash: {config.hash}\n" in tiny.verilog
+        assert f"// Configuration hash: {config.hash}\n" in tiny.header
+        assert tiny.document["hash"] == config.hash
+        assert tiny.document["config"] == config.model_dump()
+        assert tiny.document["derived"]["macs"] == 8
+        assert tiny.document["registers"] == register_map(config)
+
+    def test_the_top_module_has_the_name_of_the_configuration(self, tiny):
+        assert len(re.findall(r"^module tiny\b", tiny.verilog, re.MULTILINE)) == 1
+
+    def test_all_memories_are_listed(self, tiny):
+        config = load("tiny")
+        sizes = {(use["name"], use["depth"] * use["count"]) for use in tiny.document["memories"]}
+        banks = config.array.clusters * config.memory.activation_words
+        assert banks in [depth for _, depth in sizes]
+        assert config.memory.weight_words in [depth for _, depth in sizes]
+        for use in tiny.document["memories"]:
+            assert use["bits"] == use["depth"] * use["width"] * use["count"]
+
+    def test_another_process_in_another_folder_writes_the_same_bytes(self, tiny, tmp_path):
+        environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)}
+        subprocess.run(
+            [sys.executable, "-m", "hwgen", "verilog", "tiny", "--out", "out"],
+            cwd=tmp_path,
+            env=environment,
+            check=True,
+        )
+        ours = tiny.write(tmp_path / "ours")
+        assert contents(tmp_path / "out") == contents(tmp_path / "ours")
+        assert sorted(path.name for path in ours.values()) == ["tiny.h", "tiny.json", "tiny.v"]
