@@ -86,6 +86,13 @@ class TaskIndex(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
+        # The proofs look at these.
+        self._decisions = [
+            RamFifo(1, depth=1 << ceil_log2(index_rows(config)), name="decisions")
+            for _ in range(config.groups)
+        ]
+        self._left = Signal(14, name="left")
+        self._walker = PositionWalker(config)
         super().__init__(
             {
                 "decided": In(config.groups),
@@ -101,8 +108,7 @@ class TaskIndex(wiring.Component):
 
         # Bits of the groups that are ahead wait for the others.
         waiting, want = [], []
-        for j in range(config.groups):
-            fifo = RamFifo(1, depth=1 << ceil_log2(rows), name="decisions")
+        for j, fifo in enumerate(self._decisions):
             m.submodules[f"decisions{j}"] = fifo
             m.d.comb += [fifo.i.valid.eq(self.decided[j]), fifo.i.payload.eq(self.any[j])]
             waiting.append(fifo.o)
@@ -111,14 +117,14 @@ class TaskIndex(wiring.Component):
         m.d.comb += joined.eq(Cat(bit.valid for bit in waiting).all() & ~tasks.complete)
         m.d.comb += [bit.ready.eq(joined) for bit in waiting]
 
-        m.submodules.walker = walker = PositionWalker(config)
+        m.submodules.walker = walker = self._walker
         m.submodules.entries = entries = RAM(
             depth=rows,
             width=task_entry(config).size,
             style="distributed" if rows <= LUT_RAM_ROWS else "block",
             name="task index",
         )
-        left = Signal.like(tasks.positions)
+        left = self._left
         append = Signal()
         m.d.comb += [
             walker.walk.eq(tasks.walk),
