@@ -20,7 +20,7 @@ quote = '$(subst ','\'',$(1))'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help verilog configs test lint format lock clean
+.PHONY: help verilog configs test sim lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,12 @@ configs: $(VENV)/.hwgen-core ## List the shipped configurations; `.venv/bin/hwge
 
 test: $(VENV)/.hwgen-test ## Run all tests [PYTEST="tests/house -x"]
 	@$(VENV)/bin/python -m pytest $(PYTEST)
+
+sim: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## NET=file [CONFIG=...] [INPUT=images.npz]: run a network on the RTL
+	@if [ -z $(call quote,$(NET)) ]; then \
+		echo "hwgen: NET: must be a network file, as in make sim NET=net.safetensors" >&2; exit 2; fi
+	@$(HWGEN) run $(call quote,$(NET)) $(if $(INPUT),$(call quote,$(INPUT))) \
+		--config $(call quote,$(CONFIG)) --set $(call quote,$(SET))
 
 lint: $(VENV)/.hwgen-test ## Check style and format (part of the tests)
 	@$(VENV)/bin/python -m ruff check .
