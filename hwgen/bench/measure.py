@@ -17,7 +17,9 @@ def _pages(size: int) -> int:
     return -(-size // PAGE) * PAGE
 
 
-def measure(config: Config, workload: Workload, model: MemoryModel = MemoryModel()) -> dict[str, int]:
+def measure(
+    config: Config, workload: Workload, model: MemoryModel = MemoryModel()
+) -> dict[str, int]:
     """Performance counters of a run whose memory afterwards equals that of the program in integers."""
     code = encode(workload.program)
     constants = _pages(len(code))

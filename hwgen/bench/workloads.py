@@ -7,6 +7,7 @@ import numpy as np
 from ..compiler.convolution import Lowering, Taps
 from ..compiler.layer import Convolution, Gate, Requantization
 from ..compiler.memory import Buffers
+from ..compiler.pipeline import schedule
 from ..compiler.program import Builder, Program
 from ..compiler.tensors import Tensor
 from ..config import Config
@@ -41,7 +42,11 @@ class _MaskedLowering(Lowering):
         centre = [range(k // 2, k // 2 + 1) for k in self.kernel]
         mask_planes = range(own, own + -(-len(weights) // lanes))
         identity = np.zeros_like(weights)
-        identity[np.arange(len(weights)), own * lanes + np.arange(len(weights)), *[k // 2 for k in self.kernel]] = 1
+        identity[
+            np.arange(len(weights)),
+            own * lanes + np.arange(len(weights)),
+            *[k // 2 for k in self.kernel],
+        ] = 1
 
         def piece(planes, rows, columns, source):
             chunks = self._chunks(source, planes, rows, columns)
@@ -51,7 +56,9 @@ class _MaskedLowering(Lowering):
         nothing = np.zeros_like(weights)
         base = [piece(range(n, n + 1), *centre, nothing) for n in range(filler)]
         base.append(piece(mask_planes, *centre, identity))
-        rest = self._cover(weights, list(range(base_planes, own)), slots, EVERY_BIT, conditional=True)
+        rest = self._cover(
+            weights, list(range(base_planes, own)), slots, EVERY_BIT, conditional=True
+        )
         return self._split_last(base) + rest
 
 
@@ -59,10 +66,12 @@ def _plain(channels: int) -> Requantization:
     return Requantization(np.full(channels, 3), np.zeros(channels, int), np.full(channels, 12))
 
 
-def _program(config: Config, layers: list[Convolution], lowering, inputs: bytes, macs: int) -> Workload:
+def _program(
+    config: Config, layers: list[Convolution], lowering, inputs: bytes, macs: int
+) -> Workload:
     builder, buffers = Builder(), Buffers(config)
-    for layer in layers:
-        lowering(config, builder, buffers, layer).run()
+    items = [i for layer in layers for i in lowering(config, builder, buffers, layer).items()]
+    schedule(buffers, items)
     end = layers[-1].output
     return Workload(builder.finish(), inputs, end.offset + end.bytes, macs)
 

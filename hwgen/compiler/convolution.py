@@ -10,8 +10,10 @@ from ..errors import UserError
 from ..isa.packing import pack_records
 from .layer import Convolution
 from .memory import Buffers
+from .pipeline import Item
 from .program import Builder, reads, writes
 from .spans import Span, spans
+from .tensors import Tensor
 from .transfer import copy_tensor, load_constants
 from .weights import pack_chunks, pack_thresholds
 
@@ -211,8 +213,8 @@ class Lowering:
 
     # Instructions
 
-    def run(self) -> None:
-        """Emit the whole layer."""
+    def items(self) -> list[Item]:
+        """The whole layer, in pieces that the scheduler emits."""
         layer, array = self.layer, self.config.array
         self.blocks = []
         self.plans = []
@@ -233,14 +235,7 @@ class Lowering:
             layer.output.columns, columns, self.kernel[1], layer.stride, left, layer.input.columns
         )
         self._records()
-        items = [item for y in down for x in across for item in self._tile(y, x)]
-        # Software pipelining: what the next item loads is asked for before this one computes.
-        if items:
-            items[0][0]()
-        for i, (_, compute) in enumerate(items):
-            if i + 1 < len(items):
-                items[i + 1][0]()
-            compute()
+        return [item for y in down for x in across for item in self._tile(y, x)]
 
     def _deal(self, block: np.ndarray) -> np.ndarray:
         """Order of a block's channels over the slots: the densest go to the least loaded group that has room."""
@@ -286,83 +281,85 @@ class Lowering:
             )
             self.record_offsets.append(self.builder.constant(data, 32))
 
-    def _tile(self, down: Span, across: Span):
-        """(loads, compute) for each segment of weights of a tile; closures, so that the caller orders them."""
-        layer, buffers = self.layer, self.buffers
-        input_words = layer.input.planes * down.seen * across.seen
-        output_words = layer.output.planes * down.size * across.size
-        last_plan = len(self.plans) - 1
-        where = {}
-
-        def load_tile():
-            where["input"] = buffers.activations.take(input_words)
-            copy_tensor(
-                self.builder,
-                "LOAD",
-                layer.name,
-                layer.input,
-                where["input"],
-                range(layer.input.planes),
-                range(down.low, down.high),
-                range(across.low, across.high),
-            )
-            if layer.residual is not None:
-                where["residual"] = buffers.activations.take(
-                    layer.residual.planes * down.size * across.size
-                )
-                copy_tensor(
-                    self.builder,
-                    "LOAD",
-                    layer.name,
-                    layer.residual,
-                    where["residual"],
-                    range(layer.residual.planes),
-                    range(down.first, down.last),
-                    range(across.first, across.last),
-                )
-            where["output"] = buffers.activations.take(output_words)
-
+    def _tile(self, down: Span, across: Span) -> Iterator[Item]:
+        """An item for each segment of weights of a tile."""
+        layer = self.layer
+        where: dict[object, int] = {}
+        tile = object()  # owner of its ranges of the activation buffer
         for number, plan in enumerate(self.plans):
+            block = object()  # owner of its parameters
             for index, segment in enumerate(plan):
-                at = {}
+                key = object()  # owner of its weights, and where they lie
+                constants = [self._loader(where, key, segment)]
+                if index == 0:
+                    constants.append(self._record_loader(where, block, number))
+                tensors = []
+                if number == index == 0:
+                    tensors = list(self._tile_loaders(where, tile, down, across))
+                last = number + 1 == len(self.plans) and index + 1 == len(plan)
+                frees = [key] + [block] * (index + 1 == len(plan)) + [tile] * last
+                compute = self._computer(down, across, number, index, segment, key, where, last)
+                writes = layer.output if last else None
+                yield Item(layer.name, constants, tensors, compute, writes, frees)
 
-                def loads(number=number, index=index, segment=segment, at=at):
-                    if number == 0 and index == 0:
-                        load_tile()
-                    if index == 0:
-                        where[number] = self._load_records(number)
-                    at["weights"] = self._load_weights(segment)
+    def _loader(self, where: dict, key: object, segment):
+        def load() -> None:
+            _, words, offset, _ = segment
+            where[key], fresh = self.buffers.weights.place(offset, words, key)
+            if fresh:
+                load_constants(self.builder, self.layer.name, "weights", where[key], words, offset)
 
-                def compute(number=number, index=index, segment=segment, at=at, plan=plan):
-                    if index == 0:
-                        buffers.next_bank()
-                    gate = self._is_gate(plan, index)
-                    self._pass(
-                        down, across, number, index, segment, at["weights"], where["input"], gate
-                    )
-                    if gate:
-                        self._drain(down, across, number, 1, where)
-                    if index + 1 == len(plan):
-                        self._drain(down, across, number, 2 if layer.gate is not None else 0, where)
-                        if number == last_plan:
-                            self._store(down, across, where["output"])
+        return load
 
-                yield loads, compute
+    def _record_loader(self, where: dict, owner: object, number: int):
+        def load() -> None:
+            words, offset = len(self.blocks[number][0]), self.record_offsets[number]
+            where[number], fresh = self.buffers.parameters.place(offset, words, owner)
+            if fresh:
+                load_constants(
+                    self.builder, self.layer.name, "parameters", where[number], words, offset
+                )
 
-    def _load_weights(self, segment) -> int:
-        _, words, offset, _ = segment
-        at, fresh = self.buffers.weights.place(offset, words)
-        if fresh:
-            load_constants(self.builder, self.layer.name, "weights", at, words, offset)
-        return at
+        return load
 
-    def _load_records(self, number: int) -> int:
-        block = self.blocks[number][0]
-        offset = self.record_offsets[number]
-        at, fresh = self.buffers.parameters.place(offset, len(block))
-        if fresh:
-            load_constants(self.builder, self.layer.name, "parameters", at, len(block), offset)
-        return at
+    def _tile_loaders(self, where: dict, tile: object, down: Span, across: Span):
+        layer, ring = self.layer, self.buffers.activations
+
+        def copy(tensor: Tensor, name: str, rows: range, columns: range):
+            def load() -> None:
+                where[name] = ring.take(tensor.planes * len(rows) * len(columns), tile)
+                planes = range(tensor.planes)
+                at = where[name]
+                copy_tensor(self.builder, "LOAD", layer.name, tensor, at, planes, rows, columns)
+
+            return load
+
+        def room() -> None:
+            where["output"] = ring.take(layer.output.planes * down.size * across.size, tile)
+
+        yield None, room
+        rows, columns = range(down.low, down.high), range(across.low, across.high)
+        yield layer.input, copy(layer.input, "input", rows, columns)
+        if layer.residual is not None:
+            rows, columns = range(down.first, down.last), range(across.first, across.last)
+            yield layer.residual, copy(layer.residual, "residual", rows, columns)
+
+    def _computer(self, down, across, number, index, segment, key, where, last):
+        plan = self.plans[number]
+
+        def compute() -> None:
+            if index == 0:
+                self.buffers.next_bank()
+            gate = self._is_gate(plan, index)
+            self._pass(down, across, number, index, segment, where[key], where["input"], gate)
+            if gate:
+                self._drain(down, across, number, 1, where)
+            if index + 1 == len(plan):
+                self._drain(down, across, number, 2 if self.layer.gate is not None else 0, where)
+            if last:
+                self._store(down, across, where["output"])
+
+        return compute
 
     def _is_gate(self, plan: list, index: int) -> bool:
         """Whether this segment is the last one of the base part."""
@@ -482,6 +479,6 @@ class Lowering:
 
 def lower_convolution(
     config: Config, builder: Builder, buffers: Buffers, layer: Convolution
-) -> None:
-    """Append the instructions of ``layer`` to ``builder``."""
-    Lowering(config, builder, buffers, layer).run()
+) -> list[Item]:
+    """The pieces of ``layer``, for the scheduler."""
+    return Lowering(config, builder, buffers, layer).items()

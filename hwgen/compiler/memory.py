@@ -1,55 +1,70 @@
 """Who may use which words of the buffers on chip."""
 
 from ..config import Config
-from ..errors import UserError
 
-__all__ = ["Buffers", "Ring"]
+__all__ = ["Buffers", "Full", "Ring"]
+
+
+class Full(Exception):
+    """No room beside the ranges that are still needed; nothing has changed."""
 
 
 class Ring:
-    """Words handed out one range after the other, wrapping before the end; ranges never wrap inside.
+    """Words of a buffer, handed out one range after the other, never wrapping inside a range.
 
-    Ranges of at most a third of the ring do not overlap the two before them when only `take` is used, and not the one
-    before when `place` is: what is loaded for the next step leaves alone what the present step reads.
+    A range belongs to an owner and is not given to anyone else until the owner is released. Constants that were
+    placed lie there until something else is put over them, and are found again.
     """
 
     def __init__(self, size: int, what: str):
-        self._size = size
+        self.size = size
+        self.what = what
         self._next = 0
-        self._what = what
         self._placed: dict[int, tuple[int, int]] = {}  # key -> (first word, words)
-        self._kept = (0, 0)  # the range that `place` gave last
+        self._owned: list[tuple[object, int, int]] = []  # (owner, first word, words)
 
-    def take(self, words: int) -> int:
-        """First word of a new range; what lay there is forgotten."""
-        if words > self._size:
-            raise UserError(f"{self._what} holds {self._size} words, {words} are needed at once")
-        low, kept = self._kept
-        for _ in range(2):  # at most once around the end and once around the kept range
-            if self._next + words > self._size:
-                self._next = 0
-            if kept and self._next < low + kept and low < self._next + words:
-                self._next = low + kept
-        if self._next + words > self._size:
-            raise UserError(
-                f"{self._what} holds {self._size} words, too few for {words} and {kept} at once"
-            )
-        at, self._next = self._next, self._next + words
-        overlapping = [
-            k for k, (low, n) in self._placed.items() if low < at + words and at < low + n
-        ]
-        for key in overlapping:
-            del self._placed[key]
+    def take(self, words: int, owner: object) -> int:
+        """First word of a new range for ``owner``; what lay there is forgotten.
+
+        Raises
+        ------
+        Full
+            If there is no such range now.
+        """
+        at = self._free(words)
+        self._next = at + words
+        self._owned.append((owner, at, words))
+        for key, (low, count) in list(self._placed.items()):
+            if low < at + words and at < low + count:
+                del self._placed[key]
         return at
 
-    def place(self, key: int, words: int) -> tuple[int, bool]:
-        """Range of the constants ``key``, and whether they have to be loaded or lie there still."""
+    def place(self, key: int, words: int, owner: object) -> tuple[int, bool]:
+        """Range of the constants ``key`` for ``owner``, and whether they have to be loaded."""
         if key in self._placed and self._placed[key][1] == words:
-            self._kept = self._placed[key]
-            return self._placed[key][0], False
-        at = self.take(words)
-        self._placed[key] = self._kept = (at, words)
+            at = self._placed[key][0]
+            self._owned.append((owner, at, words))
+            return at, False
+        at = self.take(words, owner)
+        self._placed[key] = (at, words)
         return at, True
+
+    def release(self, owner: object) -> None:
+        """Give back all ranges of ``owner``."""
+        self._owned = [entry for entry in self._owned if entry[0] is not owner]
+
+    def _free(self, words: int) -> int:
+        """First free range from where the last one ended, once around."""
+        starts = [self._next, 0, *(low + count for _, low, count in self._owned)]
+        free = [
+            at
+            for at in starts
+            if at + words <= self.size
+            and all(low + count <= at or at + words <= low for _, low, count in self._owned)
+        ]
+        if not free:
+            raise Full
+        return min(free, key=lambda at: (at < self._next, at))
 
 
 class Buffers:
@@ -58,15 +73,22 @@ class Buffers:
     def __init__(self, config: Config):
         self._config = config
         words = config.array.clusters * config.memory.activation_words
-        self.activations = Ring(words, "the activation buffer (clusters * memory.activation_words)")
-        self.weights = Ring(config.memory.weight_words, "the weight buffer (memory.weight_words)")
+        self.activations = Ring(words, "activation buffer (clusters * memory.activation_words)")
+        self.weights = Ring(config.memory.weight_words, "weight buffer (memory.weight_words)")
         self.parameters = Ring(
-            config.memory.parameter_words, "the parameter memory (memory.parameter_words)"
+            config.memory.parameter_words, "parameter memory (memory.parameter_words)"
         )
-        # Three tiles' worth: one computes, one loads, and the ring may have to skip to its start.
+        # One tile computes, one is loaded, and the last one may still be on its way out.
         self.tile_words = words // 3
-        self.segment_words = config.memory.weight_words // 3
+        # Many small segments: the weights of a conditional pass are wanted faster than they come, and what was loaded
+        # during the base pass must make up for it.
+        self.segment_words = config.memory.weight_words // 8
         self.bank = 1
+
+    def release(self, owner: object) -> None:
+        """Give back all ranges of ``owner``."""
+        for ring in (self.activations, self.weights, self.parameters):
+            ring.release(owner)
 
     def next_bank(self) -> None:
         """Compute the next sums in the other accumulator bank."""

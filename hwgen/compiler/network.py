@@ -13,6 +13,7 @@ from ..isa.parameters import BIAS_BITS
 from .convolution import lower_convolution
 from .layer import Convolution, Gate, Requantization, VectorLayer
 from .memory import Buffers
+from .pipeline import Item, schedule
 from .program import Builder, Program
 from .tensors import Tensor
 from .vector import lower_vector
@@ -68,6 +69,7 @@ class _Compiler:
     def __init__(self, network: Network, config: Config, densities: Mapping[str, np.ndarray]):
         self.network, self.config, self.densities = network, config, densities
         self.builder, self.buffers = Builder(), Buffers(config)
+        self.items: list[Item] = []
         self.views: dict[str, View] = {}
         self.work = 0
         self._parts: dict[str, list[Tensor]] = {}
@@ -80,6 +82,7 @@ class _Compiler:
             if edge.bits > 8:
                 self._refuse(layer, f"its output has {edge.bits} bits, activations have at most 8")
             LOWER[layer.kind](self, layer)
+        schedule(self.buffers, self.items)
         return Compiled(
             self.network,
             self.config,
@@ -236,7 +239,7 @@ class _Compiler:
             if layer.name in self.targets and not residual.plain:
                 residual = self._copy(layer.name + ".residual", residual, layer.output)
         output = self._output(layer, residual)
-        lower_convolution(
+        self.items += lower_convolution(
             self.config,
             self.builder,
             self.buffers,
@@ -271,7 +274,7 @@ class _Compiler:
         # (2x + 1) >> 1 is x.
         two, none, one = np.full(count, 2), np.zeros(count, int), np.ones(count, int)
         plain = np.arange(count)
-        lower_convolution(
+        self.items += lower_convolution(
             self.config,
             self.builder,
             self.buffers,
@@ -351,7 +354,7 @@ class _Compiler:
             self._refuse(layer, "its input's channels are permuted and its output is concatenated")
         output = self._output(layer, source)
         tensor = replace(output.tensor, channels=source.tensor.channels)
-        lower_vector(
+        self.items += lower_vector(
             self.config,
             self.builder,
             self.buffers,

@@ -7,8 +7,10 @@ from ..errors import UserError
 from ..isa.packing import pack_records
 from .layer import Requantization, VectorLayer
 from .memory import Buffers
+from .pipeline import Item
 from .program import Builder, reads, writes
-from .spans import spans
+from .spans import Span, spans
+from .tensors import Tensor
 from .transfer import copy_tensor, load_constants
 
 __all__ = ["lower_vector"]
@@ -38,72 +40,114 @@ def _tile(layer: VectorLayer, buffers: Buffers) -> tuple[int, int]:
     return planes, rows
 
 
-def lower_vector(config: Config, builder: Builder, buffers: Buffers, layer: VectorLayer) -> None:
-    """Append the instructions of ``layer`` to ``builder``."""
+class _Lowering:
+    """One layer of the vector unit."""
+
+    def __init__(self, builder: Builder, buffers: Buffers, layer: VectorLayer):
+        self.builder, self.buffers, self.layer = builder, buffers, layer
+        own = layer.requantization or IDENTITY
+        only = np.zeros(1, int)
+        record = pack_records(channel=only, **own.records(only), **own.records(only, "base_"))
+        self.offset = builder.constant(record, 32)
+
+    def items(self) -> list[Item]:
+        """A piece for each tile."""
+        layer = self.layer
+        planes, rows = _tile(layer, self.buffers)
+        down = spans(
+            layer.output.rows,
+            rows,
+            layer.kernel[0],
+            layer.stride,
+            layer.padding[0],
+            layer.input.rows,
+        )
+        return [
+            self._item(range(first, min(first + planes, layer.input.planes)), part)
+            for first in range(0, layer.input.planes, planes)
+            for part in down
+        ]
+
+    def _item(self, planes: range, down: Span) -> Item:
+        layer, buffers = self.layer, self.buffers
+        owner = object()
+        rows, columns = range(down.low, down.high), range(layer.input.columns)
+        in_words = len(planes) * len(rows) * len(columns)
+        out_words = len(planes) * down.size * layer.output.columns
+        where: dict[str, int] = {}
+
+        def record() -> None:
+            where["record"], fresh = buffers.parameters.place(self.offset, 1, owner)
+            if fresh:
+                load_constants(
+                    self.builder, layer.name, "parameters", where["record"], 1, self.offset
+                )
+
+        def room() -> None:
+            where["output"] = buffers.activations.take(out_words, owner)
+
+        def copy(name: str, tensor: Tensor):
+            def load() -> None:
+                at = where[name] = buffers.activations.take(in_words, owner)
+                copy_tensor(self.builder, "LOAD", layer.name, tensor, at, planes, rows, columns)
+
+            return tensor, load
+
+        operands = {"input": layer.input}
+        if layer.second is not None:
+            operands["second"] = layer.second
+        tensors = [(None, room), *(copy(*operand) for operand in operands.items())]
+
+        def compute() -> None:
+            self._instruction(planes, down, where, in_words, out_words)
+            rows, columns = range(down.first, down.last), range(layer.output.columns)
+            at = where["output"]
+            copy_tensor(self.builder, "STORE", layer.name, layer.output, at, planes, rows, columns)
+
+        return Item(layer.name, [record], tensors, compute, layer.output, [owner])
+
+    def _instruction(
+        self, planes: range, down: Span, where: dict[str, int], in_words: int, out_words: int
+    ) -> None:
+        layer = self.layer
+        inputs = [where[name] for name in ("input", "second") if name in where]
+        what = ("maximum", "sum", "addition")[layer.operation]
+        self.builder.add(
+            "VECTOR",
+            [
+                *(reads("activations", at, at + in_words) for at in inputs),
+                reads("parameters", where["record"]),
+                writes("activations", where["output"], where["output"] + out_words),
+            ],
+            f"{layer.name}: {what}, planes {planes.start}-{planes.stop - 1}, "
+            f"rows {down.first}-{down.last - 1}",
+            operation=layer.operation,
+            signed=layer.input.signed,
+            planes=len(planes),
+            kernel_rows=layer.kernel[0],
+            kernel_columns=layer.kernel[1],
+            stride=layer.stride,
+            in_rows=down.seen,
+            in_columns=layer.input.columns,
+            pad_top=down.pad,
+            pad_left=layer.padding[2],
+            out_rows=down.size,
+            out_columns=layer.output.columns,
+            input=inputs[0],
+            second=inputs[-1],
+            output=where["output"],
+            parameters=where["record"],
+            low=layer.low,
+            high=layer.high,
+        )
+
+
+def lower_vector(
+    config: Config, builder: Builder, buffers: Buffers, layer: VectorLayer
+) -> list[Item]:
+    """The pieces of ``layer``, for the scheduler."""
     if not config.drain.pool:
         raise UserError(
-            f"{layer.name}: configuration {config.name} has drain.pool = false, no vector unit"
+            f"layer {layer.name}: configuration {config.name} has drain.pool = false, no vector unit"
         )
-    own = layer.requantization or IDENTITY
-    only = np.zeros(1, int)
-    offset = builder.constant(
-        pack_records(channel=only, **own.records(only), **own.records(only, "base_")), 32
-    )
-    planes, rows = _tile(layer, buffers)
-    top, _, left, _ = layer.padding
-    tensors = [layer.input] + ([layer.second] if layer.second is not None else [])
-    columns_in, columns_out = range(layer.input.columns), range(layer.output.columns)
-    for first in range(0, layer.input.planes, planes):
-        part = range(first, min(first + planes, layer.input.planes))
-        for down in spans(
-            layer.output.rows, rows, layer.kernel[0], layer.stride, top, layer.input.rows
-        ):
-            rows_in = range(down.low, down.high)
-            in_words = len(part) * down.seen * layer.input.columns
-            out_words = len(part) * down.size * layer.output.columns
-            at = []
-            for tensor in tensors:
-                at.append(buffers.activations.take(in_words))
-                copy_tensor(builder, "LOAD", layer.name, tensor, at[-1], part, rows_in, columns_in)
-            record, fresh = buffers.parameters.place(offset, 1)
-            if fresh:
-                load_constants(builder, layer.name, "parameters", record, 1, offset)
-            output = buffers.activations.take(out_words)
-            builder.add(
-                "VECTOR",
-                [
-                    *(reads("activations", a, a + in_words) for a in at),
-                    reads("parameters", record),
-                    writes("activations", output, output + out_words),
-                ],
-                f"{layer.name}: {('maximum', 'sum', 'addition')[layer.operation]}, planes {part.start}-{part.stop - 1}, "
-                f"rows {down.first}-{down.last - 1}",
-                operation=layer.operation,
-                signed=layer.input.signed,
-                planes=len(part),
-                kernel_rows=layer.kernel[0],
-                kernel_columns=layer.kernel[1],
-                stride=layer.stride,
-                in_rows=down.seen,
-                in_columns=layer.input.columns,
-                pad_top=down.pad,
-                pad_left=left,
-                out_rows=down.size,
-                out_columns=layer.output.columns,
-                input=at[0],
-                second=at[-1],
-                output=output,
-                parameters=record,
-                low=layer.low,
-                high=layer.high,
-            )
-            copy_tensor(
-                builder,
-                "STORE",
-                layer.name,
-                layer.output,
-                output,
-                part,
-                range(down.first, down.last),
-                columns_out,
-            )
+    return _Lowering(builder, buffers, layer).items()

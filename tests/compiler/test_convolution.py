@@ -5,6 +5,7 @@ import pytest
 
 from hwgen.compiler.convolution import lower_convolution
 from hwgen.compiler.memory import Buffers
+from hwgen.compiler.pipeline import schedule
 from hwgen.compiler.program import Builder
 from hwgen.config import load
 from hwgen.errors import UserError
@@ -16,7 +17,8 @@ from .layers import random_case
 
 def execute(config, case, seed):
     builder = Builder()
-    lower_convolution(config, builder, Buffers(config), case.layer)
+    buffers = Buffers(config)
+    schedule(buffers, lower_convolution(config, builder, buffers, case.layer))
     program = builder.finish()
     for step in program.steps:
         pack(step.name, wait=step.wait, post=step.post, config=config, **step.fields)
@@ -60,7 +62,8 @@ def test_a_missing_token_shows():
     for seed in range(20):
         case = random_case(rng, config, gate="channel", largest=10)
         builder = Builder()
-        lower_convolution(config, builder, Buffers(config), case.layer)
+        buffers = Buffers(config)
+        schedule(buffers, lower_convolution(config, builder, buffers, case.layer))
         program = builder.finish()
         for step in program.steps:
             if step.name == "DRAIN":
