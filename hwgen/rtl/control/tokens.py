@@ -46,6 +46,8 @@ class TokenCounters(wiring.Component):
         self._units = units
         self._tokens = tokens
         self._bits = bits
+        # The proof looks at these.
+        self.counts = [Signal(bits, name=f"count_{token}") for token in range(tokens)]
         super().__init__(
             {
                 "asking": In(units),
@@ -75,7 +77,7 @@ class TokenCounters(wiring.Component):
                 with m.If(eligible[unit]):
                     m.d.comb += [self.granted.eq(1 << unit), taken.eq(self.ask[unit])]
         for token in range(self._tokens):
-            count = Signal(self._bits, name=f"count_{token}")
+            count = self.counts[token]
             added = Signal(range(self._units + 1), name=f"added_{token}")
             following = Signal(self._bits + self._units.bit_length(), name=f"following_{token}")
             m.d.comb += [
