@@ -83,13 +83,22 @@ SHAPES = {
         "array.rows": 16,
         "memory.weight_slots": 2,
     },
+    "eight-engines": {
+        "array.engines": 8,
+        "array.group": 8,
+        "array.slots": 2,
+        "array.lanes": 8,
+        "array.queue": 5,
+        "array.rows": 32,
+        "memory.weight_slots": 4,
+    },
 }
 STALLS = {
     "none": Stalls(),
     "some": Stalls(vectors=0.3, chain=0.3, weights=0.3, items=0.3, commands=0.3),
-    "vectors": Stalls(vectors=0.8, chain=0.1),
-    "weights": Stalls(weights=0.9),
-    "items": Stalls(items=0.8, chain=0.8),
+    "vectors": Stalls(vectors=0.7, chain=0.1),
+    "weights": Stalls(weights=0.6),
+    "items": Stalls(items=0.7, chain=0.7),
 }
 
 
@@ -117,6 +126,7 @@ class Outcome:
     drained: list = field(default_factory=list)
     decided: list = field(default_factory=list)
     done_at: list = field(default_factory=list)
+    busy: list = field(default_factory=list)
     status: dict = field(default_factory=dict)
     counts: list = field(default_factory=list)
 
@@ -366,6 +376,8 @@ class GroupBench:
             if done:
                 outcome.done_at.append(outcome.cycles)
             self.released += released
+            if values[2]:
+                outcome.busy.append(outcome.cycles)
             for name, value in zip(reasons, values[2:6], strict=True):
                 outcome.status[name] += value
             if self.config.array.gated and values[6]:

@@ -33,12 +33,14 @@ def dense_tiles(config, sizes, seed):
     return build
 
 
-@pytest.mark.parametrize("gated", [False, True], ids=["dense", "gated"])
-@pytest.mark.parametrize("stalls", STALLS)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_tiles(shape, stalls, gated):
+CASES = [(shape, "none", 0) for shape in SHAPES] + [(shape, "some", 1) for shape in SHAPES]
+CASES += [("tiny", stalls, 0) for stalls in STALLS]
+
+
+@pytest.mark.parametrize(("shape", "stalls", "gated"), dict.fromkeys(CASES))
+def test_tiles(shape, stalls, gated, mac="parallel"):
     """Several tiles of one or two passes, among them tiny ones and one without positions."""
-    config = configuration(shape, gated)
+    config = configuration(shape, bool(gated), mac)
     slots = config.array.slots
     most = config.positions_per_cluster
     sizes = [
@@ -48,6 +50,44 @@ def test_tiles(shape, stalls, gated):
         (1, 1, 4, 1),
         (2, slots, 3),
     ]
-    GroupBench(
-        config, dense_tiles(config, sizes, shape), seed=f"{shape} {stalls}", stalls=STALLS[stalls]
-    ).run()
+    build = dense_tiles(config, sizes, shape)
+    GroupBench(config, build, seed=f"{shape} {stalls}", stalls=STALLS[stalls]).run()
+
+
+@pytest.mark.parametrize("gated", [0, 1])
+def test_serial_units(gated):
+    """The group does not know which unit is in."""
+    test_tiles("tiny", "some", gated, mac="serial")
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_no_bubbles(gated):
+    """With vectors and weights in time there is a row in each cycle, over chunks and commands."""
+    config = configuration("tiny", gated).override({"array.clusters": 1})
+    slots = config.array.slots
+    bench = GroupBench(config, dense_tiles(config, [(6, slots, 3, 2), (5, slots, 2)], 1), seed=1)
+    outcome = bench.run()
+    rows = (6 * 5 + 5 * 2) * slots
+    assert len(outcome.busy) == rows
+    assert outcome.busy[-1] - outcome.busy[0] + 1 == rows
+
+
+def test_interval_of_serial_units():
+    """Rows of bit-serial units follow one another every eight cycles."""
+    config = configuration("tiny", False, "serial")
+    bench = GroupBench(config, dense_tiles(config, [(3, config.array.slots, 2)], 1), seed=1)
+    outcome = bench.run()
+    rows = 3 * config.array.slots * 2
+    assert len(outcome.busy) == outcome.busy[-1] - outcome.busy[0] + 1 == 8 * rows
+
+
+def test_one_row():
+    """A row that comes back at once waits for itself; ``done`` comes after ``latency`` cycles."""
+    config = configuration("one-slot", False)
+    bench = GroupBench(config, dense_tiles(config, [(1, 1, 3)], 1), seed=1)
+    outcome = bench.run()
+    first, second, third = outcome.busy
+    assert third - second >= 4 and second - first >= 4
+    assert outcome.status["interlocked"] > 0
+    # The status is that of the last cycle.
+    assert outcome.done_at[0] - (third - 1) == bench.dut.latency

@@ -4,6 +4,8 @@ import random
 
 import pytest
 
+from hwgen.config import load
+
 from .group_bench import SHAPES, STALLS, Drain, GroupBench, Pass, configuration, operands
 
 NEVER, ALWAYS = (1 << 31) - 1, -(1 << 31)
@@ -73,20 +75,25 @@ def gated_tiles(config, tiles, seed):
 def sizes(config, masks):
     """One tile a mask, of all the sizes that have something special."""
     most, slots = config.positions_per_cluster, config.array.slots
-    shapes = [(min(most, 6), slots), (1, slots), (2, max(1, slots - 1)), (0, slots), (3, 1)]
+    shapes = [(min(most, 5), slots), (1, slots), (2, max(1, slots - 1)), (3, slots), (0, slots)]
+    shapes += [(3, 1)]
     passes = [(1, 1, 2), (0, 2, 1), (2, 1, 3), (0, 1, 0), (0, 1, 2)]
     return [
-        (*shapes[n % len(shapes)], mask, *passes[(n + n // 5) % len(passes)])
+        (*shapes[n % len(shapes)], mask, *passes[(n + n // 6) % len(passes)])
         for n, mask in enumerate(masks)
     ]
 
 
-@pytest.mark.parametrize("stalls", STALLS)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_tiles(shape, stalls):
+CASES = [(shape, stalls) for shape in SHAPES for stalls in ("none", "some")]
+CASES += [("four-engines", stalls) for stalls in STALLS]
+MASKS = ["half", "all", "few", "lumpy", "none"]
+
+
+@pytest.mark.parametrize(("shape", "stalls"), dict.fromkeys(CASES))
+def test_tiles(shape, stalls, mac="parallel"):
     """Every kind of mask in every kind of tile, in sequence, on alternating banks."""
-    config = configuration(shape, gated=True)
-    masks = ["half", "all", "few", "lumpy", "none", "all", "half", "none", "few", "half", "lumpy"]
+    config = configuration(shape, True, mac)
+    masks = MASKS + random.Random(f"{shape} {stalls}").sample(MASKS, 3)
     bench = GroupBench(
         config,
         gated_tiles(config, sizes(config, masks), seed=shape),
@@ -95,3 +102,62 @@ def test_tiles(shape, stalls):
     )
     assert any(bench.model.decided) and not all(bench.model.decided)
     bench.run()
+
+
+def test_serial_units():
+    """The group does not know which unit is in."""
+    test_tiles("tiny", "some", mac="serial")
+
+
+def test_reference_configuration():
+    """A group of cgnet8 with all of its slots."""
+    config = load("cgnet8")
+    tiles = [(8, 16, "few", 1, 1, 2), (5, 16, "all", 0, 1, 1)]
+    GroupBench(config, gated_tiles(config, tiles, seed=8), seed=8, stalls=STALLS["some"]).run()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_configurations(seed):
+    """Configurations that nobody has thought of."""
+    rng = random.Random(seed)
+    group = rng.choice([2, 4, 8])
+    lanes = rng.choice([2, 4, 8])
+    slots = rng.randrange(1, 7)
+    word_slots = [n for n in (1, 2, 4, 8) if n <= group and n * lanes >= 4]
+    config = load(
+        "cgnet8",
+        {
+            "array.engines": group * rng.randrange(1, 4),
+            "array.group": group,
+            "array.lanes": lanes,
+            "array.slots": slots,
+            "array.queue": rng.randrange(2, 9),
+            "array.rows": 32,
+            "array.mac": rng.choice(["parallel", "serial"]),
+            "memory.weight_slots": rng.choice(word_slots),
+        },
+    )
+    masks = [rng.choice(MASKS) for _ in range(4)]
+    tiles = [
+        (
+            rng.randrange(config.positions_per_cluster + 1),
+            rng.randrange(1, slots + 1),
+            mask,
+            rng.randrange(2),
+            rng.randrange(1, 3),
+            rng.randrange(3),
+        )
+        for mask in masks
+    ]
+    stalls = rng.choice(list(STALLS.values()))
+    GroupBench(config, gated_tiles(config, tiles, seed), seed=seed, stalls=stalls).run()
+
+
+def test_no_bubbles():
+    """A conditional pass issues a task row in each cycle, over its chunks."""
+    config = configuration("tiny", True).override({"array.clusters": 1})
+    slots = config.array.slots
+    bench = GroupBench(config, gated_tiles(config, [(6, slots, "all", 0, 1, 4)], 1), seed=1)
+    outcome = bench.run()
+    conditional = outcome.busy[6 * slots :]
+    assert len(conditional) == conditional[-1] - conditional[0] + 1 == 4 * 6 * slots

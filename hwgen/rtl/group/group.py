@@ -32,7 +32,9 @@ class Group(wiring.Component):
     accepted when the queue has room for it too. ``i.ready`` depends on ``i.payload.want`` and on
     registers.
 
-    A row takes ``latency`` cycles from its issue until its sums are written.
+    In a dense chunk a row is issued every ``interval`` cycles of the MAC units, column by column of
+    position by position, in a conditional chunk likewise task row by task row, also across chunks
+    and commands: as long as vectors and weights are there, and no row comes back within 4 cycles.
 
     Parameters
     ----------
@@ -99,6 +101,12 @@ class Group(wiring.Component):
     @property
     def config(self) -> Config:
         return self._config
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the issue of a row until a drain may read its sums; ``done`` comes then."""
+        array = self._config.array
+        return mac.KINDS[array.mac].latency_of(array.lanes) + 3
 
     def elaborate(self, platform):
         m = Module()

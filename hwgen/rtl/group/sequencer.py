@@ -150,6 +150,9 @@ class Sequencer(wiring.Component):
             chunks.finished.eq(self.issue & last),
             commands.o.ready.eq(chunks.finished & last_chunk),
         ]
+        begins = Signal(init=1)  # nothing of the command has been issued
+        with m.If(self.issue):
+            m.d.sync += begins.eq(commands.o.ready)
         with m.If(chunks.finished):
             m.d.sync += [
                 chunk.eq(Mux(last_chunk, 1, chunk + 1)),
@@ -173,7 +176,7 @@ class Sequencer(wiring.Component):
                 m.d.comb += [
                     self.operation.gate.eq(command.gate & last_chunk),
                     self.operation.thresholds.eq(chunks.threshold_bank),
-                    self.operation.clear.eq(command.clear_counts & first_chunk),
+                    self.operation.clear.eq(command.clear_counts & begins),
                     self.operation.completes.eq(dense.completes),
                 ]
         return m

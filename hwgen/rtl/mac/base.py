@@ -74,9 +74,14 @@ class Mac(wiring.Component, ABC, metaclass=_ComponentMeta):
         return 2 * OPERAND_BITS + ceil_log2(self._lanes)
 
     @property
-    @abstractmethod
     def latency(self) -> int:
-        """Cycles from ``i_start`` to ``o_sum``; at least 2."""
+        """Cycles from ``i_start`` to ``o_sum``."""
+        return self.latency_of(self._lanes)
+
+    @staticmethod
+    @abstractmethod
+    def latency_of(lanes: int) -> int:
+        """Latency of a unit with so many lanes, for those who have none; at least 2."""
 
     @property
     @abstractmethod

@@ -17,9 +17,9 @@ class ParallelMac(Mac):
     that an FPGA uses one small multiplier block a lane for both.
     """
 
-    @property
-    def latency(self) -> int:
-        return 2 + AdderTree.latency_of(self.lanes)
+    @staticmethod
+    def latency_of(lanes: int) -> int:
+        return 2 + AdderTree.latency_of(lanes)
 
     @property
     def interval(self) -> int:

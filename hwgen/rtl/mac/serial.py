@@ -16,9 +16,9 @@ class SerialMac(Mac):
     so its step subtracts.
     """
 
-    @property
-    def latency(self) -> int:
-        return 1 + AdderTree.latency_of(self.lanes) + OPERAND_BITS
+    @staticmethod
+    def latency_of(lanes: int) -> int:
+        return 1 + AdderTree.latency_of(lanes) + OPERAND_BITS
 
     @property
     def interval(self) -> int:
