@@ -5,12 +5,25 @@ import inspect
 from torch import nn
 
 from hwgen.errors import UserError
+from models.networks.alexnet import AlexNet
 from models.networks.fashion_small import FashionSmall
+from models.networks.mobilenet import MobileNetV1
+from models.networks.resnet import resnet8, resnet18, resnet20
+from models.networks.shufflenet import ShuffleNet
+from models.networks.vgg import vgg11, vgg16
 
 __all__ = ["NETWORKS", "make_network"]
 
 NETWORKS = {
+    "alexnet": AlexNet,
     "fashion-small": FashionSmall,
+    "mobilenet-v1": MobileNetV1,
+    "resnet-8": resnet8,
+    "resnet-18": resnet18,
+    "resnet-20": resnet20,
+    "shufflenet": ShuffleNet,
+    "vgg-11": vgg11,
+    "vgg-16": vgg16,
 }
 
 
