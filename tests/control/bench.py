@@ -107,7 +107,7 @@ class Bench:
         self.stall = stall
         self.program = program
         self.time = 0
-        self.limit = 20000  # cycles; no scenario may take longer
+        self.limit = 8000  # cycles; no scenario may take longer
         self.memory = Memory(
             bytearray(self.random.randbytes(size)),
             seed=seed,

@@ -35,9 +35,9 @@ class Fetch(wiring.Component):
     start : In(1)
         Strobe: begin a program. Only when ``idle``.
     address, length : In
-        Of the program: its first byte, and its instructions. Stable while it runs.
+        Of the program: its first byte, and its instructions. Stable from ``start`` to ``stop``.
     stop : In(1)
-        Ask for no more.
+        Ask for no more, until the next start.
     requests : Out(stream of request), beats : In(stream)
         To and from memory.
     o : Out(stream of fetched)
@@ -92,6 +92,8 @@ class Fetch(wiring.Component):
         ]
         misaligned = self.address[: exact_log2(INSTRUCTION_BYTES)].any()
         m.d.sync += self.misaligned.eq(self.start & misaligned)
+        with m.If(self.stop):
+            m.d.sync += running.eq(0)
         with m.If(self.start):
             m.d.sync += [running.eq(~misaligned), at.eq(self.address), asked.eq(0), left.eq(0)]
         self._assemble(m)
