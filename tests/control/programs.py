@@ -2,6 +2,7 @@
 
 import random
 
+from hwgen.isa.instructions import by_name
 from hwgen.isa.packing import pack
 from hwgen.rtl.control.words import load_words
 
@@ -37,26 +38,18 @@ def store(wait=(), post=(), **fields) -> bytes:
     return pack("STORE", wait=wait, post=post, **ROW | fields)
 
 
+ORDERS = {
+    "array": ("PASS", {"mask": 255, "step_rows": 1}),
+    "drain": ("DRAIN", {"low": -256, "high": 255}),
+    "vector": ("VECTOR", {"high": 255}),
+}
+
+
 def order(unit: str, wait=(), post=()) -> bytes:
-    """A well-formed instruction of a unit that is played by the bench."""
-    if unit == "array":
-        return pack(
-            "PASS", wait=wait, post=post, first=1, thresholds=0, gate=0, conditional=0, bank=0,
-            signed=0, clear_counts=0, mask=255, slots=1, positions=1, width=1, step_rows=1,
-            step_columns=0, planes=1, kernel_rows=1, kernel_columns=1, stride=1, in_rows=1,
-            in_columns=1, pad_top=0, pad_left=0, input=0, input_plane_stride=1, weights=0, chunks=1,
-        )  # fmt: skip
-    if unit == "drain":
-        return pack(
-            "DRAIN", wait=wait, post=post, bank=0, source=0, slots=1, positions=1, channels=1,
-            output=0, output_plane_stride=1, parameters=0, residual=0, residual_signed=0,
-            residual_input=0, low=-256, high=255,
-        )  # fmt: skip
-    return pack(
-        "VECTOR", wait=wait, post=post, operation=0, signed=0, planes=1, kernel_rows=1,
-        kernel_columns=1, stride=1, in_rows=1, in_columns=1, pad_top=0, pad_left=0, out_rows=1,
-        out_columns=1, input=0, second=0, output=0, parameters=0, low=0, high=255,
-    )  # fmt: skip
+    """A well-formed instruction for one cluster, of a unit that is played by the bench."""
+    name, fields = ORDERS[unit]
+    smallest = {field.name: field.least for field in by_name(name).fields}
+    return pack(name, wait=wait, post=post, **smallest | fields)
 
 
 def rows(fields: dict, base: int, word: int):
