@@ -136,7 +136,7 @@ def run(cfg, commands, rng, *, pause, records=None, byte=None):
 def test_random_instructions(name, pause):
     cfg = CONFIGS[name]
     rng = random.Random(f"{name} {pause}")
-    count = 48 // cfg.array.lanes
+    count = 36 // cfg.array.lanes
     run(cfg, [instruction(cfg, rng) for _ in range(count)], rng, pause=pause)
 
 
@@ -214,11 +214,10 @@ def test_addresses_wrap():
     run(cfg, commands, rng, pause=0.3)
 
 
-@pytest.mark.parametrize("signed", [0, 1])
-def test_far_outside(signed):
+def test_far_outside():
     """Windows that begin up to 1022 * 7 columns, or rows, behind the first are still outside."""
     cfg, rng = CONFIGS["two"], random.Random(8)
-    window = {"operation": 0, "signed": signed, "stride": 7}
+    window = {"operation": 0, "signed": 1, "stride": 7}
     wide = plain(**window, kernel_columns=2, in_columns=1000, out_columns=1023, pad_left=3)
     high = plain(**window, kernel_rows=2, in_rows=1000, out_rows=1023, pad_top=3)
     _, reads = run(cfg, [wide, high], rng, pause=0.0)

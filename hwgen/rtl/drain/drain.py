@@ -63,6 +63,13 @@ class Drain(wiring.Component):
         """Lanes that are built."""
         return min(config.drain.lanes, config.groups)
 
+    def position(self, command: dict, cluster: int, number: int) -> int:
+        """The raster number of a cluster's position."""
+        clusters = self._config.array.clusters
+        diagonal = command.get("diagonal", 0)
+        turns = number >> (diagonal - 1) if diagonal else 0
+        return number * clusters + (cluster - turns) % clusters
+
     def model(self, command: dict, cluster: int, items: list[list[dict]], records, activations):
         """The bytes that an instruction writes: ``{(word, byte): value}``.
 
@@ -80,7 +87,7 @@ class Drain(wiring.Component):
                     continue
                 record = records[c["parameters"] + number]
                 plane, byte = divmod(record["channel"], lanes)
-                position = item["position"] * config.array.clusters + cluster
+                position = self.position(c, cluster, item["position"])
                 offset = plane * c["output_plane_stride"] + position
                 residual = 0
                 if c["residual"]:
