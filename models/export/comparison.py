@@ -44,7 +44,8 @@ def compare(
     logits = np.concatenate([result.logits for result in results])
     expected, found = real.argmax(1), logits.argmax(1)
     edge = quantized.network.outputs[0].output
-    rounded = round_half_up(real / edge.scale).clip(edge.lo, edge.hi)
+    offset = quantized.network.graph.info.get("logit_offset", 0.0)
+    rounded = round_half_up((real - offset) / edge.scale).clip(edge.lo, edge.hi)
     report = {
         "name": quantized.network.name,
         "images": len(expected),

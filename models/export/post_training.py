@@ -16,6 +16,7 @@ from .fuse import fuse
 from .interpret import evaluate
 from .ir import EdgePlan, FloatGraph
 from .leaves import Describe
+from .logits import center_logits
 from .scales import calibrated, observe
 from .trace import trace
 
@@ -68,6 +69,7 @@ def quantize(
     name: str | None = None,
     prepare_graph: Callable[[FloatGraph], None] | None = None,
     describe: Describe | None = None,
+    classifier: bool = False,
     info: dict | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Quantized:
@@ -76,7 +78,10 @@ def quantize(
     ``images`` are real numbers as the model takes them, or bytes if ``pixels`` says how the model
     is fed from them. ``prepare_graph`` may rewrite the fused graph before it is calibrated (outlier
     channel splitting does). ``describe`` knows modules that were trained with gates or quantizers
-    (:mod:`models.export.leaves`). UserError names the layer that cannot be mapped.
+    (:mod:`models.export.leaves`). ``classifier`` says that only the order of the logits matters, so
+    that their eight bits can be spent on it (:func:`models.export.logits.center_logits`); real
+    logits are then ``integer * scale + info["logit_offset"]``. UserError names the layer that
+    cannot be mapped.
     """
     images = np.asarray(images)
     if images.ndim != 4 or not len(images):
@@ -100,6 +105,9 @@ def quantize(
     plans = calibrated(graph, seen, bits=bits, method=method)
     if pixels is not None:
         plans = _input_of_pixels(graph, plans, pixels)
+    info = {"quantized": f"post-training, {bits} bits, {method}", **(info or {})}
+    if classifier:
+        info["logit_offset"] = center_logits(graph, plans, real)
     network = emit(
         graph,
         plans,
@@ -107,7 +115,7 @@ def quantize(
         weight_bits=weight_bits or bits,
         limits=limits,
         pixels=pixels,
-        info={"quantized": f"post-training, {bits} bits, {method}", **(info or {})},
+        info=info,
     )
     return Quantized(network, graph, plans, pixels)
 

@@ -18,8 +18,10 @@ __all__ = ["ExportedRun", "export_run", "export_trained"]
 def export_trained(model: torch.nn.Module, images, *, pixels: Pixels | None = None, **options):
     """Export a network with the project's gates and quantizers; ``options`` go to ``quantize``.
 
-    Steps and ranges are the trained ones; ``images`` only decide about edges without a quantizer.
+    What this project trains are classifiers. Steps and ranges are the trained ones; ``images`` only
+    decide about edges without a quantizer.
     """
+    options = {"classifier": True} | options
     return quantize(model, images, pixels=pixels, describe=describe, **options)
 
 
