@@ -361,6 +361,11 @@ class Lowering:
 
         return compute
 
+    def _diagonal(self, width: int) -> int:
+        """Turn once a row or so, if every cluster would otherwise keep its columns."""
+        clusters = self.config.array.clusters
+        return (width // clusters).bit_length() if clusters > 1 and width % clusters == 0 else 0
+
     def _is_gate(self, plan: list, index: int) -> bool:
         """Whether this segment is the last one of the base part."""
         last_base = index + 1 == len(plan) or plan[index + 1][0].conditional
@@ -410,6 +415,7 @@ class Lowering:
             width=across.size,
             step_rows=clusters // across.size,
             step_columns=clusters % across.size,
+            diagonal=self._diagonal(across.size),
             planes=len(taps.planes),
             kernel_rows=len(taps.kernel_rows),
             kernel_columns=len(taps.kernel_columns),
@@ -451,6 +457,7 @@ class Lowering:
             source=source,
             slots=slots,
             positions=positions,
+            diagonal=self._diagonal(across.size),
             channels=len(block),
             output=output,
             output_plane_stride=positions,

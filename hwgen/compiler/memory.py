@@ -82,7 +82,7 @@ class Buffers:
         self.tile_words = words // 3
         # Many small segments: the weights of a conditional pass are wanted faster than they come, and what was loaded
         # during the base pass must make up for it.
-        self.segment_words = config.memory.weight_words // 8
+        self.segment_words = config.memory.weight_words // 7
         self.bank = 1
 
     def release(self, owner: object) -> None:

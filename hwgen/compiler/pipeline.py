@@ -52,8 +52,8 @@ def schedule(buffers: Buffers, items: Sequence[Item]) -> None:
             for owner in freed.popleft():
                 buffers.release(owner)
 
-    def run_ahead(queue: deque, number: int) -> None:
-        while queue and queue[0][0] <= number + AHEAD:
+    def run_ahead(queue: deque, number: int, ahead: int) -> None:
+        while queue and queue[0][0] <= number + ahead:
             needed_at, tensor, load = queue[0]
             unwritten = (item.writes for item in items[number:needed_at] if item.writes is not None)
             if tensor is not None and any(_overlap(tensor, other) for other in unwritten):
@@ -74,7 +74,8 @@ def schedule(buffers: Buffers, items: Sequence[Item]) -> None:
 
     for number, item in enumerate(items):
         free(LAG)
-        run_ahead(constants, number)
-        run_ahead(tensors, number)
+        for ahead in (0, AHEAD):  # first what this item itself still lacks
+            run_ahead(constants, number, ahead)
+            run_ahead(tensors, number, ahead)
         item.compute()
         freed.append(item.frees)

@@ -142,6 +142,12 @@ PASS = Instruction(
         Field(
             "step_columns", 10, "clusters % width: columns from a position of a cluster to its next"
         ),
+        Field(
+            "diagonal",
+            4,
+            "0: position p belongs to cluster p % G. n: to cluster (p + (p // G >> (n - 1))) % G, so "
+            "that a cluster does not keep its columns; positions and width are multiples of G then",
+        ),
         Field("planes", 12, "input planes of R channels", least=1),
         Field("kernel_rows", 4, "kernel height", least=1),
         Field("kernel_columns", 4, "kernel width", least=1),
@@ -178,6 +184,7 @@ DRAIN = Instruction(
         ),
         Field("slots", 6, "as in the passes", least=1),
         Field("positions", 14, "as in the passes", least=1),
+        Field("diagonal", 4, "as in the passes"),
         Field(
             "channels",
             12,

@@ -164,6 +164,10 @@ class Geometry(wiring.Component):
                 (command.positions + (clusters - 1 - self.cluster)) >> ceil_log2(clusters)
             ),
             o.walk.carry_y.eq(command.stride),
+            o.walk.stride.eq(command.stride),
+            o.walk.diagonal.eq(command.diagonal != 0),
+            o.walk.period.eq(((1 << command.diagonal) - 1) >> 1),
+            o.walk.column.eq(self.cluster),
             o.plane_stride.eq(command.input_plane_stride),
             o.tap_x.eq(-command.pad_left),
             o.tap_y.eq(-command.pad_top),

@@ -4,6 +4,7 @@ from amaranth import *
 from amaranth.hdl import signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from ..config import Config
 from .control.ports import activation_address
@@ -16,6 +17,9 @@ less than 16.
 """
 
 TAP_BITS = COORDINATE_BITS + 1
+
+PERIOD_BITS = 10
+"""Of the number of a position in its cluster, as far as turns depend on it."""
 
 
 def place_layout(config: Config) -> data.StructLayout:
@@ -33,6 +37,10 @@ def walk_layout(config: Config) -> data.StructLayout:
     A step adds ``step_x``, ``step_y`` and ``step_offset``. Where x is at ``limit`` or above it
     would leave the tile's row: there it subtracts ``limit`` from x instead, adds ``carry_y`` to y
     in addition, and adds ``carry_offset`` instead.
+
+    With ``diagonal``, each step to a position whose number has no bit of ``period`` also turns: among
+    the G columns that the clusters share, of which the first position has number ``column``, to the one before,
+    from the first to the last.
     """
     address = activation_address(config).width
     return data.StructLayout(
@@ -44,6 +52,10 @@ def walk_layout(config: Config) -> data.StructLayout:
             "carry_y": 3,
             "step_offset": address,
             "carry_offset": address,
+            "diagonal": 1,
+            "period": PERIOD_BITS,
+            "column": max(1, ceil_log2(config.array.clusters)),
+            "stride": 3,
         }
     )
 
@@ -102,22 +114,46 @@ class PositionWalker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         walk, place = self.walk, self.place
+        turn = self._elaborate_turns(m)
         with m.If(self.start):
             m.d.sync += place.eq(walk.first)
         with m.Elif(self.step):
             with m.If(place.x >= walk.limit):
                 m.d.sync += [
-                    place.x.eq(place.x - walk.limit),
+                    place.x.eq(place.x - walk.limit + turn),
                     place.y.eq(place.y + walk.step_y + walk.carry_y),
-                    place.offset.eq(place.offset + walk.carry_offset),
+                    place.offset.eq(place.offset + walk.carry_offset + turn),
                 ]
             with m.Else():
                 m.d.sync += [
-                    place.x.eq(place.x + walk.step_x),
+                    place.x.eq(place.x + walk.step_x + turn),
                     place.y.eq(place.y + walk.step_y),
-                    place.offset.eq(place.offset + walk.step_offset),
+                    place.offset.eq(place.offset + walk.step_offset + turn),
                 ]
         return m
+
+    def _elaborate_turns(self, m):
+        """What the next step adds to x for the diagonal: a register."""
+        clusters = self._config.array.clusters
+        walk = self.walk
+        turn = Signal(signed(4 + ceil_log2(clusters)))
+        if clusters == 1:
+            return turn
+        number, column = Signal(PERIOD_BITS), Signal.like(walk.column)
+        ahead, before = Signal(PERIOD_BITS), Signal.like(column)
+        turns = Signal()
+        m.d.comb += [
+            ahead.eq(Mux(self.start, 1, number)),
+            before.eq(Mux(self.start, walk.column, column)),
+            turns.eq(walk.diagonal & ((ahead & walk.period) == 0)),
+        ]
+        with m.If(self.start | self.step):
+            m.d.sync += [number.eq(ahead + 1), column.eq(before - turns), turn.eq(0)]
+            with m.If(turns & (before == 0)):
+                m.d.sync += turn.eq(walk.stride * (clusters - 1))
+            with m.Elif(turns):
+                m.d.sync += turn.eq(-walk.stride)
+        return turn
 
 
 class TapWalker(wiring.Component):

@@ -97,15 +97,14 @@ class Addresser(wiring.Component):
         m = Module()
         item, first_slot, first_record = self._serve(m)
 
-        # 1: the slot's number and record. The cluster's number is the low part of the position.
+        # 1: the slot's number and record.
         number = Signal(SLOT_BITS + 1, reset_less=True)
-        raster = Signal.like(self.place.word, reset_less=True)
+        position = Signal.like(item.position, reset_less=True)
         valid = Signal()
-        cluster_bits = ceil_log2(self._config.array.clusters)
         m.d.sync += [
             valid.eq(self.taken),
             number.eq(first_slot + item.slot),
-            raster.eq(Cat(self.cluster[:cluster_bits], item.position)),
+            position.eq(item.position),
             self.sum["sum"].eq(item["sum"]),
             self.sum.record.eq(first_record + item.slot),
             self.sum.full.eq(item.full),
@@ -115,7 +114,7 @@ class Addresser(wiring.Component):
             self.sum_valid.eq(valid & has_channel),
             self.vanished.eq(valid & ~has_channel),
         ]
-        self._place(m, raster)
+        self._place(m, position)
         return m
 
     def _serve(self, m):
@@ -155,7 +154,7 @@ class Addresser(wiring.Component):
             ]
         return item, first_slot, first_record
 
-    def _place(self, m, raster):
+    def _place(self, m, position):
         """2: the channel is read. 3: it rests. 4: its plane is multiplied. 5: words are added."""
         config, command = self._config, self.command
         m.submodules.channels = channels = RecordMemory(
@@ -168,16 +167,20 @@ class Addresser(wiring.Component):
             channels.read_index.eq(self.sum.record),
         ]
         raster_2, raster_3, plane, word, residual_word = (
-            Signal.like(raster, name=name, reset_less=True)
+            Signal.like(self.place.word, name=name, reset_less=True)
             for name in ("raster_2", "raster_3", "plane", "word", "residual_word")
         )
+        # Which of the G positions with this number is the cluster's; see the field `diagonal`.
+        column = Signal(ceil_log2(config.array.clusters))
+        turns = Mux(command.diagonal == 0, 0, (position << 1) >> command.diagonal)
+        m.d.comb += column.eq(self.cluster - turns)
         lane_bits = ceil_log2(config.array.lanes)
         channel = Signal.like(channels.record.channel, reset_less=True)
         byte = Signal(lane_bits, reset_less=True)
         valids = Signal(3)
         m.d.sync += [
             Cat(valids, self.place_valid).eq(Cat(self.sum_valid, valids)),
-            raster_2.eq(raster),
+            raster_2.eq(Cat(column, position)),
             # Block RAM is slow, and so is a multiplier: a register is between them.
             channel.eq(channels.record.channel),
             raster_3.eq(raster_2),
