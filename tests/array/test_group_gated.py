@@ -112,7 +112,8 @@ def test_serial_units():
 def test_reference_configuration():
     """A group of cgnet8 with all of its slots."""
     config = load("cgnet8")
-    tiles = [(8, 16, "few", 1, 1, 2), (5, 16, "all", 0, 1, 1)]
+    slots = config.array.slots
+    tiles = [(8, slots, "few", 1, 1, 2), (5, slots, "all", 0, 1, 1)]
     GroupBench(config, gated_tiles(config, tiles, seed=8), seed=8, stalls=STALLS["some"]).run()
 
 

@@ -179,7 +179,7 @@ class Group(wiring.Component):
             store.write.eq(word),
             store.write_en.eq(mine & ~word.thresholds),
             store.read_en.eq(sequencer.operation.some),
-            store.bank.eq(sequencer.choice.weight_bank),
+            store.bank.eq(sequencer.weight_bank),
         ]
         return word, mine
 

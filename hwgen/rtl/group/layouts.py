@@ -15,6 +15,7 @@ __all__ = [
     "gate_row",
     "gated_position_shape",
     "listed_shape",
+    "row_offer",
     "row_operation",
     "task",
     "task_record",
@@ -58,17 +59,31 @@ def row_operation(config: Config) -> data.StructLayout:
 def operand_choice(config: Config) -> data.StructLayout:
     """Which operands a row takes.
 
-    ``starts``: the engines that take part; ``weight_bank``: where their weights are. Gated:
-    ``slots`` of each engine, and ``second``, the engines that take the second head of the queue.
-    Not gated: ``column``, slot v*D + e for engine e.
+    ``starts``: the engines that take part. Gated: ``slots`` of each engine, and ``second``, the
+    engines that take the second head of the queue. Not gated: ``column``, slot v*D + e for e.
     """
     engines = config.array.group
-    fields = {"starts": engines, "signed": 1, "weight_bank": 1}
+    fields = {"starts": engines, "signed": 1}
     if config.array.gated:
         slots = data.ArrayLayout(slot_shape(config), engines)
         fields |= {"second": engines, "slots": slots}
     else:
         fields |= {"column": column_shape(config)}
+    return data.StructLayout(fields)
+
+
+def row_offer(config: Config) -> data.StructLayout:
+    """A row that could be issued next.
+
+    ``some``: there is one (else it is a chunk without rows); ``last``: of its chunk; ``pops``:
+    vectors that leave the queue with it. Gated: ``straddles``: it needs two vectors; ``completes``:
+    last row of its position, in a dense pass.
+    """
+    fields = {"some": 1, "last": 1, "row": row_shape(config), "choice": operand_choice(config)}
+    if config.array.gated:
+        fields |= {"pops": 2, "straddles": 1, "completes": 1}
+    else:
+        fields |= {"pops": 1}
     return data.StructLayout(fields)
 
 

@@ -3,7 +3,7 @@
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, ceil_log2
+from amaranth.utils import bits_for
 
 from ...config import Config
 from ..commands import group_command, row_shape
@@ -11,8 +11,7 @@ from .buffer import StreamBuffer
 from .chunks import ChunkTracker
 from .interlock import Interlock
 from .layouts import operand_choice, row_operation, task_record
-from .row_counter import RowCounter
-from .task_rows import TaskRows
+from .row_source import RowSource
 
 __all__ = ["Sequencer"]
 
@@ -41,11 +40,10 @@ class Sequencer(wiring.Component):
         See :class:`ChunkTracker`.
     level : In, pops : Out
         Vectors in the queue, and how many of them leave it with the row issued.
-    issue : Out(1)
-        ``operation`` and ``choice`` are issued in this cycle.
-    operation : Out(row_operation)
-        All zero in other cycles.
-    choice : Out(operand_choice)
+    issue : Out(1), operation : Out(row_operation)
+        What is issued in this cycle; all zero if nothing is.
+    choice : Out(operand_choice), weight_bank : Out(1)
+        The operands of the row, if there is ``operation.some``.
     busy, starved, unloaded, interlocked : Out(1)
         Why there was or was not a row in the last cycle: MAC units at work; no vector; no weights;
         an older row under way.
@@ -72,6 +70,7 @@ class Sequencer(wiring.Component):
             "issue": Out(1),
             "operation": Out(row_operation(config)),
             "choice": Out(operand_choice(config)),
+            "weight_bank": Out(1),
             "busy": Out(1),
             "starved": Out(1),
             "unloaded": Out(1),
@@ -91,152 +90,108 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        gated = self._config.array.gated
         m.submodules.commands = commands = StreamBuffer(group_command(self._config))
-        m.submodules.chunks = chunks = ChunkTracker(gated=self._config.array.gated)
-        m.submodules.dense = dense = RowCounter(self._config)
-        wiring.connect(m, wiring.flipped(self.command), commands.i)
-        command = commands.o.payload
-        m.d.comb += [
-            chunks.loaded.eq(self.chunk_loaded),
-            dense.slots.eq(command.slots),
-            dense.positions.eq(command.positions),
-        ]
-
-        # The row that would be next, whatever kind it is.
-        offered, some, last, enough = (
-            Signal(name=n) for n in ("offered", "some", "last", "enough")
+        m.submodules.chunks = chunks = ChunkTracker(gated=gated)
+        m.submodules.source = source = RowSource(self._config)
+        m.submodules.interlock = interlock = Interlock(
+            len(source.offer.row) + 1, distance=self._distance
         )
-        row = Signal(row_shape(self._config))
-        if self._config.array.gated:
-            self._offer_either(m, commands, chunks, dense, offered, some, last, enough, row)
-        else:
-            m.d.comb += [
-                offered.eq(commands.o.valid),
-                some.eq(dense.some),
-                last.eq(dense.last),
-                enough.eq(self.level.any()),
-                row.eq(dense.row),
-                self.pops.eq(self.issue & dense.some & dense.completes),
-                dense.advance.eq(self.issue),
-                self.choice.starts.eq(-1),
-                self.choice.column.eq(dense.column),
-            ]
+        wiring.connect(m, wiring.flipped(self.command), commands.i)
+        command, offer = commands.o.payload, source.offer
 
-        # Whether it may go.
-        m.submodules.interlock = interlock = Interlock(len(row) + 1, distance=self._distance)
+        enough = Signal()  # vectors
+        free, ready, starts = (Signal(name=n) for n in ("free", "ready", "starts"))
         m.d.comb += [
-            interlock.row.eq(Cat(row, command.bank)),
-            interlock.issue.eq(self.issue & some),
+            source.active.eq(commands.o.valid),
+            source.command.eq(command),
+            source.advance.eq(self.issue),
+            chunks.loaded.eq(self.chunk_loaded),
+            chunks.finished.eq(self.issue & offer.last),
+            self.weight_bank.eq(chunks.weight_bank),
+            interlock.row.eq(Cat(offer.row, command.bank)),
+            interlock.issue.eq(starts),
+            enough.eq(self.level.any()),
+            ready.eq(source.valid & chunks.available & free),
+            self.issue.eq(ready & (~offer.some | (enough & ~interlock.conflict))),
+            starts.eq(self.issue & offer.some),
+            self.choice.eq(offer.choice),
         ]
-        free = self._rest(m, self.issue & some)
-        ready = Signal()
-        m.d.comb += [
-            ready.eq(offered & chunks.available & free),
-            self.issue.eq(ready & (~some | (enough & ~interlock.conflict))),
-        ]
+        with m.If(starts):
+            m.d.comb += self.pops.eq(offer.pops)
         m.d.sync += [
-            self.busy.eq((self.issue & some) | ~free),
-            self.unloaded.eq(offered & ~chunks.available),
-            self.starved.eq(ready & some & ~enough),
-            self.interlocked.eq(ready & some & enough & interlock.conflict),
+            self.busy.eq(starts | ~free),
+            self.unloaded.eq(source.valid & ~chunks.available),
+            self.starved.eq(ready & offer.some & ~enough),
+            self.interlocked.eq(ready & offer.some & enough & interlock.conflict),
         ]
+        self._count_rest(m, starts, free)
+        first_chunk, last_chunk, begins = self._count_chunks(m, commands, chunks.finished)
 
-        # Chunk and command.
+        operation = self.operation
+        with m.If(self.issue):
+            m.d.comb += [
+                operation.some.eq(offer.some),
+                operation.row.eq(offer.row),
+                operation.bank.eq(command.bank),
+                operation.first.eq(command.first & first_chunk),
+                operation.release.eq(offer.last),
+                operation.end.eq(offer.last & last_chunk),
+            ]
+            if gated:
+                m.d.comb += [
+                    operation.gate.eq(command.gate & last_chunk),
+                    operation.thresholds.eq(chunks.threshold_bank),
+                    operation.clear.eq(command.clear_counts & begins),
+                    operation.completes.eq(offer.completes),
+                ]
+        if gated:
+            self._await_gate(m, commands, chunks, source, enough)
+        return m
+
+    def _count_rest(self, m, starts, free):
+        """``free``: the last row was started at least ``interval`` cycles ago."""
+        if self._interval == 1:
+            m.d.comb += free.eq(1)
+            return
+        resting = Signal(range(self._interval))
+        m.d.comb += free.eq(~resting.any())
+        with m.If(starts):
+            m.d.sync += resting.eq(self._interval - 1)
+        with m.Elif(~free):
+            m.d.sync += resting.eq(resting - 1)
+
+    def _count_chunks(self, m, commands, finished):
+        """Where in its command the offered row is; a command goes with its last row."""
+        command = commands.o.payload
         chunk = Signal.like(command.chunks, init=1)  # number of the current chunk, from 1
         first_chunk = Signal(init=1)
         last_chunk = Signal()
+        begins = Signal(init=1)  # nothing of the command has been issued
         m.d.comb += [
             last_chunk.eq(chunk == command.chunks),
-            chunks.finished.eq(self.issue & last),
-            commands.o.ready.eq(chunks.finished & last_chunk),
+            commands.o.ready.eq(finished & last_chunk),
         ]
-        begins = Signal(init=1)  # nothing of the command has been issued
+        with m.If(finished):
+            m.d.sync += [chunk.eq(Mux(last_chunk, 1, chunk + 1)), first_chunk.eq(last_chunk)]
         with m.If(self.issue):
             m.d.sync += begins.eq(commands.o.ready)
-        with m.If(chunks.finished):
-            m.d.sync += [
-                chunk.eq(Mux(last_chunk, 1, chunk + 1)),
-                first_chunk.eq(last_chunk),
-            ]
+        return first_chunk, last_chunk, begins
 
-        m.d.comb += [
-            self.choice.signed.eq(command.signed),
-            self.choice.weight_bank.eq(chunks.weight_bank),
-        ]
-        with m.If(self.issue):
-            m.d.comb += [
-                self.operation.some.eq(some),
-                self.operation.row.eq(row),
-                self.operation.bank.eq(command.bank),
-                self.operation.first.eq(command.first & first_chunk),
-                self.operation.release.eq(last),
-                self.operation.end.eq(last & last_chunk),
-            ]
-            if self._config.array.gated:
-                m.d.comb += [
-                    self.operation.gate.eq(command.gate & last_chunk),
-                    self.operation.thresholds.eq(chunks.threshold_bank),
-                    self.operation.clear.eq(command.clear_counts & begins),
-                    self.operation.completes.eq(dense.completes),
-                ]
-        return m
-
-    def _rest(self, m, started):
-        """A signal: the last row was started at least ``interval`` cycles ago."""
-        if self._interval == 1:
-            return Const(1)
-        resting = Signal(range(self._interval))
-        with m.If(started):
-            m.d.sync += resting.eq(self._interval - 1)
-        with m.Elif(resting.any()):
-            m.d.sync += resting.eq(resting - 1)
-        return ~resting.any()
-
-    def _offer_either(self, m, commands, chunks, dense, offered, some, last, enough, row):
-        """The next row of a dense or of a conditional command."""
-        config = self._config
-        command = commands.o.payload
-        conditional = command.conditional
-        m.submodules.tasks = tasks = TaskRows(config)
-        m.d.comb += [
-            chunks.threshold_written.eq(self.threshold_written),
-            self.threshold_write_bank.eq(chunks.threshold_write_bank),
-            self.store_en.eq(tasks.store_en),
-            self.store_row.eq(tasks.store_row),
-            tasks.store_record.eq(self.store_record),
-        ]
-
+    def _await_gate(self, m, commands, chunks, source, enough):
+        """What only a gated array has: gates, tasks, thresholds."""
         gating = Signal()  # a gate has been issued and is not done
         with m.If(self.operation.gate & self.operation.end):
             m.d.sync += gating.eq(1)
         with m.Elif(self.gate_done):
             m.d.sync += gating.eq(0)
-
-        going = Signal()
-        any_tasks = Signal()
         m.d.comb += [
-            going.eq(commands.o.valid & ~gating),
-            any_tasks.eq(self.task_rows.any()),
-            tasks.active.eq(going & conditional & any_tasks),
-            tasks.rows.eq(self.task_rows),
-            offered.eq(going & (~conditional | ~any_tasks | tasks.valid)),
-            some.eq(Mux(conditional, any_tasks, dense.some)),
-            last.eq(Mux(conditional, ~any_tasks | tasks.last, dense.last)),
-            row.eq(Mux(conditional, tasks.row, dense.row)),
-            dense.advance.eq(self.issue & ~conditional),
-            tasks.advance.eq(self.issue & conditional & any_tasks),
+            source.active.eq(commands.o.valid & ~gating),
+            enough.eq(Mux(source.offer.straddles, self.level >= 2, self.level.any())),
+            source.task_rows.eq(self.task_rows),
+            self.store_en.eq(source.store_en),
+            self.store_row.eq(source.store_row),
+            source.store_record.eq(self.store_record),
+            chunks.threshold_written.eq(self.threshold_written),
+            self.threshold_write_bank.eq(chunks.threshold_write_bank),
         ]
-
-        record = tasks.record
-        straddles = conditional & (record.last0 < record.last)  # lanes of two positions
-        m.d.comb += enough.eq(Mux(straddles, self.level >= 2, self.level.any()))
-        with m.If(self.issue & some):
-            m.d.comb += self.pops.eq(Mux(conditional, record.pops, dense.completes))
-        for lane in range(config.array.group):
-            own = Cat(C(lane, ceil_log2(config.array.group)), dense.column)
-            m.d.comb += [
-                self.choice.starts[lane].eq(~conditional | (lane <= record.last)),
-                self.choice.second[lane].eq(conditional & (lane > record.last0)),
-                self.choice.slots[lane].eq(Mux(conditional, record.slots[lane], own)),
-            ]
-        return m
