@@ -16,6 +16,7 @@ from amaranth.hdl import ClockDomain, Fragment, Instance, Module, ValueCastable
 from amaranth.hdl import _ast, _ir, _mem, _xfrm
 from amaranth.lib import wiring
 
+from .fingerprint import Fingerprint
 from .names import Namespace, plain, snake_case
 
 __all__ = ["Hierarchy", "ModuleSource", "split"]
@@ -33,7 +34,6 @@ class ModuleSource:
     base_name: str
     parameters: dict[str, object]
     summary: str
-    children: tuple[str, ...]
     ports: tuple[str, ...]
     name: str = ""
     count: int = 0
@@ -113,8 +113,21 @@ def _signature_ports(component) -> list:
     return ports
 
 
+_LETTERS = {_ir.PortDirection.Input: "i", _ir.PortDirection.Output: "o"}
+
+
+@dataclass
+class _Lowered:
+    """A fragment that was lowered: its module, and the names there of the signals of its fingerprint."""
+
+    key: str
+    signal_names: _ast.SignalDict
+    signals: list[str | None] = field(default_factory=list)
+
+
 class _Splitter:
     def __init__(self, design: _ir.Design):
+        self.lowered: dict[tuple[str, str], _Lowered] = {}
         self.design = design
         self.modules: dict[str, ModuleSource] = {}
         self.driven: dict[Fragment, _ast.SignalDict] = {}
@@ -190,10 +203,29 @@ class _Splitter:
     def visit(self, fragment: Fragment, ports: list, name: str) -> Occurrence:
         """Lower one fragment, children first; equal ones end up as one entry of ``modules``."""
         here = Occurrence(name, self.design.fragments[fragment].name[-1])
+        alone, borrowed = self._isolate(fragment, here)
+        fingerprint = Fingerprint(alone, ports)
+        component = _component(fragment)
+        kind = "" if component is None else type(component).__qualname__
+        known = self.lowered.get((kind, fingerprint.digest))
+        if known is None:
+            known = self._lower(fragment, alone, ports, borrowed, here)
+            known.signals = [known.signal_names.get(signal) for signal in fingerprint.signals]
+            self.lowered[kind, fingerprint.digest] = known
+        here.key = known.key
+        self.modules[here.key].count += 1
+        amaranth_names = self.design.fragments[fragment].signal_names
+        for signal in _stored(fragment):
+            name_alone = known.signals[fingerprint.signals[signal]]
+            if name_alone is not None:
+                here.registers[name_alone] = amaranth_names[signal]
+        return here
+
+    def _isolate(self, fragment: Fragment, here: Occurrence) -> tuple[Fragment, _ast.SignalDict]:
+        """A fragment with black boxes for children, and what to call the signals at their ports."""
         alone = Fragment(src_loc=fragment.src_loc)
         alone.statements = fragment.statements
         alone.domains = fragment.domains
-        children = []
         instances = Namespace()
         borrowed = _ast.SignalDict()
         for index, (child, child_name, src_loc) in enumerate(fragment.subfragments):
@@ -201,64 +233,60 @@ class _Splitter:
                 continue
             if child_name is None:
                 child_name = f"{_class_name(child, 'u')}_{index}"
-            child_name = INSTANCE_MARK + instances.add(child_name)
+            child_name = instances.add(child_name)
             if type(child) is not Fragment:
-                alone.add_subfragment(child, child_name, src_loc=src_loc)
-                here.leaves[child_name] = self.design.fragments[child].name[-1]
+                alone.add_subfragment(child, INSTANCE_MARK + child_name, src_loc=src_loc)
+                here.leaves[INSTANCE_MARK + child_name] = self.design.fragments[child].name[-1]
                 continue
             if self._is_empty(child):
                 continue
-            child_ports = self.interface(child)
-            below = self.visit(child, child_ports, child_name)
+            ports = self.interface(child)
+            below = self.visit(child, ports, INSTANCE_MARK + child_name)
             here.children.append(below)
-            module = self.modules[below.key]
-            children.append(module.key)
-            child_ports = [port for port in child_ports if port[0] not in module.unused]
-            for port, signal, _flow in child_ports:
-                borrowed.setdefault(signal, f"{child_name.removeprefix(INSTANCE_MARK)}_{port}")
-            letter = {_ir.PortDirection.Input: "i", _ir.PortDirection.Output: "o"}
+            unused = self.modules[below.key].unused
+            ports = [port for port in ports if port[0] not in unused]
+            for port, signal, _flow in ports:
+                borrowed.setdefault(signal, f"{child_name}_{port}")
             instance = Instance(
-                module.key, *((letter[flow], port, signal) for port, signal, flow in child_ports)
+                below.key, *((_LETTERS[flow], port, signal) for port, signal, flow in ports)
             )
             instance.domains = alone.domains
-            alone.add_subfragment(instance, child_name, src_loc=src_loc)
+            alone.add_subfragment(instance, INSTANCE_MARK + child_name, src_loc=src_loc)
+        return alone, borrowed
+
+    def _lower(
+        self,
+        fragment: Fragment,
+        alone: Fragment,
+        ports: list,
+        borrowed: _ast.SignalDict,
+        here: Occurrence,
+    ) -> "_Lowered":
+        """Let Amaranth make RTLIL of an isolated fragment, and enter it in ``modules``."""
         design = _ir.Design(alone, list(ports), hierarchy=("module",))
         text, _name_map = rtlil.convert_fragment(design, emit_src=False)
         text, unused = self._drop_unused_clocks(fragment, text, ports)
-        base_name, parameters, summary = _describe(fragment, name)
-        key = "hwgen_" + hashlib.sha256((base_name + "\n" + text).encode()).hexdigest()[:24]
+        base_name, parameters, summary = _describe(fragment, here.name)
+        identity = "" if _component(fragment) is None else base_name
+        key = "hwgen_" + hashlib.sha256(f"{identity}\n{text}".encode()).hexdigest()[:24]
+        signal_names = design.fragments[alone].signal_names
         if key not in self.modules:
+            own = _ast.SignalDict((signal, None) for _name, signal, _flow in ports)
             self.modules[key] = ModuleSource(
                 key,
                 text,
                 base_name,
                 parameters,
                 summary,
-                tuple(children),
-                tuple(port for port, _signal, _flow in ports if port not in unused),
+                ports=tuple(port for port, _signal, _flow in ports if port not in unused),
+                unused=unused,
+                borrowed={
+                    f"\\{signal_names[signal]}": wanted
+                    for signal, wanted in borrowed.items()
+                    if signal in signal_names and signal not in own and signal not in self.clocks
+                },
             )
-            signal_names = design.fragments[alone].signal_names
-            own = _ast.SignalDict((signal, None) for _name, signal, _flow in ports)
-            self.modules[key].unused = unused
-            self.modules[key].borrowed = {
-                f"\\{signal_names[signal]}": wanted
-                for signal, wanted in borrowed.items()
-                if signal in signal_names and signal not in own and signal not in self.clocks
-            }
-        self.modules[key].count += 1
-        here.key = key
-        names = design.fragments[alone].signal_names
-        amaranth_names = self.design.fragments[fragment].signal_names
-        for domain, statements in fragment.statements.items():
-            if domain != "comb":
-                for signal in _targets(statements):
-                    here.registers[names[signal]] = amaranth_names[signal]
-        for child, _name, _src_loc in fragment.subfragments:
-            if isinstance(child, _mem.MemoryInstance):
-                for port in child._read_ports:
-                    if isinstance(port._data, _ast.Signal):
-                        here.registers[names[port._data]] = amaranth_names[port._data]
-        return here
+        return _Lowered(key, signal_names)
 
     def _drop_unused_clocks(self, fragment: Fragment, text: str, ports: list):
         """Amaranth hands the reset to whatever has a clock, a memory for one; most of them have no use for it."""
@@ -286,6 +314,21 @@ def _targets(statements) -> _ast.SignalDict:
     collector = _xfrm.LHSMaskCollector()
     collector.visit_stmt(statements)
     return collector.lhs
+
+
+def _stored(fragment: Fragment) -> _ast.SignalDict:
+    """The signals of a fragment that keep a value: registers, and what memories read."""
+    stored = _ast.SignalDict()
+    for domain, statements in fragment.statements.items():
+        if domain != "comb":
+            for signal in _targets(statements):
+                stored[signal] = None
+    for child, _name, _src_loc in fragment.subfragments:
+        if isinstance(child, _mem.MemoryInstance):
+            for port in child._read_ports:
+                if isinstance(port._data, _ast.Signal):
+                    stored[port._data] = None
+    return stored
 
 
 def _component(fragment: Fragment) -> object | None:
