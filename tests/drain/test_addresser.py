@@ -38,6 +38,7 @@ def test_places(first_group, stalls):
         "output": words - 7,
         "output_plane_stride": 37,
         "parameters": 20,
+        "diagonal": 2,
         "residual_input": 300,
     }
     channels = rng.sample(range(40), 3 * per_group)
@@ -90,7 +91,8 @@ def test_places(first_group, stalls):
                 number = (first_group + serving) * per_group + it["slot"]
                 if it["some"] and number < command["channels"]:
                     plane, byte = divmod(channels[number], cfg.array.lanes)
-                    offset = plane * 37 + it["position"] * cfg.array.clusters + cluster
+                    offset = plane * 37 + it["position"] * cfg.array.clusters
+                    offset += (cluster - (it["position"] >> 1)) % cfg.array.clusters
                     sums[cycle + 1] = {"sum": it["sum"], "record": 20 + number, "full": it["full"]}
                     places[cycle + dut.latency] = {
                         "word": (words - 7 + offset) % words,
