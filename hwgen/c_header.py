@@ -1,6 +1,7 @@
 """The register map as a C header."""
 
 from hwgen.config import Config
+from hwgen.isa.cheader import instruction_set
 from hwgen.isa.checks import Reason
 from hwgen.isa.registers import UNITS, ErrorCode, Register, State, registers
 
@@ -37,6 +38,7 @@ def c_header(config: Config, banner: str) -> str:
         + [_define(f"DETAIL_{reason.name}", reason.value, reason.doc) for reason in Reason],
         ["// Units: field UNIT of STATUS."]
         + [_define(f"UNIT_{unit.upper()}", number) for number, unit in enumerate(UNITS)],
+        instruction_set(),
         [f"// What the constant registers of {config.name} hold."]
         + [f"#define {own}_{register.name} 0x{register.reset:08x}u" for register in constants],
         ["#endif"],

@@ -3,10 +3,24 @@
 from .instructions import HEADER, INSTRUCTION_BITS, INSTRUCTIONS, TOKENS, Field
 from .parameters import RECORD, RECORD_BYTES
 
-__all__ = ["instruction_lines", "record_lines"]
+__all__ = ["instruction_set"]
 
 
-def instruction_lines() -> list[str]:
+def instruction_set() -> list[str]:
+    """Lines of C99, the same for every configuration; headers that hold them go together."""
+    return [
+        "// Instructions: opcodes; fields: lowest bit, bits. HWGEN_SET packs them.",
+        "#ifndef HWGEN_ISA",
+        "#define HWGEN_ISA 1",
+        "#include <stdint.h>",
+        *_instructions(),
+        "",
+        *_record(),
+        "#endif",
+    ]
+
+
+def _instructions() -> list[str]:
     """Opcodes, for each field its lowest bit and its bits, and a function that sets one."""
     lines = [
         f"#define HWGEN_INSTRUCTION_WORDS {INSTRUCTION_BITS // 32}",
@@ -23,7 +37,8 @@ def instruction_lines() -> list[str]:
         "// Sets a field of an instruction that was zero: HWGEN_SET(words, HWGEN_LOAD_ROWS, 3).",
         "#define HWGEN_SET(words, field, value) \\",
         "    hwgen_set((words), field##_LSB, field##_BITS, (uint32_t)(value))",
-        "static inline void hwgen_set(uint32_t *words, unsigned low, unsigned bits, uint32_t value)",
+        "static inline void hwgen_set(uint32_t *words, unsigned low, unsigned bits,",
+        "                             uint32_t value)",
         "{",
         "    for (unsigned n = 0; n < bits; n++)",
         "        words[(low + n) / 32] |= (value >> n & 1u) << (low + n) % 32;",
@@ -43,7 +58,7 @@ def _places(prefix: str, fields: tuple[Field, ...], low: int) -> list[str]:
     return lines
 
 
-def record_lines() -> list[str]:
+def _record() -> list[str]:
     """A parameter record as a structure, and the function that packs it."""
     lines = [
         f"#define HWGEN_RECORD_BYTES {RECORD_BYTES}",

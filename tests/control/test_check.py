@@ -13,8 +13,15 @@ from hwgen.rtl.control.check import InstructionCheck
 from hwgen.rtl.control.product import SerialProduct
 
 TILE = {"positions": 37, "width": 5, "step_rows": 0, "step_columns": 4, "slots": 4}
+SIZES = {
+    "array.clusters": 4,
+    "array.slots": 16,
+    "array.rows": 512,
+    "memory.activation_words": 4096,
+    "memory.weight_words": 4096,
+}
 CONFIGS = {
-    "cgnet8": load_config("cgnet8"),
+    "cgnet8": load_config("cgnet8", SIZES),
     "baseline8": load_config("baseline8", {"drain.pool": False}),
     "tiny": load_config("tiny"),
 }
