@@ -1,0 +1,41 @@
+"""The networks that ship: whole, gated, right on the images that ship with them, and read twice."""
+
+import numpy as np
+import pytest
+
+from hwgen.errors import UserError
+from models.netfile import prove_bounds
+from models.reference import literal, prepare, run, work
+from models.zoo import fashion_sample, load_shipped, shipped, shipped_names
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_shipped_networks_are_gated_and_cannot_overflow(name):
+    network = load_shipped(name)
+    prove_bounds(network)
+    assert network.gated
+
+
+def test_fashion_small_classifies_its_sample():
+    network = load_shipped("fashion_small")
+    images, labels = fashion_sample()
+    result = run(network, prepare(network, images))
+    assert np.mean(result.classes == labels) >= 0.85
+    gated = [row for row in work(result) if row.gate]
+    assert sum(row.dense for row in gated) > 1.4 * sum(row.done for row in gated)
+
+
+def test_fashion_small_by_the_literal_reading():
+    network = load_shipped("fashion_small")
+    images = prepare(network, fashion_sample()[0][:1])
+    graph, tensors = literal.read(shipped("fashion_small"))
+    expected = literal.compute(graph, tensors, images[0].tolist())
+    taps = run(network, images, taps=True).taps
+    assert taps.keys() == expected.keys()
+    for name, values in expected.items():
+        assert taps[name][0].tolist() == values, name
+
+
+def test_a_network_that_does_not_ship():
+    with pytest.raises(UserError, match="fashion_small"):
+        shipped("resnet1000")
