@@ -9,7 +9,9 @@ signature declares; its children are black boxes. Instances with the same conten
 import hashlib
 import inspect
 import re
+from copy import copy
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, Fragment, Instance, Module, ValueCastable
@@ -234,9 +236,12 @@ class _Splitter:
             if child_name is None:
                 child_name = f"{_class_name(child, 'u')}_{index}"
             child_name = instances.add(child_name)
+            amaranth_name = self.design.fragments[child].name[-1]
             if type(child) is not Fragment:
+                if isinstance(child, _mem.MemoryInstance):
+                    child = _without_zeros(child)
                 alone.add_subfragment(child, INSTANCE_MARK + child_name, src_loc=src_loc)
-                here.leaves[INSTANCE_MARK + child_name] = self.design.fragments[child].name[-1]
+                here.leaves[INSTANCE_MARK + child_name] = amaranth_name
                 continue
             if self._is_empty(child):
                 continue
@@ -314,6 +319,22 @@ def _targets(statements) -> _ast.SignalDict:
     collector = _xfrm.LHSMaskCollector()
     collector.visit_stmt(statements)
     return collector.lhs
+
+
+def _without_zeros(memory: _mem.MemoryInstance) -> _mem.MemoryInstance:
+    """The same memory without contents if they are all zero; Amaranth would write out every bit of them."""
+    data = memory._data
+    if any(data._init._raw):
+        return memory
+    empty = copy(memory)
+    empty._data = SimpleNamespace(
+        shape=data.shape,
+        depth=data.depth,
+        _shape=data._shape,
+        _depth=data._depth,
+        _init=SimpleNamespace(_raw=()),
+    )
+    return empty
 
 
 def _stored(fragment: Fragment) -> _ast.SignalDict:

@@ -1233,7 +1233,7 @@ class _Writer:
     def memory_declaration(self, memory: Memory, name: str, rows: Spec) -> list[str]:
         attributes = _attributes(memory.attributes)
         lines = [f"  {attributes}reg {_range(memory.width)} {name} [0:{memory.depth - 1}];"]
-        bits = "".join(chunk.bits for chunk in reversed(rows))
+        bits = "".join(chunk.bits for chunk in reversed(rows)) or "0" * memory.width * memory.depth
         if "1" not in bits and not self.options.init:
             return lines
         lines.append("  initial begin")
