@@ -47,7 +47,7 @@ class Gate(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.thresholds = store = ThresholdStore(self._config)
+        m.submodules.store = store = ThresholdStore(self._config)
         column = Signal(column_shape(self._config))  # of the row in `early`
         m.d.comb += [
             store.write_en.eq(self.write_en),

@@ -15,7 +15,7 @@ from .decisions import DecisionStore
 from .drain_reader import DrainReader
 from .fired_counts import COUNT_BITS, FiredCounts
 from .gate import Gate
-from .layouts import column_shape, operand_choice, row_operation
+from .layouts import column_shape, row_operation
 from .packer import TaskPacker
 from .position_list import PositionList
 from .queue import VectorQueue
@@ -195,20 +195,27 @@ class Group(wiring.Component):
 
         # The weights take a cycle, and so do the vectors.
         started = Signal()
-        choice = Signal(operand_choice(self._config), reset_less=True)
+        starts = Signal(len(units), reset_less=True)
+        second = Signal(len(units), reset_less=True)
+        is_signed = Signal(reset_less=True)
         heads = [queue.head0, queue.head1] if gated else [queue.head0]
         vectors = [Signal.like(head, name=f"vector{n}") for n, head in enumerate(heads)]
         m.d.sync += started.eq(some)
         with m.If(some):
-            m.d.sync += choice.eq(sequencer.choice)
+            m.d.sync += [
+                starts.eq(sequencer.choice.starts),
+                is_signed.eq(sequencer.choice.signed),
+            ]
+            if gated:
+                m.d.sync += second.eq(sequencer.choice.second)
             m.d.sync += [vector.eq(head) for vector, head in zip(vectors, heads, strict=True)]
         for e, unit in enumerate(units):
             m.submodules[f"mac{e}"] = unit
-            activations = Mux(choice.second[e], vectors[1], vectors[0]) if gated else vectors[0]
+            activations = Mux(second[e], vectors[1], vectors[0]) if gated else vectors[0]
             m.d.comb += [
-                unit.i_start.eq(started & choice.starts[e]),
+                unit.i_start.eq(started & starts[e]),
                 unit.i_activations.eq(activations),
-                unit.i_signed.eq(choice.signed),
+                unit.i_signed.eq(is_signed),
                 unit.i_weights.eq(store.weights[e]),
                 sums.products[e].eq(unit.o_sum),
             ]
@@ -238,7 +245,7 @@ class Group(wiring.Component):
         m.submodules.packer = packer = TaskPacker(config)
         m.submodules.task_store = tasks = TaskStore(config)
         m.submodules.position_list = listed = PositionList(config)
-        m.submodules.decisions = decisions = DecisionStore(config)
+        m.submodules.decision_store = decisions = DecisionStore(config)
         m.submodules.fired_counts = counts = FiredCounts(config)
         m.d.comb += [
             gate.early.eq(sums.early),

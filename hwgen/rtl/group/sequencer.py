@@ -40,7 +40,7 @@ class Sequencer(wiring.Component):
         See :class:`ChunkTracker`.
     level : In, pops : Out
         Vectors in the queue, and how many of them leave it with the row issued.
-    issue : Out(1), operation : Out(row_operation)
+    operation : Out(row_operation)
         What is issued in this cycle; all zero if nothing is.
     choice : Out(operand_choice), weight_bank : Out(1)
         The operands of the row, if there is ``operation.some``.
@@ -67,7 +67,6 @@ class Sequencer(wiring.Component):
             "chunk_loaded": In(1),
             "level": In(range(config.array.queue + 1)),
             "pops": Out(range(heads + 1)),
-            "issue": Out(1),
             "operation": Out(row_operation(config)),
             "choice": Out(operand_choice(config)),
             "weight_bank": Out(1),
@@ -101,20 +100,20 @@ class Sequencer(wiring.Component):
         command, offer = commands.o.payload, source.offer
 
         enough = Signal()  # vectors
-        free, ready, starts = (Signal(name=n) for n in ("free", "ready", "starts"))
+        free, ready, issue, starts = (Signal(name=n) for n in ("free", "ready", "issue", "starts"))
         m.d.comb += [
             source.active.eq(commands.o.valid),
             source.command.eq(command),
-            source.advance.eq(self.issue),
+            source.advance.eq(issue),
             chunks.loaded.eq(self.chunk_loaded),
-            chunks.finished.eq(self.issue & offer.last),
+            chunks.finished.eq(issue & offer.last),
             self.weight_bank.eq(chunks.weight_bank),
             interlock.row.eq(Cat(offer.row, command.bank)),
             interlock.issue.eq(starts),
             enough.eq(self.level.any()),
             ready.eq(source.valid & chunks.available & free),
-            self.issue.eq(ready & (~offer.some | (enough & ~interlock.conflict))),
-            starts.eq(self.issue & offer.some),
+            issue.eq(ready & (~offer.some | (enough & ~interlock.conflict))),
+            starts.eq(issue & offer.some),
             self.choice.eq(offer.choice),
         ]
         with m.If(starts):
@@ -126,10 +125,10 @@ class Sequencer(wiring.Component):
             self.interlocked.eq(ready & offer.some & enough & interlock.conflict),
         ]
         self._count_rest(m, starts, free)
-        first_chunk, last_chunk, begins = self._count_chunks(m, commands, chunks.finished)
+        first_chunk, last_chunk, begins = self._count_chunks(m, commands, issue, chunks.finished)
 
         operation = self.operation
-        with m.If(self.issue):
+        with m.If(issue):
             m.d.comb += [
                 operation.some.eq(offer.some),
                 operation.row.eq(offer.row),
@@ -161,7 +160,7 @@ class Sequencer(wiring.Component):
         with m.Elif(~free):
             m.d.sync += resting.eq(resting - 1)
 
-    def _count_chunks(self, m, commands, finished):
+    def _count_chunks(self, m, commands, issue, finished):
         """Where in its command the offered row is; a command goes with its last row."""
         command = commands.o.payload
         chunk = Signal.like(command.chunks, init=1)  # number of the current chunk, from 1
@@ -174,7 +173,7 @@ class Sequencer(wiring.Component):
         ]
         with m.If(finished):
             m.d.sync += [chunk.eq(Mux(last_chunk, 1, chunk + 1)), first_chunk.eq(last_chunk)]
-        with m.If(self.issue):
+        with m.If(issue):
             m.d.sync += begins.eq(commands.o.ready)
         return first_chunk, last_chunk, begins
 
