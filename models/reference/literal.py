@@ -17,8 +17,11 @@ def read(path):
         return document["graph"], {name: file.get_tensor(name).tolist() for name in file.keys()}
 
 
-def compute(graph, tensors, image):
-    """All layers of one image (nested lists, channel, row, column): name to nested lists."""
+def compute(graph, tensors, image, last=None):
+    """All layers of one image (nested lists, channel, row, column), or those up to ``last``.
+
+    Gives nested lists by name of layer.
+    """
     values = {}
     for layer in graph["layers"]:
         sources = [values[name] for name in layer["inputs"]]
@@ -34,6 +37,8 @@ def compute(graph, tensors, image):
             ]
             for channel in range(channels)
         ]
+        if layer["name"] == last:
+            break
     return values
 
 
