@@ -41,7 +41,7 @@ class DecisionStore(wiring.Component):
         m.submodules.memory = memory = RAM(
             depth=rows,
             width=self._config.array.group,
-            style=storage_style(self._config, rows),
+            style=storage_style(self._config, rows, self._config.array.group),
             name="decisions",
         )
         m.d.comb += [

@@ -47,7 +47,7 @@ class SumBank(wiring.Component):
         m.submodules.memory = memory = RAM(
             depth=self._config.array.rows,
             width=len(self.sums),
-            style=storage_style(self._config, self._config.array.rows),
+            style=storage_style(self._config, self._config.array.rows, len(self.sums)),
             name="accumulators",
         )
         m.d.comb += [

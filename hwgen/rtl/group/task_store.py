@@ -48,8 +48,8 @@ class TaskStore(wiring.Component):
         rows = self._config.array.rows
         m.submodules.memory = memory = RAM(
             depth=rows,
-            width=task_record(self._config).size,
-            style=storage_style(self._config, rows),
+            width=len(self.record.as_value()),
+            style=storage_style(self._config, rows, len(self.record.as_value())),
             name="task records",
         )
         m.d.comb += [

@@ -64,7 +64,7 @@ class ThresholdStore(wiring.Component):
             depth=depth,
             width=32 * config.array.group,
             granularity=32 * per_word,
-            style=storage_style(config, depth),
+            style=storage_style(config, depth, 32 * config.array.group),
             name="thresholds",
         )
         index = self.write.index

@@ -62,7 +62,7 @@ class DealtWeights(wiring.Component):
             m.submodules[f"engine{e}"] = memory = RAM(
                 depth=depth,
                 width=config.weight_word_bits,
-                style=storage_style(config, depth),
+                style=storage_style(config, depth, config.weight_word_bits),
                 name="weights",
             )
             slot = self.slots[e]
@@ -119,7 +119,7 @@ class FixedWeights(wiring.Component):
             depth=depth,
             width=parts * config.weight_word_bits,
             granularity=config.weight_word_bits,
-            style=storage_style(config, depth),
+            style=storage_style(config, depth, parts * config.weight_word_bits),
             name="weights",
         )
         index = self.write.index
