@@ -8,7 +8,7 @@ from amaranth.sim import Simulator
 from hwgen.config import load
 from hwgen.memory import collision_checks
 from hwgen.rtl.group import Group
-from hwgen.rtl.group.model import GroupModel, Item
+from hwgen.rtl.group.model import Item
 
 __all__ = [
     "SHAPES",
@@ -143,7 +143,8 @@ class GroupBench:
         self.rng = random.Random(seed)
         self.stalls = stalls or Stalls()
         self.index = self.rng.randrange(config.groups) if index is None else index
-        self.model = GroupModel(config)
+        self.dut = Group(config)
+        self.model = self.dut.model()
         self.program = []
         self.expected = []
         for step in build(self.model):
@@ -212,7 +213,6 @@ class GroupBench:
         self.sent, self.forwarded = [], []
         self.loaded = self.released = 0
         with collision_checks():
-            self.dut = Group(self.config)
             simulator = Simulator(self.dut)
             simulator.add_clock(1e-6)
             for party in (

@@ -16,6 +16,7 @@ from .drain_reader import DrainReader
 from .fired_counts import COUNT_BITS, FiredCounts
 from .gate import Gate
 from .layouts import column_shape, row_operation
+from .model import GroupModel
 from .packer import TaskPacker
 from .position_list import PositionList
 from .queue import VectorQueue
@@ -107,6 +108,10 @@ class Group(wiring.Component):
         """Cycles from the issue of a row until a drain may read its sums; ``done`` comes then."""
         array = self._config.array
         return mac.KINDS[array.mac].latency_of(array.lanes) + 3
+
+    def model(self) -> GroupModel:
+        """A new model of this group, as integers."""
+        return GroupModel(self._config)
 
     def elaborate(self, platform):
         m = Module()
