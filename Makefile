@@ -10,6 +10,12 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 p
 CONFIG ?= cgnet8
 SET ?=
 OUT ?= rtl_out
+# The network that ships, with some of its test images.
+ZOO := models/zoo
+NET ?= $(ZOO)/fashion_small.safetensors
+INPUT ?= $(if $(filter $(ZOO)/fashion_small.safetensors,$(NET)),$(ZOO)/fashion_sample.npz)
+IMAGES ?=
+MASKS ?=
 # Workers share the processors; tests of one file stay together, because they share what they build.
 PYTEST ?= -n auto --maxprocesses 8 --dist loadfile
 
@@ -20,7 +26,7 @@ quote = '$(subst ','\'',$(1))'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help verilog configs test sim lint format lock clean
+.PHONY: help verilog configs test sim bench-rtl lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -35,11 +41,12 @@ configs: $(VENV)/.hwgen-core ## List the shipped configurations; `.venv/bin/hwge
 test: $(VENV)/.hwgen-test ## Run all tests [PYTEST="tests/house -x"]
 	@$(VENV)/bin/python -m pytest $(PYTEST)
 
-sim: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## NET=file [CONFIG=...] [INPUT=images.npz]: run a network on the RTL
-	@if [ -z $(call quote,$(NET)) ]; then \
-		echo "hwgen: NET: must be a network file, as in make sim NET=net.safetensors" >&2; exit 2; fi
+sim: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [CONFIG=...] [NET=file INPUT=images.npz]: run a network on the RTL, compare
 	@$(HWGEN) run $(call quote,$(NET)) $(if $(INPUT),$(call quote,$(INPUT))) \
-		--config $(call quote,$(CONFIG)) --set $(call quote,$(SET))
+		--config $(call quote,$(CONFIG)) --set $(call quote,$(SET)) $(if $(IMAGES),--images $(call quote,$(IMAGES)))
+
+bench-rtl: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [CONFIG=...] [MASKS=file.npz]: measure the generated hardware
+	@$(HWGEN) bench-rtl $(call quote,$(CONFIG)) --set $(call quote,$(SET)) $(if $(MASKS),--masks $(call quote,$(MASKS)))
 
 lint: $(VENV)/.hwgen-test ## Check style and format (part of the tests)
 	@$(VENV)/bin/python -m ruff check .
