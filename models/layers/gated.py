@@ -92,7 +92,7 @@ class GatedConv2d(QuantConv2d):
         base = self.base(x, weight)
         full = self._conv_forward(x, weight, self.bias)
         # In mixed precision a half-precision threshold would move the decisions.
-        distance = self.seen_by_gate(base.float()) - self.threshold[:, None, None]
+        distance = self.seen_by_gate(base.to(self.threshold.dtype)) - self.threshold[:, None, None]
         fired = self._skip_quiet_channels(distance > 0)
         if self.recorder is not None:
             self.recorder(self, base, full, fired)

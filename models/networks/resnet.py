@@ -1,4 +1,4 @@
-"""Residual networks: ResNet-8 and -20 (CIFAR) and ResNet-18, with a stem for small or large images."""
+"""Residual networks ResNet-8, -18 and -20, each with a stem for small or for large images."""
 
 from torch import nn
 
@@ -9,7 +9,7 @@ __all__ = ["BasicBlock", "ResNet", "resnet8", "resnet18", "resnet20"]
 
 
 class BasicBlock(nn.Module):
-    """Two 3×3 convolutions beside a shortcut, which is a 1×1 convolution where the shape changes."""
+    """Two 3×3 convolutions beside a shortcut, which is a 1×1 one where the shape changes."""
 
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__()
