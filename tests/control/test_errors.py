@@ -220,7 +220,7 @@ def test_progress_quiets_the_watchdog():
 
 def test_soft_reset_of_a_running_program():
     """At any moment: no write outside, the bus comes to rest, and the next program runs."""
-    for after in range(40, 400, 47):
+    for after in range(40, 400, 71):
         bench = Bench(CONFIG, seed=after, stall=0.3, latency=9)
 
         async def scenario(bench, ctx, after=after):

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The register map and the file behind it."""
 
 import pytest
