@@ -3,7 +3,6 @@
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
-from amaranth.utils import ceil_log2
 
 from .config import Config
 from .rtl.activation_buffer import ActivationBuffer
@@ -23,8 +22,9 @@ __all__ = ["Accelerator"]
 class Accelerator(wiring.Component):
     """The accelerator of a configuration.
 
-    Software writes a program, weights and activations into a memory behind ``m_axi``, sets registers behind ``s_axi``,
-    starts, and is told by ``irq``. See docs/architecture.md, docs/registers.md and docs/instructions.md.
+    Software writes a program, weights and activations into a memory behind ``m_axi``, sets
+    registers behind ``s_axi``, starts, and is told by ``irq``. See docs/architecture.md,
+    docs/registers.md and docs/instructions.md.
 
     Parameters
     ----------
@@ -126,7 +126,9 @@ class Accelerator(wiring.Component):
             ]
 
     def _connect_activations(self, m, control, clusters, resettable):
-        """Ports of the activation buffer: store, streamers, residuals, vector unit; load, drains, vector unit."""
+        """Ports of the activation buffer: store, streamers, residuals, vector unit; load, drains,
+        vector unit.
+        """
         config = self._config
         lanes = Drain.lanes(config)
         pool = int(config.drain.pool)

@@ -1,4 +1,5 @@
-"""The arithmetic of the contract as integer functions: one definition for RTL benches, models and the compiler.
+"""The arithmetic of the contract as integer functions: one definition for RTL benches, models and
+the compiler.
 
 All functions take Python integers or numpy int64 arrays and give the same.
 """
@@ -14,7 +15,9 @@ def clamp(x, low, high):
 
 
 def requantize(acc, multiplier, bias, shift, low, high, *, residual=0, residual_multiplier=0):
-    """``clamp((acc*M + b*Mb + B + (1 << (S-1))) >> S, low, high)``: half up, arithmetic shift, S >= 1."""
+    """``clamp((acc*M + b*Mb + B + (1 << (S-1))) >> S, low, high)``: half up, arithmetic shift, S >=
+    1.
+    """
     total = acc * multiplier + residual * residual_multiplier + bias
     return clamp((total + (1 << (shift - 1))) >> shift, low, high)
 

@@ -17,10 +17,8 @@ def _pages(size: int) -> int:
     return -(-size // PAGE) * PAGE
 
 
-def measure(
-    config: Config, workload: Workload, model: MemoryModel = MemoryModel()
-) -> dict[str, int]:
-    """Performance counters of a run whose memory afterwards equals that of the program in integers."""
+def measure(config: Config, workload: Workload, model: MemoryModel | None = None) -> dict[str, int]:
+    """Performance counters of a run that leaves the memory as the program in integers does."""
     code = encode(workload.program)
     constants = _pages(len(code))
     inputs = constants + _pages(len(workload.program.constants))
@@ -30,7 +28,9 @@ def measure(
     memory[: len(code)] = code
     memory[constants : constants + len(workload.program.constants)] = workload.program.constants
     memory[inputs : inputs + len(workload.inputs)] = workload.inputs
-    with RtlSimulator(library(config), memory_bytes=size, model=model) as simulator:
+    with RtlSimulator(
+        library(config), memory_bytes=size, model=model or MemoryModel()
+    ) as simulator:
         simulator.write_memory(0, bytes(memory))
         driver = Driver(simulator, config)
         for base, address in enumerate((constants, inputs, outputs)):

@@ -19,7 +19,7 @@ EVERY_BIT = 255
 
 @dataclass(frozen=True)
 class Workload:
-    """A program with the contents of the memory behind base registers 1 (inputs) and 2 (outputs)."""
+    """A program with the memory behind base registers 1 (inputs) and 2 (outputs)."""
 
     program: Program
     inputs: bytes
@@ -30,8 +30,9 @@ class Workload:
 class _MaskedLowering(Lowering):
     """The base pass is replaced by one of equal length that computes the given decisions.
 
-    Behind the layer's own input planes lie as many planes that hold the mask, one channel for each output. The base
-    part multiplies them by one (a single tap each); chunks of zeros make up the number.
+    Behind the layer's own input planes lie as many planes that hold the mask, one channel for each
+    output. The base part multiplies them by one (a single tap each); chunks of zeros make up the
+    number.
     """
 
     def segments(self, part, block, slots):
@@ -79,7 +80,9 @@ def _program(
 def dense_layer(
     config: Config, *, channels: tuple[int, int], size: int, kernel: int, images: int, seed: int = 0
 ) -> Workload:
-    """A convolution of ``size`` x ``size`` positions, the same for each image, one image after the other."""
+    """A convolution of ``size`` x ``size`` positions, the same for each image, one image after the
+    other.
+    """
     rng = np.random.default_rng(seed)
     lanes = config.array.lanes
     weights = rng.integers(-127, 128, (channels[1], channels[0], kernel, kernel)).astype(np.int8)
@@ -108,7 +111,9 @@ def dense_layer(
 
 
 def masked_layer(config: Config, masks: np.ndarray, *, kernel: int = 3, seed: int = 0) -> Workload:
-    """A gated convolution from as many channels as it has, base 1/8, with decisions ``masks`` (image, channel, y, x)."""
+    """A gated convolution from as many channels as it has, base 1/8, with decisions ``masks``
+    (image, channel, y, x).
+    """
     rng = np.random.default_rng(seed)
     lanes = config.array.lanes
     images, channels, rows, columns = masks.shape

@@ -26,8 +26,9 @@ __all__ = ["command"]
 def command(config, settings, masks, images, latency, bandwidth, as_json):
     """Measure CONFIG: generation, a dense layer, and gated layers with given decisions.
 
-    Every run is compared with the integers of its program. `whole` counts all cycles from the start of the program to its
-    end, first loads and last stores included; `steady` is the cost of further images.
+    Every run is compared with the integers of its program. `whole` counts all cycles from the start
+    of the program to its end, first loads and last stores included; `steady` is the cost of further
+    images.
     """
     from hwgen.bench.rtl import dense, gated, generation
     from hwgen.config import load

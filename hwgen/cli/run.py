@@ -30,11 +30,13 @@ __all__ = ["command"]
 @click.option("--trace", type=click.Path(path_type=Path), help="FST file of the run (backend rtl).")
 @click.option("--limit", default=1 << 32, help="Give up an image after so many cycles.")
 @json_option
-def command(net, input, name, settings, backend, images, latency, bandwidth, stall, trace, limit, as_json):
+def command(
+    net, input, name, settings, backend, images, latency, bandwidth, stall, trace, limit, as_json
+):
     """Run NET on INPUT: an .npz with `images` (raw bytes or integers, NCHW) and perhaps `labels`.
 
-    Without INPUT, random images are run. Every edge of every image is compared with the integer reference; a difference is
-    an error of ours and is told by layer.
+    Without INPUT, random images are run. Every edge of every image is compared with the integer
+    reference; a difference is an error of ours and is told by layer.
     """
     from hwgen.config import load
     from hwgen.simulator.compare import Memory, compare
@@ -97,7 +99,13 @@ def _print(facts: dict) -> None:
     for name, value in facts.items():
         if name in ("network", "config", "backend", "counters") or value is None:
             continue
-        text = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+        text = (
+            f"{value:,.4g}"
+            if isinstance(value, float)
+            else f"{value:,}"
+            if isinstance(value, int)
+            else str(value)
+        )
         table.add_row(name.replace("_", " "), text)
     for name, value in (facts.get("counters") or {}).items():
         table.add_row(name.lower().replace("_", " "), f"{value:,.0f}")

@@ -36,7 +36,9 @@ class Taps:
 
 @dataclass(frozen=True)
 class Part:
-    """Output channels that need the same input planes, in both passes: all, unless the convolution has groups."""
+    """Output channels that need the same input planes, in both passes: all, unless the convolution
+    has groups.
+    """
 
     channels: np.ndarray
     planes: list[int]
@@ -75,7 +77,8 @@ class Lowering:
         self.kernel = layer.weights.shape[2:]
         if layer.gate is not None and not config.array.gated:
             raise UserError(
-                f"{layer.name}: configuration {config.name} has array.gated = false, this layer is gated"
+                f"layer {layer.name}: it is gated, configuration {config.name} has "
+                "array.gated = false"
             )
 
     # Which work in which pass
@@ -149,7 +152,9 @@ class Lowering:
 
     @staticmethod
     def _split_last(base: list[Taps]) -> list[Taps]:
-        """Cut the last tap off: the gate is a pass of its own, so that only it waits for the tasks of the tile before."""
+        """Cut the last tap off: the gate is a pass of its own, so that only it waits for the tasks
+        of the tile before.
+        """
         *front, last = base
         pieces = []
 
@@ -175,7 +180,9 @@ class Lowering:
     # Tiles
 
     def tile_shape(self, slots: int) -> tuple[int, int]:
-        """Rows and columns of the largest tile that the accumulators and the activation buffer hold."""
+        """Rows and columns of the largest tile that the accumulators and the activation buffer
+        hold.
+        """
         layer, array = self.layer, self.config.array
         per_cluster = array.rows // slots
         if layer.gate is not None:
@@ -190,7 +197,8 @@ class Lowering:
                 columns -= 1
             else:
                 raise UserError(
-                    f"{layer.name}: one output position needs {self._tile_words(1, 1)} words of the activation buffer, "
+                    f"layer {layer.name}: one output position needs {self._tile_words(1, 1)} words of "
+                    "the activation buffer, "
                     f"{self.buffers.tile_words} are there; raise memory.activation_words"
                 )
         # Even tiles: as many as needed, none much smaller than the others.
@@ -238,7 +246,9 @@ class Lowering:
         return [item for y in down for x in across for item in self._tile(y, x)]
 
     def _deal(self, block: np.ndarray) -> np.ndarray:
-        """Order of a block's channels over the slots: the densest go to the least loaded group that has room."""
+        """Order of a block's channels over the slots: the densest go to the least loaded group that
+        has room.
+        """
         density = self.layer.density
         groups = self.config.groups
         if self.layer.gate is None or density is None or groups == 1:
@@ -255,7 +265,9 @@ class Lowering:
         return np.concatenate([np.array(m, block.dtype) for m in members])
 
     def _plan(self, part: Part, block: np.ndarray, slots: int):
-        """Segments of a block with their constants: (taps, words, offset of the constants, has thresholds)."""
+        """Segments of a block with their constants: (taps, words, offset of the constants, has
+        thresholds).
+        """
         config, builder = self.config, self.builder
         plan = []
         for number, taps in enumerate(self.segments(part, block, slots)):
@@ -397,11 +409,13 @@ class Lowering:
         ]
         if gate:
             accesses += [writes("bank", 1 - bank), writes("tasks"), writes("decisions")]
+        part = "gate" if gate else "base" if layer.gate is not None else "dense"
+        kind = "conditional" if taps.conditional else part
         self.builder.add(
             "PASS",
             accesses,
-            f"{layer.name}: {'conditional' if taps.conditional else 'gate' if gate else 'base' if layer.gate else 'dense'} "
-            f"pass, block {number}, planes {taps.planes.start}-{taps.planes.stop - 1}",
+            f"{layer.name}: {kind} pass, block {number}, "
+            f"planes {taps.planes.start}-{taps.planes.stop - 1}",
             first=index == 0,
             thresholds=thresholds,
             gate=gate,

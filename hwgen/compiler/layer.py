@@ -35,7 +35,8 @@ class Requantization:
 class Gate:
     """The decision of a gated layer.
 
-    Channel gating: ``base`` tells for each output channel and input lane whether the product is in the base pass, and ``high_mask`` is 255. Precision gating: ``base`` is None and ``high_mask``
+    Channel gating: ``base`` tells for each output channel and input lane whether the product is in
+    the base pass, and ``high_mask`` is 255. Precision gating: ``base`` is None and ``high_mask``
     holds the activation bits of the base pass.
     """
 
@@ -49,8 +50,8 @@ class Gate:
 class Convolution:
     """A convolution with everything that is fused into it, in terms of input *lanes*.
 
-    A lane is a place for a channel in the input tensor; there are planes * R of them. ``channels`` tells where
-    output channel k lies in the output tensor, and its residual in the residual tensor.
+    A lane is a place for a channel in the input tensor; there are planes * R of them. ``channels``
+    tells where output channel k lies in the output tensor, and its residual in the residual tensor.
     """
 
     name: str

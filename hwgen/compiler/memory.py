@@ -12,8 +12,8 @@ class Full(Exception):
 class Ring:
     """Words of a buffer, handed out one range after the other, never wrapping inside a range.
 
-    A range belongs to an owner and is not given to anyone else until the owner is released. Constants that were
-    placed lie there until something else is put over them, and are found again.
+    A range belongs to an owner and is not given to anyone else until the owner is released.
+    Constants that were placed lie there until something else is put over them, and are found again.
     """
 
     def __init__(self, size: int, what: str):
@@ -80,8 +80,8 @@ class Buffers:
         )
         # One tile computes, one is loaded, and the last one may still be on its way out.
         self.tile_words = words // 3
-        # Many small segments: the weights of a conditional pass are wanted faster than they come, and what was loaded
-        # during the base pass must make up for it.
+        # Many small segments: the weights of a conditional pass are wanted faster than they come,
+        # and what was loaded during the base pass must make up for it.
         self.segment_words = config.memory.weight_words // 7
         self.bank = 1
 

@@ -47,7 +47,8 @@ class View:
 class Compiled:
     """A program with what its caller has to know.
 
-    ``views`` has an entry for every edge that lies in memory; ``work_bytes`` is the size of the work area.
+    ``views`` has an entry for every edge that lies in memory; ``work_bytes`` is the size of the
+    work area.
     """
 
     network: Network
@@ -108,7 +109,9 @@ class _Compiler:
         return tensor
 
     def _concat_targets(self) -> dict[str, str]:
-        """Layers that may write straight into a concatenation: computed ones, in one concatenation only."""
+        """Layers that may write straight into a concatenation: computed ones, in one concatenation
+        only.
+        """
         computed = {"conv", "linear", "add", "maxpool", "avgpool", "global_avgpool"}
         targets: dict[str, str] = {}
         for layer in self.network.layers:
@@ -143,7 +146,9 @@ class _Compiler:
         return self._parts[layer.name]
 
     def _output(self, layer, like: View | None = None) -> View:
-        """Where a computed layer writes; ``like``: in the layout of that view, if it is free to choose."""
+        """Where a computed layer writes; ``like``: in the layout of that view, if it is free to
+        choose.
+        """
         shape, signed = layer.output.shape, layer.output.signed
         if layer.name in self.targets:
             concat = self.network.layer(self.targets[layer.name])
@@ -422,7 +427,7 @@ def compile_network(
 ) -> Compiled:
     """Lower ``network`` to a program for ``config``.
 
-    ``densities`` gives, for gated layers by name, the share of fired outputs per channel (profiled on images): the
-    compiler deals channels to groups by it.
+    ``densities`` gives, for gated layers by name, the share of fired outputs per channel (profiled
+    on images): the compiler deals channels to groups by it.
     """
     return _Compiler(network, config, densities or {}).run()

@@ -16,11 +16,12 @@ LAG = 2  # items that the units keep in their queues behind the one whose words 
 
 @dataclass
 class Item:
-    """A piece of work: loads, each of which asks for at most one range of a buffer, then ``compute``.
+    """A piece of work: loads, each of which asks for at most one range of a buffer, then
+    ``compute``.
 
-    ``constants`` load weights and parameters; ``tensors`` are pairs of a tensor (None: only room is taken) and
-    what loads it. ``writes`` is the tensor that ``compute`` stores to, and ``frees`` are the owners whose ranges
-    nobody needs after it.
+    ``constants`` load weights and parameters; ``tensors`` are pairs of a tensor (None: only room is
+    taken) and what loads it. ``writes`` is the tensor that ``compute`` stores to, and ``frees`` are
+    the owners whose ranges nobody needs after it.
     """
 
     layer: str
@@ -39,9 +40,9 @@ def _overlap(a: Tensor, b: Tensor) -> bool:
 def schedule(buffers: Buffers, items: Sequence[Item]) -> None:
     """Emit all items in order, and their loads as early as the buffers allow.
 
-    A tensor is loaded when all that is stored to it stands in the program. A range is overwritten only when LAG
-    further items stand behind the one that used it: the load that waits for it holds up the fetch, and
-    meanwhile the array has something to do.
+    A tensor is loaded when all that is stored to it stands in the program. A range is overwritten
+    only when LAG further items stand behind the one that used it: the load that waits for it holds
+    up the fetch, and meanwhile the array has something to do.
     """
     constants = deque((n, None, load) for n, item in enumerate(items) for load in item.constants)
     tensors = deque((n, *pair) for n, item in enumerate(items) for pair in item.tensors)

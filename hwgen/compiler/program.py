@@ -1,9 +1,10 @@
 """Programs, and the builder that finds out which instruction must wait for which.
 
-The units of the accelerator run their instructions in order, each at its own pace; only tokens order one unit's work after
-another's. Nobody sets tokens by hand here: an instruction declares which resources it reads and writes (words of the buffers,
-accumulator banks, bytes of memory), the builder finds the conflicts with earlier instructions of other units, and
-`finish` gives each ordered pair of units a counter. Since both ends run in order, the posts and waits of a pair match
+The units of the accelerator run their instructions in order, each at its own pace; only tokens
+order one unit's work after another's. Nobody sets tokens by hand here: an instruction declares
+which resources it reads and writes (words of the buffers, accumulator banks, bytes of memory), the
+builder finds the conflicts with earlier instructions of other units, and `finish` gives each
+ordered pair of units a counter. Since both ends run in order, the posts and waits of a pair match
 first to first.
 """
 
@@ -101,7 +102,8 @@ class Builder:
             for other, other_unit, other_number in live:
                 if other_unit != unit and access.conflicts(other):
                     step.after[other_unit] = max(step.after.get(other_unit, -1), other_number)
-            # What this access covers can be forgotten: whoever must wait for the old one will wait for this one.
+            # What this access covers can be forgotten: whoever must wait for the old one will wait
+            # for this one.
             live[:] = [
                 entry
                 for entry in live

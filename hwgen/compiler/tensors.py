@@ -1,4 +1,6 @@
-"""Activation tensors in memory: planes of R channels, plane by plane, each in raster order, R bytes a word."""
+"""Activation tensors in memory: planes of R channels, plane by plane, each in raster order, R bytes
+a word.
+"""
 
 from dataclasses import dataclass
 

@@ -31,7 +31,9 @@ def copy_tensor(
     rows: range,
     columns: range,
 ) -> None:
-    """LOAD or STORE a part of ``tensor``, which lies (or will lie) dense in the activation buffer from ``buffer``."""
+    """LOAD or STORE a part of ``tensor``, which lies (or will lie) dense in the activation buffer
+    from ``buffer``.
+    """
     size = len(rows) * len(columns)
     whole = len(columns) == tensor.columns
     load = name == "LOAD"
@@ -41,7 +43,8 @@ def copy_tensor(
     builder.add(
         name,
         accesses,
-        f"{layer}: {name.lower()} planes {planes.start}-{planes.stop - 1}, rows {rows.start}-{rows.stop - 1}, "
+        f"{layer}: {name.lower()} planes {planes.start}-{planes.stop - 1}, "
+        f"rows {rows.start}-{rows.stop - 1}, "
         f"columns {columns.start}-{columns.stop - 1}",
         base=tensor.base,
         address=tensor.offset + first * tensor.lanes,
@@ -60,7 +63,9 @@ def copy_tensor(
 def load_constants(
     builder: Builder, layer: str, target: str, buffer: int, words: int, offset: int
 ) -> None:
-    """LOAD ``words`` words of the program's constants from byte ``offset`` into the weight or parameter memory."""
+    """LOAD ``words`` words of the program's constants from byte ``offset`` into the weight or
+    parameter memory.
+    """
     builder.add(
         "LOAD",
         [writes(target, buffer, buffer + words)],

@@ -20,7 +20,9 @@ IDENTITY = Requantization(np.ones(1, int), np.zeros(1, int), np.ones(1, int))
 
 
 def _tile(layer: VectorLayer, buffers: Buffers) -> tuple[int, int]:
-    """Planes and output rows at a time: all rows of as many planes as fit, else fewer rows of one plane."""
+    """Planes and output rows at a time: all rows of as many planes as fit, else fewer rows of one
+    plane.
+    """
     operands = 2 if layer.second is not None else 1
 
     def words(planes: int, rows: int) -> int:
@@ -34,7 +36,8 @@ def _tile(layer: VectorLayer, buffers: Buffers) -> tuple[int, int]:
         rows = -(-rows // 2)
     if words(planes, rows) > buffers.tile_words:
         raise UserError(
-            f"{layer.name}: one output row needs {words(planes, rows)} words of the activation buffer, "
+            f"layer {layer.name}: one output row needs {words(planes, rows)} words of the "
+            "activation buffer, "
             f"{buffers.tile_words} are there; raise memory.activation_words"
         )
     return planes, rows
@@ -148,6 +151,7 @@ def lower_vector(
     """The pieces of ``layer``, for the scheduler."""
     if not config.drain.pool:
         raise UserError(
-            f"layer {layer.name}: configuration {config.name} has drain.pool = false, no vector unit"
+            f"layer {layer.name}: it needs the vector unit, configuration {config.name} has "
+            "drain.pool = false"
         )
     return _Lowering(builder, buffers, layer).items()

@@ -19,7 +19,7 @@ def _words(config: Config, slots: np.ndarray) -> np.ndarray:
 
 
 def pack_chunks(config: Config, weights: np.ndarray, slots: int) -> bytes:
-    """Weights (chunk, slot of the block, R), int8, slots padded with zeros to groups x D x slots."""
+    """Weights (chunk, slot of the block, R), int8; slots are padded to groups x D x slots."""
     per_group = config.array.group * slots
     total = config.groups * per_group
     full = np.zeros((weights.shape[0], total, config.array.lanes), np.int8)

@@ -180,4 +180,6 @@ class Cluster(wiring.Component):
                 m.d.comb += group.counts_address.eq(self.count_slot >> engine_bits)
                 with m.Case(j):
                     with m.If(group.counts_valid):
-                        m.d.sync += self.count.eq(group.counts[self.count_slot[:engine_bits] if engine_bits else 0])
+                        m.d.sync += self.count.eq(
+                            group.counts[self.count_slot[:engine_bits] if engine_bits else 0]
+                        )

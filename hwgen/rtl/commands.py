@@ -1,4 +1,6 @@
-"""Payloads that go between the blocks. Instruction fields keep the names and widths of the instruction set."""
+"""Payloads that go between the blocks. Instruction fields keep the names and widths of the
+instruction set.
+"""
 
 from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
@@ -52,7 +54,9 @@ def vector(config: Config) -> data.StructLayout:
 
 
 def weight_write(config: Config) -> data.StructLayout:
-    """One weight word on its way to the groups; ``thresholds`` says that it carries thresholds instead."""
+    """One weight word on its way to the groups; ``thresholds`` says that it carries thresholds
+    instead.
+    """
     words = config.array.group * config.array.slots
     return data.StructLayout(
         {
@@ -95,7 +99,9 @@ def drain_command(config: Config) -> data.StructLayout:
 
 
 def drain_item(config: Config) -> data.StructLayout:
-    """A sum on its way to the requantizer. ``last`` marks the end of a drain command and carries no sum unless ``some``."""
+    """A sum on its way to the requantizer. ``last`` marks the end of a drain command and carries no
+    sum unless ``some``.
+    """
     return data.StructLayout(
         {
             "sum": signed(32),

@@ -33,7 +33,8 @@ def profile(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
     """Share of fired outputs of each channel of each gated layer, for the compiler."""
     result = reference(network, images)
     return {
-        layer.name: result.fired[layer.name] / (len(images) * layer.output.size / layer.output.shape[0])
+        layer.name: result.fired[layer.name]
+        / (len(images) * layer.output.size / layer.output.shape[0])
         for layer in network.gated
     }
 
@@ -64,8 +65,9 @@ def compare(
 ) -> dict:
     """Run ``images`` and compare every edge with the reference.
 
-    Returns facts for people and programs: ``wrong`` counts edges that differ (0), ``first_wrong`` names the first of them,
-    ``cycles`` is the mean of an image, ``counters`` are means of the performance counters.
+    Returns facts for people and programs: ``wrong`` counts edges that differ (0), ``first_wrong``
+    names the first of them, ``cycles`` is the mean of an image, ``counters`` are means of the
+    performance counters.
     """
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress

@@ -1,7 +1,9 @@
-"""The accelerator as a program sees it: buffers, banks, tokens and what each instruction does to them, in integers.
+"""The accelerator as a program sees it: buffers, banks, tokens and what each instruction does to
+them, in integers.
 
-It knows nothing of time. Each unit runs its instructions in order as soon as the tokens allow, units in an order drawn
-at random when a seed is given: a program whose result depends on that order lacks a token.
+It knows nothing of time. Each unit runs its instructions in order as soon as the tokens allow,
+units in an order drawn at random when a seed is given: a program whose result depends on that order
+lacks a token.
 """
 
 import random
@@ -23,10 +25,11 @@ def _integers(data: bytes, low: int, bits: int, signed: bool) -> int:
 
 
 class Machine:
-    """An accelerator of ``config`` beside a ``memory`` (bytearray); ``bases`` are the base registers.
+    """An accelerator of ``config`` beside a ``memory`` (bytearray); ``bases`` are the base
+    registers.
 
-    `run` executes a program. `fired` holds, for each gated PASS in order, the decisions as a boolean array
-    (slot of the block, position).
+    `run` executes a program. `fired` holds, for each gated PASS in order, the decisions as a
+    boolean array (slot of the block, position).
     """
 
     def __init__(
@@ -51,7 +54,9 @@ class Machine:
         self._tokens = defaultdict(int)
 
     def run(self, program: Program) -> None:
-        """Execute until every unit is out of instructions; a program that cannot go on is a RuntimeError."""
+        """Execute until every unit is out of instructions; a program that cannot go on is a
+        RuntimeError.
+        """
         queues = defaultdict(deque)
         for step in program.steps:
             queues[step.unit].append(step)

@@ -55,7 +55,9 @@ def _parameters(rng, channels: int, residual: bool) -> Requantization:
 def random_case(
     rng: np.random.Generator, config: Config, *, gate: str | None = None, largest: int = 20
 ) -> Case:
-    """A convolution with shapes that are multiples of nothing. ``gate``: "channel", "precision" or None."""
+    """A convolution with shapes that are multiples of nothing. ``gate``: "channel", "precision" or
+    None.
+    """
     lanes = config.array.lanes
     groups = int(rng.choice([1, 1, 1, 2, 4]))
     per_in = int(rng.integers(1, largest))

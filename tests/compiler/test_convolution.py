@@ -50,12 +50,14 @@ def test_random_layers(name, gate):
 def test_dense_twin_refuses_a_gate():
     config = load("baseline8")
     case = random_case(np.random.default_rng(1), config, gate="channel")
-    with pytest.raises(UserError, match=r"layer: configuration baseline8 has array\.gated = false"):
+    with pytest.raises(UserError, match=r"layer layer: it is gated, configuration baseline8"):
         execute(config, case, 0)
 
 
 def test_a_missing_token_shows():
-    """The machine's random order is what proves tokens right: drop one and results change or it stops."""
+    """The machine's random order is what proves tokens right: drop one and results change or it
+    stops.
+    """
     config = load("tiny")
     rng = np.random.default_rng(7)
     seen = 0

@@ -34,9 +34,7 @@ def build(verilog: str, *, top: str, beat_bytes: int, trace: bool = False) -> Pa
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch)
         (folder / f"{top}.v").write_text(verilog)
-        flags = "-fPIC -DBEAT={} -DTOP_CLASS=V{} -DTOP_HEADER='\"V{}.h\"'".format(
-            beat_bytes, top, top
-        )
+        flags = f"-fPIC -DBEAT={beat_bytes} -DTOP_CLASS=V{top} -DTOP_HEADER='\"V{top}.h\"'"
         command = [str(verilator), "--cc", "--build", "-j", "2", "-O3", "--top-module", top]
         command += ["--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal"]
         command += ["-Wno-lint", "-CFLAGS", flags + (" -DHWGEN_TRACE" if trace else "")]

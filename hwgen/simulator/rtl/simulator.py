@@ -13,8 +13,8 @@ __all__ = ["MemoryModel", "RtlSimulator"]
 class MemoryModel:
     """How the memory beside the accelerator answers.
 
-    ``latency`` cycles until the first beat of a burst, ``bandwidth`` beats a cycle (reads and writes together), and
-    ``stall``, the probability that a channel pauses in a cycle.
+    ``latency`` cycles until the first beat of a burst, ``bandwidth`` beats a cycle (reads and
+    writes together), and ``stall``, the probability that a channel pauses in a cycle.
     """
 
     latency: int = 20
