@@ -197,8 +197,8 @@ class Lowering:
                 columns -= 1
             else:
                 raise UserError(
-                    f"layer {layer.name}: one output position needs {self._tile_words(1, 1)} words of "
-                    "the activation buffer, "
+                    f"layer {layer.name}: one output position needs {self._tile_words(1, 1)} "
+                    "words of the activation buffer, "
                     f"{self.buffers.tile_words} are there; raise memory.activation_words"
                 )
         # Even tiles: as many as needed, none much smaller than the others.
