@@ -1,13 +1,26 @@
 """The whole file: a header, and each distinct module once, the top first."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
 from amaranth.lib import wiring
 
-from ..memory import EmissionTarget
+from ..memory import EmissionTarget, MemoryUse, inventory
 from . import rtlil
 from .split import INSTANCE_MARK, Hierarchy, split
 from .writer import Options, Written, write_module
 
-__all__ = ["assemble", "emit", "write_modules"]
+__all__ = ["Emitted", "assemble", "build", "emit", "write_modules"]
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """The Verilog of a design, and the memories that it has."""
+
+    text: str
+    memories: list[MemoryUse]
 
 
 def emit(component: wiring.Component, *, name: str, header: str = "", init: bool = False) -> str:
@@ -22,11 +35,32 @@ def emit(component: wiring.Component, *, name: str, header: str = "", init: bool
     header : str
         Lines for the comment at the top of the file.
     init : bool
-        Give registers and memories the power-on values that Amaranth's simulator assumes. Without them, as in an
-        ASIC, a register that nobody resets is unknown, and simulation shows it.
+        Give registers and memories the power-on values that Amaranth's simulator assumes. Without
+        them, as in an ASIC, a register that nobody resets is unknown, and simulation shows it.
     """
-    hierarchy = split(component, name=name, platform=EmissionTarget())
-    return assemble(hierarchy, write_modules(hierarchy, init=init), header=header)
+    return build(component, name=name, header=header, init=init).text
+
+
+def build(
+    component: wiring.Component, *, name: str, header: str = "", init: bool = False
+) -> Emitted:
+    """Like :func:`emit`, and an inventory of the memories from the same elaboration."""
+    with _no_collection():
+        hierarchy = split(component, name=name, platform=EmissionTarget())
+        text = assemble(hierarchy, write_modules(hierarchy, init=init), header=header)
+        return Emitted(text, inventory(hierarchy.fragment))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Millions of objects are made and all are kept; looking for garbage among them is a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def write_modules(hierarchy: Hierarchy, *, init: bool = False) -> dict[str, Written]:
