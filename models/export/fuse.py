@@ -57,9 +57,8 @@ def _align(graph: FloatGraph, op: Op) -> None:
     for index, plan in enumerate(plans):
         if plan != coarsest:
             source = graph.ops[op.inputs[index]]
-            rescale = Op(f"{source.name}.rescale", "clamp", [source.name], source.shape)
-            rescale.attrs, rescale.label = {"plan": coarsest}, op.label
-            op.inputs[index] = graph.insert_after(source.name, rescale).name
+            op.inputs[index] = _rescaled(graph, source, coarsest, op.label)
+            graph.rescaled.append(op.label)
 
 
 def _alone(graph: FloatGraph, name: str) -> bool:
@@ -106,6 +105,9 @@ def _fold_quantize(graph: FloatGraph, op: Op) -> None:
     others = [r for r in graph.consumers(chain.name) if r.kind == "quantize" and r is not op]
     while chain.kind in _MOVES and _alone(graph, chain.name):
         chain = graph.ops[chain.inputs[0]]
+    if chain.kind == "concat" and _alone(graph, chain.name) and graph.plan_of(chain.name) is None:
+        _fold_into_operands(graph, op, chain)
+        return
     free = chain.kind in (*REQUANTIZING, "input") and "plan" not in chain.attrs
     if not free and chain.attrs.get("plan") != op.plan:
         op.kind = "clamp"
@@ -115,6 +117,24 @@ def _fold_quantize(graph: FloatGraph, op: Op) -> None:
         return
     chain.attrs["plan"] = op.plan
     graph.bypass(op.name)
+
+
+def _fold_into_operands(graph: FloatGraph, op: Op, concat: Op) -> None:
+    """A trained quantizer behind a concatenation: each operand is rounded to it, once more if it
+    was before.
+    """
+    for index, name in enumerate(concat.inputs):
+        source = graph.ops[name]
+        if source.kind in REQUANTIZING and "plan" not in source.attrs and _alone(graph, name):
+            source.attrs["plan"] = op.plan
+        else:
+            concat.inputs[index] = _rescaled(graph, source, op.plan, concat.label)
+    graph.bypass(op.name)
+
+
+def _rescaled(graph: FloatGraph, source: Op, plan, label: str) -> str:
+    op = Op(f"{source.name}.rescale", "clamp", [source.name], source.shape, {"plan": plan}, label)
+    return graph.insert_after(source.name, op).name
 
 
 def _fuse_add(graph: FloatGraph, op: Op) -> None:

@@ -122,6 +122,8 @@ class FloatGraph:
     """Operations by name, in topological order."""
 
     ops: dict[str, Op] = field(default_factory=dict)
+    rescaled: list[str] = field(default_factory=list)
+    """Concatenations one of whose operands lost its trained scale, because all need one."""
 
     def append(self, op: Op) -> Op:
         """Add ``op`` at the end, under a name that is free."""
@@ -159,9 +161,10 @@ class FloatGraph:
         numbers.
         """
         op = self.ops[name]
-        while "plan" not in op.attrs and op.kind in MOVING:
-            op = self.ops[op.inputs[0]]
-        return op.attrs.get("plan")
+        if "plan" in op.attrs or op.kind not in MOVING:
+            return op.attrs.get("plan")
+        plans = {self.plan_of(source) for source in op.inputs}
+        return plans.pop() if len(plans) == 1 else None
 
     def prune(self) -> None:
         """Remove what no output needs."""

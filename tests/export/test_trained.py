@@ -224,6 +224,35 @@ def test_concatenated_edges_get_one_scale():
     assert kinds.count("avgpool") == 1, "the finer branch is brought to the coarser scale"
 
 
+class OneStep(TwoSteps):
+    """The quantizer behind the concatenation; one branch has another of its own before."""
+
+    def __init__(self):
+        super().__init__()
+        self.both = Rounding(1 / 32, signed=True)
+        self.logits = Rounding(1 / 8, signed=True)
+
+    def forward(self, x):
+        x = self.both(torch.cat([self.qa(self.a(x)), self.b(x)], 1))
+        return self.logits(self.fc(F.max_pool2d(x, 8).flatten(1)))
+
+
+def test_a_quantizer_behind_a_concatenation_holds_for_all_operands():
+    torch.manual_seed(0)
+    model = OneStep().eval()
+    exported = _exported(model)
+    network = exported.network
+    joined = network.layer("cat")
+    assert joined.inputs == ("a.rescale", "b") and joined.output.scale == 1 / 32
+    images = _images(300, 1)
+    result = run(network, exported.integers(images))
+    with torch.no_grad():
+        # The input has no trained quantizer, so the network sees other numbers than the model.
+        fed = torch.from_numpy(exported.integers(images) * network.input.output.scale).float()
+        expected = model(fed).numpy() * 8
+    assert np.mean(result.logits == expected) > 0.98
+
+
 def test_a_gain_beyond_the_multiplier_is_refused_by_name():
     model = Trained(np.random.default_rng(0), exact=True).eval()
     model.stem.gain *= 2.0**26
