@@ -72,12 +72,14 @@ def command(model, weights, data, images, mean, std, gate, density, name, out, a
 
     With --gate its convolutions become gated ones: thresholds let the given part of the outputs
     pass, and what does not pass is corrected by a gain and an offset for each channel. That costs
-    accuracy, which training with gates (hwgen train) wins back.
+    accuracy. To win it back, let the function return models.layers.gate(model, …), train that, and
+    quantize its weights: gates and quantizers that were trained are kept.
     """
     from models.export import Pixels, quantize
     from models.export.comparison import compare
     from models.export.images import load_images
     from models.export.userfiles import load_model, load_weights
+    from models.layers.describe import describe
     from models.netfile import save
 
     module = load_model(model)
@@ -98,6 +100,7 @@ def command(model, weights, data, images, mean, std, gate, density, name, out, a
             bits=options["bits"],
             weight_bits=options["weight_bits"],
             method=options["method"],
+            describe=describe,
             prepare_graph=_preparation(options, gate, density, loaded, pixels),
             progress=lambda done: status.update(f"calibrating: {done} images …"),
         )

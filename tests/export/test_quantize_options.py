@@ -28,6 +28,11 @@ def make_model():
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4),
     )
 
+def gated():
+    from models.layers import gate
+
+    return gate(make_model(), "channel", part=4)
+
 def broken():
     return nn.Sequential(nn.Conv2d(1, 2, 3), nn.GELU())
 """
@@ -163,6 +168,23 @@ def test_command_line(files):
     assert shown["macs"] == report["macs"] and shown["layers"][2]["gate"] == "channel"
     table = _hwgen("inspect", out)
     assert table.exit_code == 0 and "channel: 2 of 8 channels" in table.stdout
+
+
+def test_a_model_that_was_fine_tuned_with_gates(files):
+    scope = {}
+    exec(MODEL, scope)
+    torch.manual_seed(0)
+    model = scope["gated"]().train()
+    model(_images())
+    torch.save(model.state_dict(), files / "gated.pt")
+    out = files / "gated.safetensors"
+    result = _hwgen(
+        "quantize", f"{files / 'net.py'}:gated", "--weights", files / "gated.pt",
+        "--calibrate", files / "images.npz", "--out", out, "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert set(json.loads(result.stdout)["density"]) == {"_3", "_6"}
+    assert [gate.gate.count for gate in load(out).gated] == [2, 4]
 
 
 def _refusal(*arguments) -> str:
