@@ -7,7 +7,7 @@ from amaranth.utils import ceil_log2
 
 from ..config import Config
 from ..memory import RAM
-from .arbiter import RoundRobin
+from .arbiter import Arbiter
 
 __all__ = ["ActivationBank", "row_write"]
 
@@ -36,7 +36,7 @@ class ActivationBank(wiring.Component):
     Members
     -------
     read_requests : In(readers), read_grants : Out(readers)
-        Who asks, and who wins, in the same cycle.
+        Who asks, and who wins, in the same cycle. With ``hold`` a read grant has no effect.
     rows : Array of In
         Row of each reader, in the cycle after its grant and while ``hold`` lasts then.
     write_requests : In(writers), write_grants : Out(writers)
@@ -72,8 +72,8 @@ class ActivationBank(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        m.submodules.read_arbiter = read_arbiter = RoundRobin(ways=self._readers)
-        m.submodules.write_arbiter = write_arbiter = RoundRobin(ways=self._writers)
+        m.submodules.read_arbiter = read_arbiter = Arbiter(ways=self._readers)
+        m.submodules.write_arbiter = write_arbiter = Arbiter(ways=self._writers)
         m.submodules.ram = ram = RAM(
             depth=config.memory.activation_words,
             width=config.vector_bits,
@@ -92,9 +92,11 @@ class ActivationBank(wiring.Component):
 
         reader, writer = Signal(self._readers), Signal(self._writers)
         m.d.comb += [
-            read_arbiter.requests.eq(self.read_requests & (~self.hold).replicate(self._readers)),
+            read_arbiter.requests.eq(self.read_requests),
+            read_arbiter.advance.eq(~self.hold),
             self.read_grants.eq(read_arbiter.grant),
             write_arbiter.requests.eq(self.write_requests),
+            write_arbiter.advance.eq(1),
             self.write_grants.eq(write_arbiter.grant),
         ]
         m.d.sync += writer.eq(self.write_grants)

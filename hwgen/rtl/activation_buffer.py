@@ -19,9 +19,9 @@ class ActivationBuffer(wiring.Component):
     writers.
 
     Each bank reads one word and writes one in each cycle. Whoever wants the same bank takes turns
-    (round-robin, reads and writes apart): a reader that no other reader disturbs gets a word a
-    cycle, a writer likewise. Answers come in the order of the requests, ``latency`` cycles after
-    the request at the earliest. A port that is not emptied holds up nobody but itself.
+    (reads and writes apart): a reader that no other reader disturbs gets a word a cycle, a writer
+    likewise. Answers come in the order of the requests, ``latency`` cycles after the request at the
+    earliest. A port that is not emptied holds up nobody but itself.
 
     **Visibility.** A write is seen by every read whose request is accepted in the same cycle as the
     write or later, through whichever port. A read that was accepted before returns, for each byte,

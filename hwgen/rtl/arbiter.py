@@ -1,20 +1,22 @@
 """One of several requests, in turn."""
 
 from collections.abc import Iterable
+from itertools import combinations
 
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["RoundRobin"]
+__all__ = ["Arbiter"]
 
 
-class RoundRobin(wiring.Component):
-    """Grants one of the requests of each cycle, in the same cycle; the one after the last winner
-    goes first.
+class Arbiter(wiring.Component):
+    """Grants one of the requests of each cycle: that of whoever was served least recently.
 
-    Whoever keeps asking is served within ``ways`` cycles. ``grant`` depends on ``requests``
-    combinationally.
+    Whoever keeps asking is served within ``ways`` cycles with ``advance``, and all that keep asking
+    take turns. ``grant`` depends on ``requests`` in the same cycle, through an AND and an OR over
+    the others: who was served before whom is remembered for each pair, since a chain of priorities
+    would be the longest path of whatever uses this.
 
     Parameters
     ----------
@@ -27,6 +29,8 @@ class RoundRobin(wiring.Component):
         Who asks in this cycle.
     grant : Out(ways)
         One of them, or nobody if nobody asks.
+    advance : In(1)
+        The grant of this cycle is used, and counts.
 
     Raises
     ------
@@ -36,43 +40,42 @@ class RoundRobin(wiring.Component):
 
     def __init__(self, *, ways: int):
         if not isinstance(ways, int) or ways < 1:
-            raise ValueError(f"RoundRobin ways must be a positive integer, not {ways!r}")
+            raise ValueError(f"Arbiter ways must be a positive integer, not {ways!r}")
         self._ways = ways
-        super().__init__({"requests": In(ways), "grant": Out(ways)})
+        # Bit (a, b), a < b: a is before b. The proofs look at these.
+        self._before = {
+            (a, b): Signal(init=1, name=f"before_{a}_{b}") for a, b in combinations(range(ways), 2)
+        }
+        super().__init__({"requests": In(ways), "grant": Out(ways), "advance": In(1)})
 
     @property
     def ways(self) -> int:
         return self._ways
 
-    def model(self, requests: Iterable[int]) -> list[int]:
-        """The winner of each cycle, or -1: ``requests`` has a bit for each requester."""
-        winners, last = [], self._ways - 1
-        for asking in requests:
-            order = [(last + 1 + n) % self._ways for n in range(self._ways)]
-            winner = next((n for n in order if asking >> n & 1), -1)
-            last = winner if winner >= 0 else last
+    def model(self, cycles: Iterable[tuple[int, bool]]) -> list[int]:
+        """The winner of each cycle, or -1; a cycle is ``(requests, advance)``."""
+        order, winners = list(range(self._ways)), []
+        for requests, advance in cycles:
+            winner = next((n for n in order if requests >> n & 1), -1)
             winners.append(winner)
+            if advance and winner >= 0:
+                order.remove(winner)
+                order.append(winner)
         return winners
+
+    def is_before(self, a: int, b: int) -> Value:
+        """Whether ``a`` goes before ``b`` if both ask."""
+        return self._before[a, b] if a < b else ~self._before[b, a]
 
     def elaborate(self, platform):
         m = Module()
-
-        def lowest(bits, name):
-            """The lowest set bit alone."""
-            only = Signal(self._ways, name=name)
-            for n in range(self._ways):
-                m.d.comb += only[n].eq(bits[n] & ~bits[:n].any())
-            return only
-
-        # Those behind the last winner. Two searches side by side are shorter than one that wraps
-        # around.
-        later = Signal(self._ways)
-        ahead = Signal(self._ways)
-        m.d.comb += ahead.eq(self.requests & later)
-        m.d.comb += self.grant.eq(
-            Mux(ahead.any(), lowest(ahead, "of_ahead"), lowest(self.requests, "of_all"))
-        )
-        with m.If(self.requests.any()):
-            for n in range(self._ways):
-                m.d.sync += later[n].eq(self.grant[:n].any())
+        for n in range(self._ways):
+            others = [self.requests[k] & self.is_before(k, n) for k in range(self._ways) if k != n]
+            m.d.comb += self.grant[n].eq(self.requests[n] & ~Cat(others).any())
+        with m.If(self.advance):
+            for (a, b), before in self._before.items():
+                with m.If(self.grant[a]):
+                    m.d.sync += before.eq(0)
+                with m.Elif(self.grant[b]):
+                    m.d.sync += before.eq(1)
         return m

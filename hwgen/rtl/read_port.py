@@ -29,18 +29,18 @@ class ReadPort(wiring.Component):
     wants : Out(G)
         The bank that is asked, one bit; none if there is no request, or no room for an answer.
     granted : In(1)
-        The bank asked grants the request.
+        The bank asked grants the request, unless there is ``hold``.
     hold : In(1)
-        The row granted last stays for another cycle; nothing is granted.
+        The row granted last stays for another cycle.
     row : Out
         Row of the request granted in the cycle before.
     answer_valid : In(1), answer : In(vector_bits)
         What the bank has read, in order; as many as were granted.
     """
 
-    room = 8
-    """Answers under way or waiting. From a grant until its answer's room is free again, 7 cycles
-    pass at full speed.
+    room = 16
+    """Answers under way or waiting. From a grant until the room of its answer serves another, 8
+    cycles pass at full speed; the rest keeps readers going that pause.
     """
 
     def __init__(self, config: Config):
@@ -81,7 +81,9 @@ class ReadPort(wiring.Component):
             self.request.ready.eq(~second),
             arrives.eq(self.request.valid & self.request.ready),
         ]
-        with m.If(self.granted | ~waiting):
+        granted = Signal()
+        m.d.comb += granted.eq(self.granted & ~self.hold)
+        with m.If(granted | ~waiting):
             m.d.sync += [
                 waiting.eq(second | arrives),
                 second.eq(0),
@@ -91,8 +93,11 @@ class ReadPort(wiring.Component):
             m.d.sync += [second.eq(1), second_address.eq(self.request.payload)]
 
         free = self._free
-        m.d.sync += free.eq(free - self.granted + (self.data.valid & self.data.ready))
-        with m.If(waiting & (free != 0)):
+        m.d.sync += free.eq(free - granted + (self.data.valid & self.data.ready))
+        # A cycle late, so that arbitration begins with registers: the last place is not used.
+        open_ = Signal()
+        m.d.sync += open_.eq(free > 1)
+        with m.If(waiting & open_):
             m.d.comb += self.wants.eq(1 << address[: self._bank_bits])
         with m.If(~self.hold):
             m.d.sync += self.row.eq(address[self._bank_bits :])

@@ -19,7 +19,18 @@ from .task_reader import TaskReader
 from .vector_fetch import VectorFetch
 from .walker import PositionWalker, TapWalker, prepared_pass
 
-__all__ = ["Streamer"]
+__all__ = ["Streamer", "positions_of"]
+
+
+def positions_of(command: Mapping[str, int], cluster: int, clusters: int) -> list[int]:
+    """The positions of a PASS that belong to a cluster, in order; see the field ``diagonal``."""
+    diagonal = command["diagonal"]
+    return [
+        position
+        for position in range(command["positions"])
+        if (position + (position // clusters >> (diagonal - 1) if diagonal else 0)) % clusters
+        == cluster
+    ]
 
 
 class Streamer(wiring.Component):
@@ -32,8 +43,8 @@ class Streamer(wiring.Component):
 
     A vector a cycle, within a chunk and from chunk to chunk, if the activation buffer gives a word
     a cycle; between commands at most two idle cycles. The next command is accepted and prepared
-    meanwhile; a command that finds the streamer idle gives its first vector ``latency(cluster)``
-    cycles later. A cluster without positions sends nothing.
+    meanwhile; a command that finds the streamer idle gives its first vector ``latency`` cycles
+    later, or earlier if that is of zeros. A cluster without positions sends nothing.
 
     A gate pass restarts the task index. The conditional passes that follow must have the same
     positions, width, stride and in_columns: the index holds word offsets. Vectors of a conditional
@@ -96,7 +107,7 @@ class Streamer(wiring.Component):
         """The vectors of a PASS as (data, want); ``words`` is the activation buffer, and ``tasks``
         has for each position of the cluster which groups have tasks there (conditional passes).
         """
-        mine = range(cluster, command["positions"], config.array.clusters)
+        mine = positions_of(command, cluster, config.array.clusters)
         mask = int.from_bytes([command["mask"]] * config.array.lanes, "little")
         chunks = itertools.product(
             *(range(command[n]) for n in ("planes", "kernel_rows", "kernel_columns"))

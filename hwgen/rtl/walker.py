@@ -38,9 +38,9 @@ def walk_layout(config: Config) -> data.StructLayout:
     would leave the tile's row: there it subtracts ``limit`` from x instead, adds ``carry_y`` to y
     in addition, and adds ``carry_offset`` instead.
 
-    With ``diagonal``, each step to a position whose number has no bit of ``period`` also turns: among
-    the G columns that the clusters share, of which the first position has number ``column``, to the one before,
-    from the first to the last.
+    With ``diagonal``, a step to a position whose number has no bit of ``period`` also turns: among
+    the G columns next to each other that the clusters share, to the one before, from the first to
+    the last. The first position has column number ``column``; columns are ``stride`` apart.
     """
     address = activation_address(config).width
     return data.StructLayout(
@@ -150,7 +150,8 @@ class PositionWalker(wiring.Component):
         with m.If(self.start | self.step):
             m.d.sync += [number.eq(ahead + 1), column.eq(before - turns), turn.eq(0)]
             with m.If(turns & (before == 0)):
-                m.d.sync += turn.eq(walk.stride * (clusters - 1))
+                # Times G - 1.
+                m.d.sync += turn.eq((walk.stride << ceil_log2(clusters)) - walk.stride)
             with m.Elif(turns):
                 m.d.sync += turn.eq(-walk.stride)
         return turn
