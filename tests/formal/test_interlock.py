@@ -21,9 +21,9 @@ BEFORE_READ = 2
 class InterlockHarness(Elaboratable):
     """Interlock and accumulators, any rows in any order at any time, free products.
 
-    A row is issued whenever it is offered and the interlock does not object. One row of one bank,
-    any of them, is followed: what is in its memory is always what a machine would have that reads,
-    adds and writes in a single cycle.
+    A row may come to be next in any cycle, and is issued when it wants to and the interlock does
+    not object. One row of one bank, any of them, is followed: its memory always holds what a
+    machine would have that reads, adds and writes in a single cycle.
     """
 
     def __init__(self, *, distance):
@@ -39,12 +39,13 @@ class InterlockHarness(Elaboratable):
         )
         self.interlock = Interlock(5, distance=distance)
         self.sums = Accumulators(self.config, sum_bits=SUM_BITS)
-        self.offered = Signal()
+        self.take = Signal()
+        self.wants = Signal()
         self.row = Signal(4)
         self.bank = Signal()
         self.first = Signal()
         self.product = Signal(signed(SUM_BITS))
-        self.inputs = [self.offered, self.row, self.bank, self.first, self.product]
+        self.inputs = [self.take, self.wants, self.row, self.bank, self.first, self.product]
 
     def elaborate(self, platform):
         m = Module()
@@ -54,15 +55,23 @@ class InterlockHarness(Elaboratable):
         m.submodules.sums = Fragment.get(sums, platform)
         memories = list(WatchedRAM.made)
 
-        issued = Signal(row_operation(self.config))
+        following = Signal(row_operation(self.config))  # the row that is next, if ``some``
+        issued = Signal.like(following)
         m.d.comb += [
             interlock.row.eq(Cat(self.row, self.bank)),
-            interlock.issue.eq(self.offered & ~interlock.conflict),
-            issued.some.eq(interlock.issue),
-            issued.row.eq(self.row),
-            issued.bank.eq(self.bank),
-            issued.first.eq(self.first),
+            interlock.take.eq(self.take),
+            interlock.issue.eq(following.some & self.wants & ~interlock.conflict),
         ]
+        with m.If(interlock.issue):
+            m.d.comb += issued.eq(following)
+            m.d.sync += following.some.eq(0)
+        with m.If(self.take):
+            m.d.sync += [
+                following.some.eq(1),
+                following.row.eq(self.row),
+                following.bank.eq(self.bank),
+                following.first.eq(self.first),
+            ]
         operation = issued
         for n in range(BEFORE_READ):
             delayed = Signal(row_operation(self.config), name=f"operation{n}")
@@ -79,6 +88,8 @@ class InterlockHarness(Elaboratable):
         with m.If(written.some & (written.row == row) & (written.bank == bank)):
             m.d.sync += truth.eq(Mux(written.first, 0, truth) + product)
 
+        with m.If(following.some):
+            m.d.comb += Assert(interlock._next == Cat(following.row, following.bank))
         for n, memory in enumerate(memories):
             m.d.comb += memory.watched_row.eq(row)
             with m.If(bank == n):
@@ -88,7 +99,7 @@ class InterlockHarness(Elaboratable):
 
 def proof(folder, *, distance):
     harness = InterlockHarness(distance=distance)
-    return prove(harness, inputs=harness.inputs, depth=BEFORE_READ + 8, folder=folder)
+    return prove(harness, inputs=harness.inputs, depth=BEFORE_READ + 9, folder=folder)
 
 
 @pytest.fixture(autouse=True)

@@ -8,43 +8,57 @@ __all__ = ["Interlock"]
 
 
 class Interlock(wiring.Component):
-    """Compares a row that wants to be issued with those issued in the last cycles.
+    """Compares the row that is to be issued next with those issued in the last cycles.
 
     Every row is read the same number of cycles after its issue, and written a fixed number of
     cycles after that. So how long ago a row was issued is all that one has to know, however long
     the pipeline: a row may be issued when none of the last ``distance - 1`` cycles issued it.
+
+    The comparison is made when a row comes to be next, and only grows older afterwards: no other
+    row is issued while it waits.
 
     Parameters
     ----------
     shape
         Shape of a row's number, its bank included.
     distance : int
-        Cycles from the read of a row to the first cycle that reads what was written.
+        Cycles from the read of a row to the first cycle that reads what was written; at least 2.
 
     Members
     -------
-    row : In(shape)
-        The row that wants to be issued.
+    row : In(shape), take : In(1)
+        With ``take``, the row that is next from the next cycle on.
     issue : In(1)
-        It is issued in this cycle.
+        The row that is next is issued in this cycle.
     conflict : Out(1)
-        It must wait. Depends on ``row`` and on registers.
+        It must wait. Depends on registers only.
     """
 
     def __init__(self, shape, *, distance: int):
         self._shape = shape
         self._distance = distance
-        super().__init__({"row": In(shape), "issue": In(1), "conflict": Out(1)})
+        super().__init__({"row": In(shape), "take": In(1), "issue": In(1), "conflict": Out(1)})
+        self._next = Signal(shape, name="next", reset_less=True)  # here, where a proof can see it
 
     def elaborate(self, platform):
         m = Module()
-        row, issued = self.row, self.issue
+        following = self._next
+        with m.If(self.take):
+            m.d.sync += following.eq(self.row)
+
+        # Which of the last cycles issued the row that comes to be next: this cycle, the last …
+        row, issued = following, self.issue
         same = []
         for age in range(1, self._distance):
+            same.append(issued & (row == self.row))
             older = Signal(self._shape, name=f"row{age}", reset_less=True)
             older_issued = Signal(name=f"issued{age}")
             m.d.sync += [older.eq(row), older_issued.eq(issued)]
-            same.append(older_issued & (older == self.row))
             row, issued = older, older_issued
-        m.d.comb += self.conflict.eq(Cat(same).any())
+
+        waits = Signal(self._distance - 1)
+        m.d.sync += waits.eq(waits << 1)
+        with m.If(self.take):
+            m.d.sync += waits.eq(Cat(same))
+        m.d.comb += self.conflict.eq(waits.any())
         return m

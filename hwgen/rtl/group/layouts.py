@@ -15,6 +15,7 @@ __all__ = [
     "gate_row",
     "gated_position_shape",
     "listed_shape",
+    "planned_row",
     "row_offer",
     "row_operation",
     "task",
@@ -82,6 +83,16 @@ def row_offer(config: Config) -> data.StructLayout:
     fields = {"some": 1, "last": 1, "row": row_shape(config), "choice": operand_choice(config)}
     if config.array.gated:
         fields |= {"pops": 2, "straddles": 1, "completes": 1}
+    else:
+        fields |= {"pops": 1}
+    return data.StructLayout(fields)
+
+
+def planned_row(config: Config) -> data.StructLayout:
+    """A row that comes next: its operation (``thresholds`` open), its operands, its vectors."""
+    fields = {"operation": row_operation(config), "choice": operand_choice(config)}
+    if config.array.gated:
+        fields |= {"pops": 2, "straddles": 1}
     else:
         fields |= {"pops": 1}
     return data.StructLayout(fields)

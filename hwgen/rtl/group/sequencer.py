@@ -1,4 +1,4 @@
-"""From commands to rows: what a group does next, and whether it may."""
+"""Whether the next row may go."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -7,23 +7,22 @@ from amaranth.utils import bits_for
 
 from ...config import Config
 from ..commands import group_command, row_shape
-from .buffer import StreamBuffer
 from .chunks import ChunkTracker
 from .interlock import Interlock
-from .layouts import operand_choice, row_operation, task_record
-from .row_source import RowSource
+from .layouts import operand_choice, planned_row, row_operation, task_record
+from .planner import Planner
 
 __all__ = ["Sequencer"]
 
 
 class Sequencer(wiring.Component):
-    """Issues the rows of the commands, chunk after chunk, without a bubble where data allow.
+    """Issues the rows of the commands, one a cycle where data and ``interval`` allow.
 
     A row is issued when its chunk's weights are loaded, its vectors are at the head of the queue,
     the MAC units are free (``interval``) and no older row with its number is under way
     (:class:`Interlock`). A chunk without rows (no position, or no task fired) is issued as one
     operation without a row, so that its weights are released and its command ends like any other.
-    A command behind a gate begins when the gate is done.
+    The next row waits in a register, with all that can be known of it.
 
     Parameters
     ----------
@@ -36,6 +35,7 @@ class Sequencer(wiring.Component):
     Members
     -------
     command : In(stream of group_command)
+        See :class:`Planner`.
     chunk_loaded : In(1)
         See :class:`ChunkTracker`.
     level : In, pops : Out
@@ -49,12 +49,8 @@ class Sequencer(wiring.Component):
         an older row under way.
     threshold_written : In(1), threshold_write_bank : Out(1)
         See :class:`ChunkTracker`. This and the following: gated only.
-    gate_done : In(1)
-        Strobe: all that the gate deals is in the task store.
-    task_rows : In
-        Task rows in the store, from ``gate_done`` until the end of the next gate.
-    store_en : Out(1), store_row : Out, store_record : In(task_record)
-        Read port of the task store.
+    gate_done, task_rows, store_en, store_row, store_record
+        See :class:`Planner`.
     """
 
     def __init__(self, config: Config, *, interval: int, distance: int):
@@ -90,62 +86,62 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         gated = self._config.array.gated
-        m.submodules.commands = commands = StreamBuffer(group_command(self._config))
+        m.submodules.planner = planner = Planner(self._config)
         m.submodules.chunks = chunks = ChunkTracker(gated=gated)
-        m.submodules.source = source = RowSource(self._config)
+        row = Signal(planned_row(self._config), reset_less=True)  # the one to be issued next
+        operation = row.operation
         m.submodules.interlock = interlock = Interlock(
-            len(source.offer.row) + 1, distance=self._distance
+            len(operation.row) + 1, distance=self._distance
         )
-        wiring.connect(m, wiring.flipped(self.command), commands.i)
-        command, offer = commands.o.payload, source.offer
+        wiring.connect(m, wiring.flipped(self.command), planner.command)
 
+        there = Signal()
         enough = Signal()  # vectors
         free, ready, issue, starts = (Signal(name=n) for n in ("free", "ready", "issue", "starts"))
         m.d.comb += [
-            source.active.eq(commands.o.valid),
-            source.command.eq(command),
-            source.advance.eq(issue),
-            chunks.loaded.eq(self.chunk_loaded),
-            chunks.finished.eq(issue & offer.last),
-            self.weight_bank.eq(chunks.weight_bank),
-            interlock.row.eq(Cat(offer.row, command.bank)),
-            interlock.issue.eq(starts),
             enough.eq(self.level.any()),
-            ready.eq(source.valid & chunks.available & free),
-            issue.eq(ready & (~offer.some | (enough & ~interlock.conflict))),
-            starts.eq(issue & offer.some),
-            self.choice.eq(offer.choice),
+            ready.eq(there & chunks.available & free),
+            issue.eq(ready & (~operation.some | (enough & ~interlock.conflict))),
+            starts.eq(issue & operation.some),
+            planner.advance.eq(planner.valid & (~there | issue)),
+            interlock.row.eq(Cat(planner.row.operation.row, planner.row.operation.bank)),
+            interlock.take.eq(planner.advance),
+            interlock.issue.eq(starts),
+            chunks.loaded.eq(self.chunk_loaded),
+            chunks.finished.eq(issue & operation.release),
         ]
+        with m.If(planner.advance):
+            m.d.sync += [row.eq(planner.row), there.eq(1)]
+        with m.Elif(issue):
+            m.d.sync += there.eq(0)
+
+        m.d.comb += [self.choice.eq(row.choice), self.weight_bank.eq(chunks.weight_bank)]
+        with m.If(issue):
+            m.d.comb += self.operation.eq(operation)
         with m.If(starts):
-            m.d.comb += self.pops.eq(offer.pops)
+            m.d.comb += self.pops.eq(row.pops)
         m.d.sync += [
             self.busy.eq(starts | ~free),
-            self.unloaded.eq(source.valid & ~chunks.available),
-            self.starved.eq(ready & offer.some & ~enough),
-            self.interlocked.eq(ready & offer.some & enough & interlock.conflict),
+            self.unloaded.eq(there & ~chunks.available),
+            self.starved.eq(ready & operation.some & ~enough),
+            self.interlocked.eq(ready & operation.some & enough & interlock.conflict),
         ]
         self._count_rest(m, starts, free)
-        first_chunk, last_chunk, begins = self._count_chunks(m, commands, issue, chunks.finished)
 
-        operation = self.operation
-        with m.If(issue):
-            m.d.comb += [
-                operation.some.eq(offer.some),
-                operation.row.eq(offer.row),
-                operation.bank.eq(command.bank),
-                operation.first.eq(command.first & first_chunk),
-                operation.release.eq(offer.last),
-                operation.end.eq(offer.last & last_chunk),
-            ]
-            if gated:
-                m.d.comb += [
-                    operation.gate.eq(command.gate & last_chunk),
-                    operation.thresholds.eq(chunks.threshold_bank),
-                    operation.clear.eq(command.clear_counts & begins),
-                    operation.completes.eq(offer.completes),
-                ]
         if gated:
-            self._await_gate(m, commands, chunks, source, enough)
+            with m.If(row.straddles):
+                m.d.comb += enough.eq(self.level >= 2)
+            with m.If(issue):
+                m.d.comb += self.operation.thresholds.eq(chunks.threshold_bank)
+            m.d.comb += [
+                chunks.threshold_written.eq(self.threshold_written),
+                self.threshold_write_bank.eq(chunks.threshold_write_bank),
+                planner.gate_done.eq(self.gate_done),
+                planner.task_rows.eq(self.task_rows),
+                planner.store_record.eq(self.store_record),
+                self.store_en.eq(planner.store_en),
+                self.store_row.eq(planner.store_row),
+            ]
         return m
 
     def _count_rest(self, m, starts, free):
@@ -159,38 +155,3 @@ class Sequencer(wiring.Component):
             m.d.sync += resting.eq(self._interval - 1)
         with m.Elif(~free):
             m.d.sync += resting.eq(resting - 1)
-
-    def _count_chunks(self, m, commands, issue, finished):
-        """Where in its command the offered row is; a command goes with its last row."""
-        command = commands.o.payload
-        chunk = Signal.like(command.chunks, init=1)  # number of the current chunk, from 1
-        first_chunk = Signal(init=1)
-        last_chunk = Signal()
-        begins = Signal(init=1)  # nothing of the command has been issued
-        m.d.comb += [
-            last_chunk.eq(chunk == command.chunks),
-            commands.o.ready.eq(finished & last_chunk),
-        ]
-        with m.If(finished):
-            m.d.sync += [chunk.eq(Mux(last_chunk, 1, chunk + 1)), first_chunk.eq(last_chunk)]
-        with m.If(issue):
-            m.d.sync += begins.eq(commands.o.ready)
-        return first_chunk, last_chunk, begins
-
-    def _await_gate(self, m, commands, chunks, source, enough):
-        """What only a gated array has: gates, tasks, thresholds."""
-        gating = Signal()  # a gate has been issued and is not done
-        with m.If(self.operation.gate & self.operation.end):
-            m.d.sync += gating.eq(1)
-        with m.Elif(self.gate_done):
-            m.d.sync += gating.eq(0)
-        m.d.comb += [
-            source.active.eq(commands.o.valid & ~gating),
-            enough.eq(Mux(source.offer.straddles, self.level >= 2, self.level.any())),
-            source.task_rows.eq(self.task_rows),
-            self.store_en.eq(source.store_en),
-            self.store_row.eq(source.store_row),
-            source.store_record.eq(self.store_record),
-            chunks.threshold_written.eq(self.threshold_written),
-            self.threshold_write_bank.eq(chunks.threshold_write_bank),
-        ]
