@@ -1,7 +1,7 @@
 """What a streamer has to know of a PASS before it can walk it."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -55,13 +55,13 @@ class Geometry(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        command = Signal(instruction_layout("PASS"))
+        command = Signal(self._stored())
         busy = Signal()
         cycle = Signal(range(STRIDE_BITS + STEP_BITS + 1))
         m.d.comb += self.command.ready.eq(~busy)
         with m.If(~busy):
             m.d.sync += [
-                command.eq(self.command.payload),
+                *(command[name].eq(self.command.payload[name]) for name in command.shape().members),
                 busy.eq(self.command.valid),
                 cycle.eq(0),
             ]
@@ -75,6 +75,25 @@ class Geometry(wiring.Component):
         self._find_first(m, command, busy, cycle, width, row_words)
         self._copy(m, command)
         return m
+
+    def _stored(self) -> data.StructLayout:
+        """The fields that are needed here: all but those of the groups and of the feeder."""
+        others = {
+            "first",
+            "thresholds",
+            "bank",
+            "signed",
+            "clear_counts",
+            "slots",
+            "weights",
+            "chunks",
+        }
+        if not self._config.array.gated:
+            others |= {"gate", "conditional"}
+        members = instruction_layout("PASS").members
+        return data.StructLayout(
+            {name: shape for name, shape in members.items() if name not in others}
+        )
 
     def _multiply(self, m, command, busy, cycle):
         """Horner's scheme, a bit of the multiplier a cycle: by the stride, then by step_rows; by
