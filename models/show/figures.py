@@ -101,11 +101,14 @@ def efforts(choices: Choices) -> Figure:
     """How much less work images took: all of them, those answered right and wrong, and by class."""
     figure = Figure(figsize=(10, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    bins = np.linspace(choices.reductions.min(), choices.reductions.max(), 40)
+    low, high = choices.reductions.min(), choices.reductions.max()
+    bins = np.linspace(low, max(high, low + 0.01), 40)  # Gates that never fire make them equal.
     for chosen, label, colour in (
         (choices.right, "right", QUIET),
         (~choices.right, "wrong", FIRED),
     ):
+        if not chosen.any():
+            continue
         left.hist(
             choices.reductions[chosen], bins, density=True, alpha=0.6, label=label, color=colour
         )

@@ -24,7 +24,9 @@ def watched():
     data = load_dataset("generated", train=64, test=40)
     model = make_network("fashion-small", classes=10, channels=1, size=(28, 28), width=16)
     gate(model, part=4)
-    model(pixels(data.train.images, "cpu"))
+    with torch.no_grad():
+        for _ in range(20):  # the running averages of the gates' norms must arrive
+            model(pixels(data.train.images, "cpu"))
     for layer in gated_layers(model).values():
         layer.threshold.data.fill_(0.7)
     return data, model.eval(), observe(model, data, images=30, shown=2)
