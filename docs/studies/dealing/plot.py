@@ -1,7 +1,8 @@
 """The dealing study as a picture: ``python plot.py MASKS.npz OUT.svg``.
 
-Left: part of the ideal reduction in cycles against the engines of a group, for several arrays. Right: against the density
-of the masks (thinned by dropping decisions at random, or joined with those of other images).
+Left: part of the ideal reduction in cycles against the engines of a group, for several arrays.
+Right: against the density of the masks, thinned by dropping decisions at random or joined with
+those of other images.
 """
 
 import sys
