@@ -1,0 +1,1 @@
+"""cocotb: the emitted Verilog beside bus models that other people wrote."""

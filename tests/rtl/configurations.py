@@ -1,0 +1,54 @@
+"""Random configurations: small enough to build in seconds, and multiples of nothing where that is allowed."""
+
+import numpy as np
+
+from hwgen.config import Config, load
+from hwgen.errors import UserError
+
+__all__ = ["random_configuration"]
+
+
+def _power(rng: np.random.Generator, least: int, most: int) -> int:
+    """A power of two from ``least`` to ``most``."""
+    return 1 << int(rng.integers(least.bit_length() - 1, most.bit_length()))
+
+
+def random_configuration(
+    rng: np.random.Generator, name: str, *, gated: bool | None = None, mac: str | None = None
+) -> Config:
+    """A valid configuration with at most 32 MACs a cycle, drawn until the schema accepts one."""
+    while True:
+        group = _power(rng, 1, 4)
+        bus = _power(rng, 32, 256)
+        settings = {
+            "array.clusters": _power(rng, 1, 4),
+            "array.engines": group * int(rng.integers(1, 4)),
+            "array.lanes": _power(rng, 2, 16),
+            "array.slots": int(rng.integers(1, 7)),
+            "array.group": group,
+            "array.queue": int(rng.integers(2, 6)),
+            "array.rows": _power(rng, 16, 128),
+            "array.mac": mac or str(rng.choice(["parallel", "serial"], p=[0.7, 0.3])),
+            "array.gated": bool(rng.random() < 0.75) if gated is None else gated,
+            "drain.lanes": _power(rng, 1, 4),
+            "drain.multiplier_bits": int(rng.integers(16, 25)),
+            "drain.shift_max": int(rng.integers(31, 48)),
+            "drain.pool": bool(rng.random() < 0.3),
+            "memory.activation_words": _power(rng, 512, 2048),
+            "memory.weight_words": _power(rng, 128, 1024),
+            "memory.weight_slots": _power(rng, 1, group),
+            "memory.parameter_words": _power(rng, 16, 256),
+            "bus.data_width": bus,
+            "bus.address_width": int(rng.integers(32, 65)),
+            "bus.outstanding": int(rng.integers(1, 9)),
+            "bus.burst": int(rng.integers(1, 40)),
+            "control.watchdog_bits": int(rng.integers(14, 25)),
+            "control.queue_depth": _power(rng, 2, 8),
+        }
+        macs = settings["array.clusters"] * settings["array.engines"] * settings["array.lanes"]
+        if macs > 32:
+            continue
+        try:
+            return load("tiny", settings | {"name": name, "description": ""})
+        except UserError:
+            continue
