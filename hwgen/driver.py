@@ -127,9 +127,19 @@ class Driver:
             raise HardwareError(f"the accelerator has not finished after {cycles} cycles")
         self.write("INTERRUPT_STATUS", 3)
 
-    def reset(self) -> None:
-        """Soft reset."""
+    def reset(self, attempts: int = 10_000) -> None:
+        """Soft reset; looks up to ``attempts`` times whether the memory bus has come to rest.
+
+        Raises
+        ------
+        HardwareError
+            If it has not: the memory still owes answers.
+        """
         self.write("CONTROL", self._bit("CONTROL", "reset"))
+        for _ in range(attempts):
+            if self.fields("STATUS")["state"] == State.IDLE:
+                return
+        raise HardwareError("the accelerator cannot be reset: its memory does not answer")
 
     def counters(self) -> dict[str, int]:
         """Performance counters of the last program."""
