@@ -76,6 +76,10 @@ class _Tracer:
                     self._outputs(node)
             except (Refused, ValueError) as error:
                 raise UserError(f"layer {label!r}: {error}") from None
+            except TypeError as error:
+                # An argument that the operation has and its function here does not know.
+                message = f"{self._name(node)} with these arguments has no integers here"
+                raise UserError(f"layer {label!r}: {message} ({error})") from None
         return self.graph
 
     def _constants(self) -> dict:
@@ -143,9 +147,8 @@ class _Tracer:
 
     @staticmethod
     def _name(node) -> str:
-        if node.target is operator.getitem:
-            return "getitem"
-        return node.target._schema.name.split("::")[-1]
+        schema = getattr(node.target, "_schema", None)
+        return schema.name.split("::")[-1] if schema else str(node.target)
 
 
 def _safe(label: str) -> str:

@@ -240,6 +240,34 @@ class Crop(nn.Module):
         return F.relu(x[:, :, 1:-1, 1:-1])
 
 
+class SizesInPython(nn.Module):
+    """Arithmetic on sizes, a constant computed from parameters, and a layer under no_grad."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor([1.0, 2.0, 3.0]))
+        self.fc = nn.Linear(3, 10)
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        x = x * self.scale.exp().view(1, c, 1, 1) / float(h * w)
+        return self.fc(x.reshape(n, c, -1).unflatten(2, (h, w)).mean(dim=[2, 3]))
+
+
+def test_arithmetic_on_sizes_and_constants():
+    torch.manual_seed(0)
+    model, images = SizesInPython().eval(), _images(32)
+    quantized = quantize(model, images)
+    assert [layer.kind for layer in quantized.network.layers] == [
+        "input", "avgpool", "global_avgpool", "linear", "output",
+    ]  # fmt: skip
+    found = run(quantized.network, quantized.integers(images)).logits
+    with torch.no_grad():
+        expected = model(images).numpy()
+    scale = quantized.network.outputs[0].output.scale
+    assert np.abs(found * scale - expected).max() < 0.05 * np.abs(expected).max()
+
+
 class VaryingConstant(nn.Module):
     def forward(self, x):
         return x + torch.arange(18.0)
@@ -258,6 +286,7 @@ class VaryingConstant(nn.Module):
         ("crop", Crop(), "crop"),
         ("bias", VaryingConstant(), "differs between positions"),
         ("dense", nn.Linear(18, 3), "fully connected"),
+        ("softmax", nn.Sequential(nn.Softmax(1), nn.ReLU()), "anywhere but at the end"),
         ("mirror", nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), "reflect"),
     ],
 )
