@@ -31,8 +31,6 @@ def command(run: Path, data: Path | None, test: int | None, out: Path | None, as
 
     with Console(stderr=True).status(f"{run}: exporting …") as status:
         exported = export_run(run, data, test=test)
-        network = exported.quantized.network
-        path = save(network, out or Path(f"{network.name}.safetensors"))
         report = compare(
             exported.model,
             exported.quantized,
@@ -40,6 +38,10 @@ def command(run: Path, data: Path | None, test: int | None, out: Path | None, as
             exported.labels,
             progress=lambda done: status.update(f"comparing: {done} images …"),
         )
+    kept = ("images", "accuracy", "float_accuracy", "agreement", "reduction")
+    measured = {f"test_{key}": report[key] for key in kept if key in report}
+    network = exported.quantized.network.with_info(**measured)
+    path = save(network, out or Path(f"{network.name}.safetensors"))
     report |= {"file": str(path), "bytes": path.stat().st_size}
     click.echo(json.dumps(report, indent=2)) if as_json else show(report)
 

@@ -84,6 +84,11 @@ class Network:
         """The convolutions that have a gate."""
         return tuple(layer for layer in self.layers if layer.kind == "conv" and layer.gate)
 
+    def with_info(self, **info) -> "Network":
+        """The same network with more said about it."""
+        graph = self.graph.model_copy(update={"info": {**self.graph.info, **info}})
+        return Network(graph, self.tensors)
+
     def edge(self, layer: Layer, index: int = 0):
         """The edge that input ``index`` of ``layer`` reads."""
         return self.by_name[layer.inputs[index]].output

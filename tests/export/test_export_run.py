@@ -129,6 +129,7 @@ def test_run_becomes_a_file(tmp_path):
     network = load(out)
     assert report["images"] == 64 and set(report["density"]) == {g.name for g in network.gated}
     assert report["agreement_rounded"] >= 0.98
+    assert network.graph.info["test_accuracy"] == report["accuracy"]
     assert network.graph.info["data"] == "generated" and network.input.output.scale == 1 / 255
     assert network.gated[0].gate.count == 4
     shown = runner.invoke(cli, arguments)
