@@ -126,6 +126,7 @@ class Outcome:
     drained: list = field(default_factory=list)
     decided: list = field(default_factory=list)
     done_at: list = field(default_factory=list)
+    released_at: list = field(default_factory=list)
     busy: list = field(default_factory=list)
     status: dict = field(default_factory=dict)
     counts: list = field(default_factory=list)
@@ -207,7 +208,7 @@ class GroupBench:
         before = self.passes[: next(n for n, other in enumerate(self.passes) if other is step)]
         return sum(len(other.chunks) for other in before)
 
-    def run(self, *, limit=100_000):
+    def run(self, *, limit=20_000):
         """Simulate and compare everything; returns the :class:`Outcome`."""
         self.outcome = Outcome()
         self.sent, self.forwarded = [], []
@@ -375,6 +376,8 @@ class GroupBench:
             done, released = values[:2]
             if done:
                 outcome.done_at.append(outcome.cycles)
+            if released:
+                outcome.released_at.append(outcome.cycles)
             self.released += released
             if values[2]:
                 outcome.busy.append(outcome.cycles)
