@@ -15,7 +15,7 @@ from pathlib import Path
 __all__ = ["library"]
 
 SOURCE = Path(__file__).with_name("skipping.c")
-FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC")
+FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC", "-w")
 
 
 @cache

@@ -1,54 +1,54 @@
-/* The conditional pass of a channel gate on a CPU: one image, only the outputs that fired.
- *
- * columns: positions x length, row-major: what the kernel sees at each position, conditional channels
- *          only. Rows where nothing fired need not hold anything.
- * weights: channels x length, row-major.
- * fired:   channels x positions, 0 or 1.
- * sums:    channels x positions; the dot products of the outputs that fired are added to it.
- */
+/* The conditional pass of a channel gate on a CPU: one image, only the outputs that fired. */
 #include <stdint.h>
+#include <string.h>
 
-static float dot(const float *a, const float *b, long length) {
-    float lanes[16] = {0};
-    long i = 0;
-    for (; i + 16 <= length; i += 16)
-        for (int lane = 0; lane < 16; lane++) lanes[lane] += a[i + lane] * b[i + lane];
-    float sum = 0;
-    for (int lane = 0; lane < 16; lane++) sum += lanes[lane];
-    for (; i < length; i++) sum += a[i] * b[i];
-    return sum;
-}
+/* Sixteen numbers at any address; the compiler maps them to what the machine has. */
+typedef float vector __attribute__((vector_size(64), aligned(4)));
+#define LANES 16
 
-/* Gather: the columns of the positions where at least one channel fired. x is channels x rows x width,
- * already padded; order of a column is channel, kernel row, kernel column, as in the weights. */
-void hwgen_gather(const float *x, long channels, long rows, long width, long kernel_rows,
-                  long kernel_columns, long stride_rows, long stride_columns, long out_rows,
-                  long out_columns, const uint8_t *wanted, float *columns) {
-    long length = channels * kernel_rows * kernel_columns;
-    for (long r = 0; r < out_rows; r++)
-        for (long c = 0; c < out_columns; c++) {
-            long position = r * out_columns + c;
-            if (!wanted[position]) continue;
-            float *to = columns + position * length;
-            for (long k = 0; k < channels; k++)
+/* x:       rows x width x channels, already padded; conditional channels only. Channels lie together,
+ *          so that a kernel row at a position is one run of kernel_columns * channels numbers and
+ *          nothing needs to be gathered. A multiple of 16.
+ * weights: outputs x kernel_rows x (kernel_columns * channels).
+ * fired:   outputs x (out_rows * out_columns), 0 or 1.
+ * sums:    as fired; the dot products of the outputs that fired are added to it. */
+void hwgen_skip(const float *x, long width, long channels, long kernel_rows, long kernel_columns,
+                long stride_rows, long stride_columns, long out_rows, long out_columns, long outputs,
+                const float *weights, const uint8_t *fired, float *sums) {
+    const long positions = out_rows * out_columns, run = kernel_columns * channels;
+    for (long k = 0; k < outputs; k++, weights += kernel_rows * run, fired += positions,
+              sums += positions) {
+        for (long p = 0; p < positions;) {
+            uint64_t eight;
+            if (p + 8 <= positions && (memcpy(&eight, fired + p, 8), eight == 0)) {
+                p += 8;
+                continue;
+            }
+            long end = p + 8 < positions ? p + 8 : positions;
+            for (; p < end; p++) {
+                if (!fired[p]) continue;
+                const float *from =
+                    x + (p / out_columns * stride_rows * width + p % out_columns * stride_columns) *
+                            channels;
+                /* Four sums, so that additions do not wait for each other. */
+                vector s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
                 for (long i = 0; i < kernel_rows; i++) {
-                    const float *from =
-                        x + (k * rows + r * stride_rows + i) * width + c * stride_columns;
-                    for (long j = 0; j < kernel_columns; j++) *to++ = from[j];
+                    const vector *a = (const vector *)(from + i * width * channels);
+                    const vector *b = (const vector *)(weights + i * run);
+                    long left = run / LANES;
+                    for (; left >= 4; left -= 4, a += 4, b += 4) {
+                        s0 += a[0] * b[0];
+                        s1 += a[1] * b[1];
+                        s2 += a[2] * b[2];
+                        s3 += a[3] * b[3];
+                    }
+                    for (; left; left--) s0 += *a++ * *b++;
                 }
+                s0 = (s0 + s1) + (s2 + s3);
+                float sum = 0;
+                for (int lane = 0; lane < LANES; lane++) sum += s0[lane];
+                sums[p] += sum;
+            }
         }
-}
-
-/* Compute and scatter. Positions run in blocks that stay in the first-level cache while all channels
- * walk over them. */
-void hwgen_skip(const float *columns, const float *weights, const uint8_t *fired, long positions,
-                long channels, long length, float *sums) {
-    const long block = 8;
-    for (long first = 0; first < positions; first += block) {
-        long last = first + block < positions ? first + block : positions;
-        for (long k = 0; k < channels; k++)
-            for (long p = first; p < last; p++)
-                if (fired[k * positions + p])
-                    sums[k * positions + p] += dot(columns + p * length, weights + k * length, length);
     }
 }

@@ -1,10 +1,9 @@
 """Channel gating that really skips, on a CPU: gather, compute, scatter.
 
-The base pass is an ordinary convolution. Then, for each image, the columns of the positions where
-any channel fired are gathered, one dot product is computed for each output that fired, and it is
-added where it belongs. Nothing else of the conditional pass is computed. The benchmark in
-``docs/results/skipping-kernel.md`` says from which sparsity on that is faster than computing
-everything.
+The base pass is an ordinary convolution. Then one dot product is computed for each output that
+fired, straight from the image, and added where it belongs. Nothing else of the conditional pass is
+computed. ``docs/results/skipping-kernel.md`` says from which density on that is faster than
+computing everything.
 """
 
 import ctypes
@@ -18,6 +17,9 @@ from models.layers import ChannelGatedConv2d, gated_layers
 from models.layers.precision import PrecisionGatedConv2d
 
 __all__ = ["SkippingConv2d", "skip"]
+
+LANES = 16
+"""Channels are filled up with zeros to a multiple of this (as in skipping.c)."""
 
 
 class SkippingConv2d(nn.Module):
@@ -37,8 +39,11 @@ class SkippingConv2d(nn.Module):
         self.compiled = library() is not None if compiled is None else compiled
         with torch.no_grad():
             weight, count = layer.effective_weight(), layer.base_count
+            inputs = layer.in_channels
             self.register_buffer("base_weight", weight[:, :count].contiguous())
-            self.register_buffer("rest", weight[:, count:].flatten(1).contiguous())
+            # The kernel wants the channels of a position side by side.
+            rest = F.pad(weight[:, count:].permute(0, 2, 3, 1), (0, -(inputs - count) % LANES))
+            self.register_buffer("rest", rest.contiguous())
             norm = layer.gate_bn
             theta = layer.threshold * (norm.running_var + norm.eps).sqrt() + norm.running_mean
             self.register_buffer("theta", theta.view(-1, 1, 1))
@@ -50,8 +55,7 @@ class SkippingConv2d(nn.Module):
             x[:, :count], self.base_weight, layer.bias, layer.stride, layer.padding
         ).contiguous()
         fired = base > self.theta
-        rows, columns = layer.padding
-        rest = F.pad(x[:, count:], (columns, columns, rows, rows)).contiguous()
+        rest = self._padded(x[:, count:])
         full = base.clone()
         for image in range(len(x)):
             if self.compiled:
@@ -62,32 +66,30 @@ class SkippingConv2d(nn.Module):
             return full
         return torch.where(fired, layer.bn_full(full), layer.bn_base(base))
 
+    def _padded(self, x: torch.Tensor) -> torch.Tensor:
+        """Images × rows × columns × channels, zeros around it and after its channels."""
+        images, channels, height, width = x.shape
+        rows, columns = self.layer.padding
+        shape = (images, height + 2 * rows, width + 2 * columns, self.rest.shape[3])
+        room = x.new_zeros(shape)
+        inner = room[:, rows : rows + height, columns : columns + width, :channels]
+        inner.copy_(x.permute(0, 2, 3, 1))
+        return room
+
     def _compiled(self, x, fired, sums) -> None:
-        wanted = fired.any(dim=0)
-        positions, length = wanted.numel(), self.rest.shape[1]
-        columns = torch.empty(positions, length)
-        kernel, stride = self.layer.kernel_size, self.layer.stride
-        functions = library()
-        functions.hwgen_gather(
+        numbers = (*x.shape[1:], *self.layer.kernel_size, *self.layer.stride, *fired.shape[1:])
+        library().hwgen_skip(
             _pointer(x),
-            *map(ctypes.c_long, (*x.shape, *kernel, *stride, *wanted.shape)),
-            _pointer(wanted),
-            _pointer(columns),
-        )
-        functions.hwgen_skip(
-            _pointer(columns),
-            _pointer(self.rest),
-            _pointer(fired),
-            *map(ctypes.c_long, (positions, len(sums), length)),
-            _pointer(sums),
+            *map(ctypes.c_long, (*numbers, len(sums))),
+            *map(_pointer, (self.rest, fired, sums)),
         )
 
     def _plain(self, x, fired, sums) -> None:
         kernel, stride = self.layer.kernel_size, self.layer.stride
-        windows = x.unfold(1, kernel[0], stride[0]).unfold(2, kernel[1], stride[1])
+        windows = x.unfold(0, kernel[0], stride[0]).unfold(1, kernel[1], stride[1])
         rows, columns = fired.any(dim=0).nonzero(as_tuple=True)
-        gathered = windows[:, rows, columns].transpose(0, 1).flatten(1)
-        for channel, weight in enumerate(self.rest):
+        gathered = windows[rows, columns].permute(0, 2, 3, 1).flatten(1)
+        for channel, weight in enumerate(self.rest.flatten(1)):
             some = fired[channel, rows, columns].nonzero().flatten()
             sums[channel, rows[some], columns[some]] += gathered[some] @ weight
 
