@@ -41,7 +41,7 @@ class TokensHarness(Elaboratable):
             with m.If(dut.clear):
                 m.d.sync += account.eq(0)
             with m.Elif(overflowing):
-                m.d.sync += account.eq((1 << BITS) - 1)
+                m.d.sync += account.eq(following - (1 << BITS))
             # The counter is the account, which never was below zero: nothing lost, nothing doubled.
             m.d.comb += Assert(account >= 0)
             m.d.comb += Assert(account == dut.counts[token])

@@ -84,7 +84,7 @@ class InstructionCheck(wiring.Component):
             ),
             own.eq((positions + array.clusters - 1) >> exact_log2(array.clusters)),
         ]
-        m.submodules.product = product = SerialProduct(a=14, b=12, c=10)
+        m.submodules.multiplier = product = SerialProduct(a=14, b=12, c=10)
 
         def multiply(a, b, c=0):
             m.d.comb += [product.a.eq(a), product.b.eq(b), product.c.eq(c), product.start.eq(1)]

@@ -27,6 +27,21 @@ def _members(register: Register) -> dict:
     raise ValueError(f"Register access must be constant, ro, rw, pulse or w1c: {register.access!r}")
 
 
+def _select(values: dict, index: list):
+    """Value of an index, or 0: a tree of multiplexers, which is half the size of a list of
+    cases."""
+    if not values:
+        return 0
+    if not index:
+        (value,) = values.values()
+        return value
+    *lower, top = index
+    half = 1 << len(lower)
+    low = {n: value for n, value in values.items() if n < half}
+    high = {n - half: value for n, value in values.items() if n >= half}
+    return Mux(top, _select(high, lower), _select(low, lower))
+
+
 class RegisterFile(wiring.Component):
     """Registers of 32 bits behind AXI4-Lite: one write at a time, one read at a time, both at once.
 
@@ -79,7 +94,6 @@ class RegisterFile(wiring.Component):
             m.d.sync += axi.bvalid.eq(0)
         with m.If(take):
             m.d.sync += [axi.bvalid.eq(1), axi.bresp.eq(SLVERR)]
-        mask = Cat(axi.wstrb[n].replicate(8) for n in range(4))
         for register in self._registers:
             if register.access not in ("rw", "pulse", "w1c"):
                 continue
@@ -88,22 +102,26 @@ class RegisterFile(wiring.Component):
             with m.If(hit):
                 m.d.sync += axi.bresp.eq(OKAY)
             if register.bits:
-                self._update(m, register, hit, axi.wdata, mask)
+                self._update(m, register, hit)
 
-    def _update(self, m, register, hit, written, mask):
+    def _update(self, m, register, hit):
         value = getattr(self, register.name.lower())
-        ones = Signal.like(value, name=f"ones_{register.name.lower()}")
-        m.d.comb += ones.eq(written & mask & hit.replicate(len(value)))
-        match register.access:
-            case "rw":
-                with m.If(hit):
-                    m.d.sync += value.eq((value & ~mask[: len(value)]) | ones)
-            case "pulse":
-                m.d.sync += value.eq(ones)
-            case "w1c":
-                set_bits = getattr(self, f"{register.name.lower()}_set")
-                clear = getattr(self, f"{register.name.lower()}_clear")
-                m.d.sync += value.eq(Mux(clear, 0, (value & ~ones) | set_bits))
+        written = self.axi.wdata[: len(value)]
+        if register.access == "w1c":
+            set_bits = getattr(self, f"{register.name.lower()}_set")
+            m.d.sync += value.eq(value | set_bits)
+        elif register.access == "pulse":
+            m.d.sync += value.eq(0)
+        for low in range(0, len(value), 8):
+            octet = slice(low, low + 8)
+            with m.If(hit & self.axi.wstrb[low // 8]):
+                if register.access == "w1c":
+                    m.d.sync += value[octet].eq((value[octet] & ~written[octet]) | set_bits[octet])
+                else:
+                    m.d.sync += value[octet].eq(written[octet])
+        if register.access == "w1c":
+            with m.If(getattr(self, f"{register.name.lower()}_clear")):
+                m.d.sync += value.eq(0)
 
     def _read(self, m):
         axi = self.axi
@@ -117,11 +135,14 @@ class RegisterFile(wiring.Component):
             with m.State("WAIT"):
                 m.next = "LOOK"
             with m.State("LOOK"):
-                m.d.sync += [axi.rdata.eq(0), axi.rresp.eq(SLVERR), axi.rvalid.eq(1)]
-                with m.Switch(address):
-                    for register in self._registers:
-                        with m.Case(register.offset >> 2):
-                            m.d.sync += [axi.rdata.eq(self._shown(register)), axi.rresp.eq(OKAY)]
+                shown = {r.offset >> 2: self._shown(r) for r in self._registers}
+                m.d.sync += [
+                    axi.rdata.eq(_select(shown, list(address))),
+                    axi.rresp.eq(
+                        Mux(_select(dict.fromkeys(shown, 1), list(address)), OKAY, SLVERR)
+                    ),
+                    axi.rvalid.eq(1),
+                ]
                 m.next = "ANSWER"
             with m.State("ANSWER"):
                 with m.If(axi.rready):

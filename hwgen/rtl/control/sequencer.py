@@ -12,7 +12,7 @@ status = data.StructLayout({"state": 4, "error": 4, "unit": 4, "detail": 4, "bus
 """The register STATUS."""
 
 FAULTS = {
-    "malformed": (ErrorCode.MALFORMED, "fetch"),
+    "malformed": (ErrorCode.MALFORMED, "fetch"),  # first: ``detail`` is of this one
     "no_end": (ErrorCode.NO_END, "fetch"),
     "fetch_alignment": (ErrorCode.ALIGNMENT, "fetch"),
     "load_alignment": (ErrorCode.ALIGNMENT, "load"),
@@ -128,12 +128,16 @@ class Sequencer(wiring.Component):
 
     def _report(self, m, report):
         """Keep what is wrong; later assignments win, so the first fault is the last one here."""
-        for name, (error, unit) in reversed(FAULTS.items()):
-            index = {"load": self.load_index, "store": self.store_index}.get(unit, self.fetch_index)
+        unit = Signal.like(report.unit)
+        for name, (error, who) in reversed(FAULTS.items()):
             with m.If(getattr(self, name)):
-                m.d.sync += [
-                    report.error.eq(error),
-                    report.unit.eq(UNITS.index(unit)),
-                    report.detail.eq(self.detail if name == "malformed" else 0),
-                    self.index.eq(index),
-                ]
+                m.d.comb += unit.eq(UNITS.index(who))
+                m.d.sync += report.error.eq(error)
+        m.d.sync += [
+            report.unit.eq(unit),
+            report.detail.eq(Mux(self.malformed, self.detail, 0)),
+            self.index.eq(self.fetch_index),
+        ]
+        for who, index in (("load", self.load_index), ("store", self.store_index)):
+            with m.If(unit == UNITS.index(who)):
+                m.d.sync += self.index.eq(index)

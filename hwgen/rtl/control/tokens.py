@@ -14,8 +14,8 @@ class TokenCounters(wiring.Component):
 
     One unit is granted its tokens in a cycle, in the same cycle that it asks: the one with the
     lowest number among those whose counters are all above zero. So no token is given twice. Any
-    number of units may post in a cycle. A counter that would go beyond its end stays there and
-    raises ``overflow``.
+    number of units may post in a cycle. A counter that would go beyond its end begins again from
+    zero and raises ``overflow``, which must stop the machine.
 
     Parameters
     ----------
@@ -62,7 +62,6 @@ class TokenCounters(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        most = (1 << self._bits) - 1
         filled = Signal(self._tokens)
         eligible = Signal(self._units)
         taken = Signal(self._tokens)
@@ -84,7 +83,7 @@ class TokenCounters(wiring.Component):
                 filled[token].eq(count != 0),
                 added.eq(sum(self.post[unit][token] for unit in range(self._units))),
                 following.eq(count + added - taken[token]),
-                full[token].eq(following > most),
+                full[token].eq(following[self._bits :].any()),
             ]
-            m.d.sync += count.eq(Mux(self.clear, 0, Mux(full[token], most, following)))
+            m.d.sync += count.eq(Mux(self.clear, 0, following))
         return m

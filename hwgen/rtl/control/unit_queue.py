@@ -3,6 +3,7 @@
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from ...isa.instructions import TOKENS
 from .fifo import StreamFIFO
@@ -84,7 +85,6 @@ class UnitQueue(wiring.Component):
         head = waiting.o.payload
         offered = Signal()  # the head has its tokens
         level = Signal(range(self._in_flight + 1))  # instructions accepted and not done
-        posts = Signal(data.ArrayLayout(TOKENS, self._in_flight))  # theirs, the oldest first
         accepted = Signal()
         m.d.comb += [
             self.ask.eq(head.wait),
@@ -101,12 +101,25 @@ class UnitQueue(wiring.Component):
         with m.If(accepted):
             m.d.sync += offered.eq(0)
 
-        place = Signal.like(level)
-        m.d.comb += place.eq(level - self.done)
-        m.d.sync += level.eq(place + accepted)
+        m.d.sync += level.eq(level + accepted - self.done)
+        posts = self._posts(m, head.post, accepted)
         with m.If(self.done):
-            m.d.comb += self.post.eq(posts[0])
-            m.d.sync += [posts[n].eq(posts[n + 1]) for n in range(self._in_flight - 1)]
-        with m.If(accepted):
-            m.d.sync += posts[place].eq(head.post)
+            m.d.comb += self.post.eq(posts)
         return m
+
+    def _posts(self, m, newest, accepted):
+        """The tokens that the oldest instruction under way will give."""
+        if self._in_flight == 1:
+            posts = Signal(TOKENS)
+            with m.If(accepted):
+                m.d.sync += posts.eq(newest)
+            return posts
+        m.submodules.posts = posts = StreamFIFO(
+            TOKENS, depth=1 << ceil_log2(self._in_flight), name=f"{self._name}_posts"
+        )
+        m.d.comb += [
+            posts.i.valid.eq(accepted),
+            posts.i.payload.eq(newest),
+            posts.o.ready.eq(self.done),
+        ]
+        return posts.o.payload
