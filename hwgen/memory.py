@@ -190,10 +190,7 @@ class RAM(wiring.Component):
     @property
     def verilog_name(self) -> str:
         """Name of the emitted module."""
-        mask = "" if self._granularity is None else f"_m{self._granularity}"
-        style = {"block": "", "distributed": "_lut", "macro": "_macro"}[self._style]
-        asynchronous = "_async" if self._asynchronous else ""
-        return f"ram_{self._depth}x{self._width}{mask}{style}{asynchronous}"
+        return self.use.verilog_name
 
     def elaborate(self, platform):
         m = Module()
@@ -258,6 +255,14 @@ class MemoryUse:
     def bits(self) -> int:
         """Bits of all instances."""
         return self.depth * self.width * self.count
+
+    @property
+    def verilog_name(self) -> str:
+        """Name of the emitted module, whatever the purpose: memories of equal shape share it."""
+        mask = "" if self.granularity is None else f"_m{self.granularity}"
+        style = {"block": "", "distributed": "_lut", "macro": "_macro"}[self.style]
+        asynchronous = "_async" if self.asynchronous else ""
+        return f"ram_{self.depth}x{self.width}{mask}{style}{asynchronous}"
 
     def as_dict(self) -> dict:
         """For JSON."""
