@@ -1,0 +1,94 @@
+"""``hwgen synth``: how large the accelerator of a configuration is."""
+
+import json
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from hwgen.cli._options import json_option, set_option
+from hwgen.config import load
+from hwgen.errors import UserError
+from hwgen.files import write_atomic
+
+__all__ = ["command"]
+
+
+@click.command("synth")
+@click.argument("configs", nargs=-1, required=True, metavar="CONFIG [CONFIG]")
+@set_option
+@click.option(
+    "--target",
+    default="ecp5",
+    show_default=True,
+    help="ecp5, ice40, gowin, xilinx, or asic for standard cells.",
+)
+@click.option("--compare", is_flag=True, help="What the first CONFIG costs more than the second.")
+@click.option("--module", help="Only this module of the Verilog, and what it contains.")
+@click.option(
+    "--liberty",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="asic: Liberty file of the standard cells; may be repeated.",
+)
+@click.option(
+    "--sram",
+    type=click.Path(path_type=Path),
+    help="asic: folder of the Liberty files of SRAM macros.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder in which to write the JSON too, as CONFIG_TARGET.json.",
+)
+@json_option
+def command(configs, settings, target, compare, module, liberty, sram, out, as_json):
+    """Synthesize CONFIG with Yosys and count what it takes, block by block.
+
+    CONFIG is a shipped name or the path of a TOML file; --set holds for all that are given.
+    Nothing is placed or routed. Results are kept: the same design on the same target is read from
+    the cache.
+    """
+    from hwgen.flows import Comparison, Libraries, synthesize, target_named
+    from hwgen.flows.tables import comparison_tables, report_tables
+
+    target_named(target)
+    if len(configs) != (2 if compare else 1):
+        wanted = "two configurations with --compare" if compare else "one configuration"
+        raise UserError(f"CONFIG: must be {wanted}, not {' '.join(configs)}")
+    if target != "asic" and (liberty or sram):
+        option = "LIBERTY" if liberty else "SRAM"
+        raise UserError(f"{option}: is for target asic only, not {target}")
+    resolved = [load(config, settings) for config in configs]
+    libraries = Libraries.read(liberty, sram) if target == "asic" else None
+
+    # The moving line is for people who wait; standard output stays clean for programs.
+    console = Console(stderr=True)
+    reports = []
+    for config in resolved:
+        start = time.monotonic()
+        with console.status(config.name) as status:
+
+            def progress(stage, name=config.name, start=start, status=status):
+                status.update(f"{name} on {target}: {stage}, {time.monotonic() - start:.0f} s")
+
+            reports.append(
+                synthesize(config, target, module=module, libraries=libraries, progress=progress)
+            )
+    result = Comparison(*reports) if compare else reports[0]
+    text = json.dumps(result.as_dict(), indent=2) + "\n"
+    if out is not None:
+        name = "_".join(
+            [*(config.name for config in resolved), *([module] if module else []), target]
+        )
+        try:
+            write_atomic(out / f"{name}.json", text)
+        except OSError as error:
+            raise UserError(
+                f"OUT: must be a folder that can be written, not {str(out)!r} ({error.strerror})"
+            ) from None
+    if as_json:
+        click.echo(text, nl=False)
+    else:
+        Console().print(comparison_tables(result) if compare else report_tables(result))

@@ -1,0 +1,267 @@
+"""One configuration on one target: what it costs, block by block."""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hwgen.config import Config
+from hwgen.errors import UserError
+from hwgen.flows.blocks import Block, block_tree
+from hwgen.flows.liberty import Cells, SramMacro, read_cells, read_macros
+from hwgen.flows.memories import Tiling, smallest_tiling
+from hwgen.flows.targets import Target, target_named
+from hwgen.flows.yosys import SynthesisFailed, cached_statistics
+from hwgen.memory import MemoryUse
+
+__all__ = ["Bound", "Libraries", "Report", "synthesize"]
+
+FORMAT_VERSION = 1
+"""Of the JSON; raised when a reader of the old one could go wrong."""
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """What target ``asic`` needs of a process: cells, and possibly memories."""
+
+    cells: Cells
+    macros: tuple[SramMacro, ...] = ()
+
+    @classmethod
+    def read(cls, liberty: tuple[Path, ...], sram: Path | None) -> "Libraries":
+        """From the files that the user names; a UserError if one will not do."""
+        return cls(read_cells(liberty), read_macros(sram) if sram else ())
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A kind of memory of a design, and what it became."""
+
+    use: MemoryUse
+    form: str
+    area: float | None = None
+
+    def as_dict(self) -> dict:
+        """For JSON; the area is that of all instances."""
+        return self.use.as_dict() | {"form": self.form, "area": self.area}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a design costs on a target."""
+
+    config: Config
+    target: Target
+    top: str
+    blocks: Block
+    memories: tuple[Bound, ...]
+    libraries: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> Counter:
+        """Resources of the whole design."""
+        return self.blocks.total
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of all memories."""
+        return sum(bound.use.bits for bound in self.memories)
+
+    @property
+    def unbound(self) -> tuple[Bound, ...]:
+        """Memories for which no area is known, so that the total lacks them."""
+        return tuple(bound for bound in self.memories if bound.form == "not counted")
+
+    def as_dict(self) -> dict:
+        """For JSON."""
+        resources = self.target.resources
+        return {
+            "format": "hwgen-synthesis",
+            "format_version": FORMAT_VERSION,
+            "name": self.config.name,
+            "hash": self.config.hash,
+            "target": self.target.name,
+            "module": self.top,
+            "libraries": list(self.libraries),
+            "total": {resource: round(self.total[resource], 4) for resource in resources},
+            "memory_bits": self.memory_bits,
+            "memories": [bound.as_dict() for bound in self.memories],
+            "blocks": self.blocks.as_dict(resources),
+        }
+
+
+def synthesize(
+    config: Config,
+    target: str,
+    *,
+    module: str | None = None,
+    libraries: Libraries | None = None,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Report:
+    """Synthesize the accelerator of ``config``, or one module of it with all within.
+
+    Parameters
+    ----------
+    config
+        What to generate. Its memories are inferred, whatever ``memory.style`` says.
+    target
+        A name in :data:`hwgen.flows.targets.TARGETS`.
+    module
+        A module of the emitted Verilog; the whole accelerator by default.
+    libraries
+        For target ``asic``, and only for it.
+    progress
+        Called with a few words before each stage.
+
+    Raises
+    ------
+    UserError
+        If there is no such target or module, or Yosys rejects a Liberty file.
+    """
+    from hwgen.generate import generate
+
+    chosen = target_named(target)
+    if chosen.name == "asic" and libraries is None:
+        libraries = Libraries.read((), None)
+    inferred = config.override({"memory.style": "auto"})
+    artifacts = generate(inferred, progress)
+    modules = re.findall(r"^module (\w+)", artifacts.verilog, re.MULTILINE)
+    top = module or config.name
+    if top not in modules:
+        close = difflib.get_close_matches(top, modules, n=3, cutoff=0.4) or modules[:3]
+        raise UserError(
+            f"MODULE: must be a module of {config.name}, such as {', '.join(close)}, not {top!r}"
+        )
+
+    uses = [
+        MemoryUse(**{k: v for k, v in m.items() if k != "bits"})
+        for m in artifacts.document["memories"]
+    ]
+    shapes = {use.verilog_name: use for use in uses}
+    macros = _macros(shapes, libraries) if libraries else {}
+    stat = _run(chosen, top, artifacts.verilog, libraries, sorted(macros), progress)
+    contents = {
+        name.removeprefix("\\"): Counter(facts["num_cells_by_type"])
+        for name, facts in stat["modules"].items()
+        if not name.startswith("$")
+    }
+    if libraries:
+        costs, forms = _areas(contents, shapes, macros, libraries)
+    else:
+        costs = {name: _resources(cells, chosen) for name, cells in contents.items()}
+        forms = {name: (_form(costs[name]), None) for name in shapes if name in costs}
+    contents |= {name: Counter() for name in macros}
+    if module is not None:
+        uses = _within(top, contents, shapes)
+    return Report(
+        config,
+        chosen,
+        top,
+        block_tree(top, contents, costs),
+        tuple(_bound(use, *forms[use.verilog_name]) for use in uses),
+        libraries.cells.files if libraries else (),
+    )
+
+
+def _within(
+    top: str, contents: dict[str, Counter], shapes: dict[str, MemoryUse]
+) -> list[MemoryUse]:
+    """The memories of one module, by shape: their purposes are only known for the whole design."""
+    counts = Counter()
+
+    def visit(module: str, count: int):
+        if module in shapes:
+            counts[module] += count
+        for child, times in contents[module].items():
+            if child in contents:
+                visit(child, count * times)
+
+    visit(top, 1)
+    return [replace(shapes[name], name=name, count=n) for name, n in sorted(counts.items())]
+
+
+def _macros(shapes: dict[str, MemoryUse], libraries: Libraries) -> dict[str, Tiling | None]:
+    """Memories that stay out of synthesis: those that are certainly smaller as macros.
+
+    Without a library of macros that is every memory of more than a few kbit that a macro could be.
+    """
+    found = {}
+    for name, use in shapes.items():
+        tiling = smallest_tiling(use, libraries.macros)
+        bits = use.depth * use.width
+        if tiling is not None and bits * libraries.cells.smallest_flip_flop >= tiling.area:
+            found[name] = tiling
+        elif tiling is None and not use.asynchronous and bits > 8192:
+            found[name] = None
+    return found
+
+
+def _run(chosen, top, verilog, libraries, black_boxes, progress) -> dict:
+    """Statistics of the modules after synthesis."""
+    inputs = {"design.v": verilog}
+    liberty = ""
+    if libraries:
+        for index, text in enumerate(libraries.cells.texts):
+            inputs[f"cells{index}.lib"] = text
+            liberty += f" -liberty cells{index}.lib"
+    lines = ["read_verilog design.v"]
+    lines += [f"blackbox {name}" for name in black_boxes]
+    lines += [f"hierarchy -check -top {top}", chosen.script.format(top=top, liberty=liberty)]
+    lines += ["tee -q -o stat.json stat -json"]
+    try:
+        return cached_statistics(
+            "\n".join(lines) + "\n", inputs, lambda stage: progress(f"Yosys: {stage}")
+        )
+    except SynthesisFailed as error:
+        if libraries and error.stage in ("dfflibmap", "dfflegalize", "abc"):
+            files = ", ".join(libraries.cells.files)
+            raise UserError(f"LIBERTY: Yosys rejects {files}: {error.message}") from None
+        raise
+
+
+def _resources(cells: Counter, target: Target) -> Counter:
+    """What the cells of a module are on an FPGA."""
+    found = Counter()
+    for cell, count in cells.items():
+        for resource, weight in target.count(cell).items():
+            found[resource] += weight * count
+    return found
+
+
+def _form(cost: Counter) -> str:
+    """The primitive that a memory became on an FPGA, in a word."""
+    if cost["bram"]:
+        return "block RAM"
+    return "LUT RAM" if cost["lutram"] else "flip-flops"
+
+
+def _areas(contents, shapes, macros, libraries):
+    """Costs of all modules with target asic, and (form, area) of each shape of memory in use."""
+    used = {child for cells in contents.values() for child in cells} | set(contents)
+    costs = {}
+    for name, cells in contents.items():
+        logic = {c: n for c, n in cells.items() if c not in contents and c not in macros}
+        flip_flops = sum(n for cell, n in logic.items() if cell in libraries.cells.flip_flops)
+        area = sum(n * libraries.cells.areas[cell] for cell, n in logic.items())
+        costs[name] = Counter(cells=sum(logic.values()), ff=flip_flops, area=area)
+    forms = {}
+    for name, use in shapes.items():
+        if name not in used:
+            continue
+        tiling = macros.get(name) or smallest_tiling(use, libraries.macros)
+        if name in macros:
+            costs[name] = Counter()
+        if name in macros and tiling is None:
+            forms[name] = ("not counted", None)
+        elif name in macros or (tiling is not None and tiling.area < costs[name]["area"]):
+            costs[name] = Counter(area=tiling.area, memory_area=tiling.area)
+            forms[name] = (str(tiling), tiling.area)
+        else:
+            forms[name] = ("flip-flops", costs[name]["area"])
+    return costs, forms
+
+
+def _bound(use: MemoryUse, form: str, area: float | None) -> Bound:
+    return Bound(use, form, None if area is None else area * use.count)
