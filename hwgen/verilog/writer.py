@@ -318,7 +318,7 @@ class _Writer:
 
     def sort_processes(self) -> None:
         for process in self.module.processes:
-            body = _splice(_fold_constant_switches(process.body))
+            body = _splice(_assignments_first(_fold_constant_switches(process.body)))
             if body:
                 self.processes[body[0].target[0].wire] = body
         for cell in self.flip_flops:
@@ -1463,6 +1463,50 @@ def _fold_constant_switches(body: tuple) -> tuple:
                 folded += case
                 break
     return tuple(folded)
+
+
+def _assignments_first(body: tuple) -> tuple:
+    """Move each assignment before the choices that it overrides, and take its bits out of them.
+
+    Yosys 0.70 gives the choice precedence when some bits are assigned after it inside of another choice.
+    """
+    first: list[Assign] = []
+    choices: list[Switch] = []
+    for statement in body:
+        if isinstance(statement, Switch):
+            cases = tuple((patterns, _assignments_first(case)) for patterns, case in statement.cases)
+            choices.append(Switch(statement.selector, cases))
+            continue
+        for chunk in statement.target:
+            choices = list(_without(tuple(choices), chunk))
+        first.append(statement)
+    return (*first, *choices)
+
+
+def _without(body: tuple, hidden: Chunk) -> tuple:
+    """Statements without what they assign to some bits, or nothing where nothing is left."""
+    left = []
+    for statement in body:
+        if isinstance(statement, Switch):
+            cases = tuple((patterns, _without(case, hidden)) for patterns, case in statement.cases)
+            if any(case for _patterns, case in cases):
+                left.append(Switch(statement.selector, cases))
+            continue
+        low = 0
+        for chunk in statement.target:
+            start, stop = chunk.low, chunk.low + chunk.width
+            cuts = [(start, stop)]
+            if chunk.wire == hidden.wire:
+                cuts = [
+                    (start, min(stop, hidden.low)),
+                    (max(start, hidden.low + hidden.width), stop),
+                ]
+            for begin, end in cuts:
+                if begin < end:
+                    value = _slice(statement.value, low + begin - start, end - begin)
+                    left.append(Assign((Chunk(chunk.wire, begin, end - begin),), value))
+            low += chunk.width
+    return tuple(left)
 
 
 def _splice(body: tuple) -> tuple:
