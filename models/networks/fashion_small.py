@@ -11,7 +11,7 @@ __all__ = ["FashionSmall"]
 
 
 class FashionSmall(nn.Module):
-    """A stem, three 3×3 convolutions, mean over the image, a classifier. 5.6 million products."""
+    """A stem, three 3×3 convolutions, mean over the image, a classifier. 5.5 million products."""
 
     def __init__(self, classes: int = 10, channels: int = 1, width: int = 64):
         super().__init__()
