@@ -39,7 +39,7 @@ class ReadPort(wiring.Component):
     """
 
     room = 16
-    """Answers under way or waiting. From a grant until the room of its answer serves another, 8
+    """Answers under way or waiting. From a grant until the room of its answer serves another, 9
     cycles pass at full speed; the rest keeps readers going that pause.
     """
 
@@ -52,6 +52,7 @@ class ReadPort(wiring.Component):
             unsigned(config.vector_bits), depth=self.room, name="activation answers"
         )
         self._free = Signal(range(self.room + 1), init=self.room, name="free")
+        self._was_granted = Signal(name="was_granted")
         super().__init__(
             {
                 "request": In(stream.Signature(address)),
@@ -71,34 +72,48 @@ class ReadPort(wiring.Component):
         wiring.connect(m, answers.o, wiring.flipped(self.data))
         m.d.comb += [answers.i.valid.eq(self.answer_valid), answers.i.payload.eq(self.answer)]
 
-        # A place more than one, so that ready need not know of the grant of the same cycle.
-        waiting, second = Signal(), Signal()
-        address, second_address = (
-            Signal.like(self.request.payload, name=n) for n in ("address", "second_address")
-        )
-        arrives = Signal()
+        # Two places, so that ready need not know of the grant of the same cycle. What is stored
+        # does not move: a grant comes late in its cycle, and should lead to few registers.
+        places = [Signal.like(self.request.payload, name=name) for name in ("address0", "address1")]
+        filling, oldest = Signal(), Signal()
+        waiting, full = Signal(), Signal()
+        arrives, granted, leaves = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.request.ready.eq(~second),
-            arrives.eq(self.request.valid & self.request.ready),
+            self.request.ready.eq(~full),
+            arrives.eq(self.request.valid & ~full),
+            granted.eq(self.granted & ~self.hold),
+            leaves.eq(granted | ~waiting),
         ]
-        granted = Signal()
-        m.d.comb += granted.eq(self.granted & ~self.hold)
-        with m.If(granted | ~waiting):
-            m.d.sync += [
-                waiting.eq(second | arrives),
-                second.eq(0),
-                address.eq(Mux(second, second_address, self.request.payload)),
-            ]
-        with m.Elif(arrives):
-            m.d.sync += [second.eq(1), second_address.eq(self.request.payload)]
+        m.d.sync += [
+            filling.eq(filling ^ arrives),
+            oldest.eq(oldest ^ granted),
+            waiting.eq(full | arrives | ~leaves),
+            full.eq(Mux(full, ~granted, arrives & ~leaves)),
+        ]
+        for n, place in enumerate(places):
+            with m.If(arrives & (filling == n)):
+                m.d.sync += place.eq(self.request.payload)
 
-        free = self._free
-        m.d.sync += free.eq(free - granted + (self.data.valid & self.data.ready))
-        # A cycle late, so that arbitration begins with registers: the last place is not used.
-        open_ = Signal()
-        m.d.sync += open_.eq(free > 1)
-        with m.If(waiting & open_):
-            m.d.comb += self.wants.eq(1 << address[: self._bank_bits])
+        def bank(address):
+            return (1 << address[: self._bank_bits])[: len(self.wants)]
+
+        # The bank of the oldest request, one bit; it is known before what is next.
+        current, following = Signal.like(self.wants), Signal.like(self.wants)
+        with m.If(full):
+            m.d.comb += following.eq(bank(Mux(oldest, places[0], places[1])))
+        with m.Elif(arrives):
+            m.d.comb += following.eq(bank(self.request.payload))
+        with m.If(leaves):
+            m.d.sync += current.eq(following)
+
+        # Counted a cycle late, compared a cycle late: the last two places are not used.
+        free, was_granted, has_room = self._free, self._was_granted, Signal()
+        m.d.sync += [
+            was_granted.eq(granted),
+            free.eq(free - was_granted + (self.data.valid & self.data.ready)),
+            has_room.eq(free > 2),
+        ]
+        m.d.comb += self.wants.eq(current & has_room.replicate(len(current)))
         with m.If(~self.hold):
-            m.d.sync += self.row.eq(address[self._bank_bits :])
+            m.d.sync += self.row.eq(Mux(oldest, places[1], places[0])[self._bank_bits :])
         return m

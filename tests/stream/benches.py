@@ -10,7 +10,15 @@ from amaranth.sim import Simulator
 
 from hwgen.memory import collision_checks
 
-__all__ = ["Memory", "Sink", "Source", "assert_refused", "random_pass", "run"]
+__all__ = [
+    "Memory",
+    "Sink",
+    "Source",
+    "assert_refused",
+    "random_diagonal_pass",
+    "random_pass",
+    "run",
+]
 
 
 def assert_refused(match, construct, *args, **kwargs):
@@ -146,9 +154,22 @@ def random_pass(rng, config, **fields):
     }
     command |= fields
     return command | {
+        "diagonal": 0,
         "step_rows": clusters // command["width"],
         "step_columns": clusters % command["width"],
     }
+
+
+def random_diagonal_pass(rng, config, **fields):
+    """A PASS whose positions are dealt along diagonals: whole rows of whole blocks of G."""
+    clusters = config.array.clusters
+    most = config.positions_per_cluster
+    blocks = rng.randint(1, 5)
+    rows = rng.randint(1, max(1, most // blocks))
+    command = random_pass(rng, config, width=clusters * blocks, positions=clusters * blocks * rows)
+    command["in_columns"] = max(1, command["width"] * command["stride"] + rng.randint(-3, 7))
+    command["in_rows"] = max(1, rows * command["stride"] + rng.randint(-3, 7))
+    return command | {"diagonal": rng.randint(1, 5)} | fields
 
 
 def run(dut, parts, *, until, limit, quiet=20):

@@ -9,10 +9,10 @@ from amaranth.lib import wiring
 
 from hwgen.config import load
 from hwgen.rtl.activation_buffer import ActivationBuffer
-from hwgen.rtl.streamer import Streamer
+from hwgen.rtl.streamer import Streamer, positions_of
 from hwgen.rtl.task_index import TaskIndex
 
-from .benches import Memory, Sink, Source, random_pass, run
+from .benches import Memory, Sink, Source, random_diagonal_pass, random_pass, run
 
 READ = 7
 """Cycles that a read takes, as in the activation buffer."""
@@ -109,7 +109,7 @@ class Bench:
                     self.deciders.due[j].append((due, groups >> j & 1))
 
     def positions(self, command):
-        return len(range(self.cluster, command["positions"], self.config.array.clusters))
+        return len(positions_of(command, self.cluster, self.config.array.clusters))
 
     def before(self, ctx):
         ctx.set(self.streamer.cluster, self.cluster)
@@ -149,14 +149,15 @@ def test_dense(clusters, stalls):
         bench = Bench(
             configuration(clusters, gated=False), cluster, chain=chain, memory=memory, commands=0.5
         )
-        for _ in range(12):
+        for _ in range(4):
             bench.send(random_pass(rng, bench.config))
+            bench.send(random_diagonal_pass(rng, bench.config))
         bench.run()
 
 
 def gated_tile(bench, rng, density, conditionals):
     """A base pass, a gate pass, and conditional passes, as the compiler makes them."""
-    tile = random_pass(rng, bench.config, mask=0xF0)
+    tile = rng.choice([random_pass, random_diagonal_pass])(rng, bench.config, mask=0xF0)
     base = {"planes": 1, "kernel_rows": 1, "kernel_columns": 2}
     bench.send(tile | base)
     # The gate's own pass is the last tap; what was cut off is paid by the padding.
@@ -204,6 +205,7 @@ SQUARE = {
     "in_columns": 8,
     "input": 5,
     "input_plane_stride": 64,
+    "diagonal": 0,
     "gate": 0,
     "conditional": 0,
     "step_rows": 0,
