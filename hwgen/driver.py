@@ -6,13 +6,12 @@ from typing import Protocol
 import numpy as np
 
 from .compiler.network import INPUT_BASE, WORK_BASE, Compiled
-from .compiler.program import Program
+from .compiler.program import encode
 from .config import Config
 from .errors import UserError
-from .isa.packing import pack
 from .isa.registers import IDENTIFICATION, UNITS, ErrorCode, Register, State, registers
 
-__all__ = ["Driver", "HardwareError", "Transport", "encode"]
+__all__ = ["Driver", "HardwareError", "Transport"]
 
 ALIGNMENT = 4096  # of the program, the constants and the tensors in memory
 
@@ -38,13 +37,6 @@ class Transport(Protocol):
 
 class HardwareError(UserError):
     """The machine has stopped in its error state; the message says what it told."""
-
-
-def encode(program: Program) -> bytes:
-    """The instructions as they lie in memory."""
-    return b"".join(
-        pack(step.name, wait=step.wait, post=step.post, **step.fields) for step in program.steps
-    )
 
 
 def _aligned(size: int) -> int:
@@ -159,7 +151,7 @@ class Session:
 
     def __init__(self, driver: Driver, compiled: Compiled, memory_bytes: int, start: int):
         self.driver, self.compiled = driver, compiled
-        code = encode(compiled.program)
+        code = encode(compiled.program, compiled.config)
         self.program = start
         self.constants = self.program + _aligned(len(code))
         self.input = self.constants + _aligned(len(compiled.program.constants))

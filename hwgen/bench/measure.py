@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ..compiler.program import encode
 from ..config import Config
-from ..driver import Driver, encode
+from ..driver import Driver
 from ..simulator.machine import Machine
 from ..simulator.rtl import MemoryModel, RtlSimulator, library
 from .workloads import Workload
@@ -19,7 +20,7 @@ def _pages(size: int) -> int:
 
 def measure(config: Config, workload: Workload, model: MemoryModel | None = None) -> dict[str, int]:
     """Performance counters of a run that leaves the memory as the program in integers does."""
-    code = encode(workload.program)
+    code = encode(workload.program, config)
     constants = _pages(len(code))
     inputs = constants + _pages(len(workload.program.constants))
     outputs = inputs + _pages(len(workload.inputs))

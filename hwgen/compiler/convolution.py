@@ -422,7 +422,8 @@ class Lowering:
             conditional=taps.conditional,
             bank=bank,
             signed=layer.input.signed and bool(taps.mask & 128),
-            clear_counts=0,
+            # What software reads behind a program are the counts of its last gated layer.
+            clear_counts=gate and number == 0 and down.first == across.first == 0,
             mask=taps.mask,
             slots=slots,
             positions=down.size * across.size,

@@ -11,10 +11,12 @@ first to first.
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from ..config import Config
 from ..errors import UserError
 from ..isa.instructions import TOKENS, by_name
+from ..isa.packing import pack
 
-__all__ = ["Access", "Builder", "Program", "Step", "reads", "writes"]
+__all__ = ["Access", "Builder", "Program", "Step", "encode", "reads", "writes"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,14 @@ class Program:
 
     steps: list[Step]
     constants: bytes
+
+
+def encode(program: Program, config: Config | None = None) -> bytes:
+    """The instructions as they lie in memory; with ``config``, refused if it would refuse one."""
+    return b"".join(
+        pack(step.name, wait=step.wait, post=step.post, config=config, **step.fields)
+        for step in program.steps
+    )
 
 
 class Builder:

@@ -1,0 +1,84 @@
+"""Program files: instructions, constants and where a network's edges lie, for one configuration."""
+
+import hashlib
+import json
+from dataclasses import asdict
+
+import numpy as np
+
+from .network import Compiled
+from .program import encode
+
+__all__ = ["FORMAT", "listing", "program_bytes", "summary"]
+
+FORMAT = 1
+KEY = "hwgen-program"
+
+
+def program_bytes(compiled: Compiled) -> bytes:
+    """A ``.safetensors`` file: tensors `program` and `constants`, and what a driver has to know."""
+    from safetensors.numpy import save
+
+    code, constants = encode(compiled.program, compiled.config), compiled.program.constants
+    document = {
+        "format": FORMAT,
+        "network": compiled.network.name,
+        "config": compiled.config.name,
+        "config_hash": compiled.config.hash,
+        "work_bytes": compiled.work_bytes,
+        "input": asdict(compiled.input),
+        "views": {
+            name: {"tensor": asdict(view.tensor), "channels": view.channels.tolist()}
+            for name, view in compiled.views.items()
+        },
+        "sha256": hashlib.sha256(code + constants).hexdigest(),
+    }
+    tensors = {
+        "program": np.frombuffer(code, np.uint8).reshape(-1, 32),
+        "constants": np.frombuffer(constants, np.uint8),
+    }
+    return save(tensors, {KEY: json.dumps(document, sort_keys=True)})
+
+
+def listing(compiled: Compiled) -> str:
+    """The program for people: an instruction a line, with its tokens and what it is for."""
+    lines = [
+        f"# {compiled.network.name} for {compiled.config.name} ({compiled.config.hash[:16]})",
+        "# number  instruction  waits for  gives  purpose",
+    ]
+    for number, step in enumerate(compiled.program.steps):
+        waits = ",".join(map(str, sorted(step.wait))) or "-"
+        gives = ",".join(map(str, sorted(step.post))) or "-"
+        lines.append(f"{number:6d}  {step.name:<6}  {waits:<10}  {gives:<10}  {step.note}")
+    return "\n".join(lines) + "\n"
+
+
+def summary(compiled: Compiled) -> list[dict]:
+    """For each layer that computes: its instructions, bytes to load and store, MACs and cycles of
+    the array if every output is computed and nothing has to wait.
+    """
+    config = compiled.config
+    words = (config.vector_bits // 8, config.weight_word_bits // 8, 32)
+    rows: dict[str, dict] = {}
+    for step in compiled.program.steps:
+        layer = step.note.partition(":")[0]
+        if step.name == "END":
+            continue
+        row = rows.setdefault(
+            layer,
+            {"layer": layer, "instructions": 0, "loaded": 0, "stored": 0, "array_cycles": 0},
+        )
+        row["instructions"] += 1
+        f = step.fields
+        if step.name in ("LOAD", "STORE"):
+            size = f["words"] * f["rows"] * f["planes"] * words[f.get("target", 0)]
+            row["loaded" if step.name == "LOAD" else "stored"] += size
+        elif step.name == "PASS":
+            positions = -(-f["positions"] // config.array.clusters)
+            row["array_cycles"] += positions * f["slots"] * f["chunks"]
+    macs = {layer.name: layer.macs for layer in compiled.network.layers}
+    for row in rows.values():
+        row["macs"] = macs.get(row["layer"], 0)
+        cycles = row["array_cycles"]
+        row["utilization"] = row["macs"] / (cycles * config.macs) if cycles else None
+    return list(rows.values())

@@ -1,0 +1,57 @@
+"""Program files and listings."""
+
+import json
+
+import numpy as np
+from click.testing import CliRunner
+from safetensors import safe_open
+
+from hwgen.cli.compile import command
+from hwgen.compiler.file import listing, program_bytes, summary
+from hwgen.compiler.network import compile_network
+from hwgen.config import load
+from hwgen.isa.packing import unpack
+from models.netfile import save
+from models.zoo.synthetic import every_kind
+
+
+def test_the_file_holds_the_program(tmp_path):
+    compiled = compile_network(every_kind(0), load("tiny"))
+    path = tmp_path / "program.safetensors"
+    path.write_bytes(program_bytes(compiled))
+    with safe_open(path, "numpy") as file:
+        document = json.loads(file.metadata()["hwgen-program"])
+        program, constants = file.get_tensor("program"), file.get_tensor("constants")
+    assert document["config_hash"] == compiled.config.hash
+    assert constants.tobytes() == compiled.program.constants
+    assert len(program) == len(compiled.program.steps)
+    for word, step in zip(program, compiled.program.steps, strict=True):
+        decoded = unpack(word.tobytes())
+        assert decoded.name == step.name
+        assert decoded.fields == {k: int(v) for k, v in step.fields.items()}
+
+
+def test_the_listing_has_every_instruction():
+    compiled = compile_network(every_kind(0), load("tiny"))
+    lines = listing(compiled).splitlines()[2:]
+    assert [line.split()[1] for line in lines] == [s.name for s in compiled.program.steps]
+
+
+def test_the_summary_counts_what_a_layer_does():
+    compiled = compile_network(every_kind(0), load("tiny"))
+    rows = {row["layer"]: row for row in summary(compiled)}
+    # stem: 8x8 positions, 8 channels on 2 engines, one plane of 3x3 taps; tiny has one cluster.
+    assert rows["stem"]["array_cycles"] == 64 * 4 * 9
+    assert rows["stem"]["stored"] == 8 * 8 * 8
+    assert sum(row["instructions"] for row in rows.values()) == len(compiled.program.steps) - 1
+
+
+def test_the_command_writes_all_files(tmp_path):
+    net, out, text = (tmp_path / name for name in ("net.safetensors", "p.safetensors", "p.txt"))
+    save(every_kind(0), net)
+    arguments = [str(net), "--config", "tiny", "--out", str(out), "--listing", str(text), "--json"]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    facts = json.loads(result.output)
+    assert facts["instructions"] == len(text.read_text().splitlines()) - 2
+    with safe_open(out, "numpy") as file:
+        assert np.prod(file.get_tensor("program").shape) == 32 * facts["instructions"]
