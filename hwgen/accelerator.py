@@ -80,8 +80,8 @@ class Accelerator(wiring.Component):
         self._connect_passes(m, control, feeder, clusters, resettable)
         self._connect_weights(m, control, feeder, clusters)
         self._connect_drains(m, control, clusters, resettable)
-        self._connect_activations(m, control, clusters, resettable)
-        self._connect_observation(m, control, clusters)
+        moved = self._connect_activations(m, control, clusters, resettable)
+        self._connect_observation(m, control, clusters, moved)
         return m
 
     def _connect_passes(self, m, control, feeder, clusters, resettable):
@@ -163,13 +163,17 @@ class Accelerator(wiring.Component):
                 vector.record_valid.eq(control.record_writes.valid),
                 vector.record.eq(control.record_writes.payload),
             ]
+        ports = [port.request for port in buffer.reads] + list(buffer.writes)
+        return [port.valid & port.ready for port in ports]
 
-    def _connect_observation(self, m, control, clusters):
-        """Performance counters, and the gate's counts."""
+    def _connect_observation(self, m, control, clusters, moved):
+        """Performance counters, the gate's counts, and progress within long instructions."""
         for name in ("busy", "starved", "unloaded", "interlocked"):
             m.d.comb += getattr(control, name).eq(Cat(getattr(c, name) for c in clusters))
+        m.d.sync += control.progress.eq(Cat(control.busy, *moved).any())
         if not self._config.array.gated:
             return
+        m.d.sync += control.fired.eq(sum(cluster.fired for cluster in clusters))
         index = control.count_index
         with m.Switch(index.cluster):
             for g, cluster in enumerate(clusters):

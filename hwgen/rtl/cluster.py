@@ -3,7 +3,7 @@
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
-from amaranth.utils import ceil_log2
+from amaranth.utils import bits_for, ceil_log2
 
 from ..config import Config
 from .commands import instruction_layout, slot_shape, weight_write
@@ -45,6 +45,8 @@ class Cluster(wiring.Component):
         Parameter records from the load unit.
     count_slot, count_group, counts : In, In, Out
         Fired outputs of a slot of a group; only in a gated array.
+    fired : Out
+        Outputs of all groups that have fired in a cycle, two cycles later; only in a gated array.
     busy, starved, unloaded, interlocked : Out(groups)
         What each group does.
     """
@@ -81,6 +83,7 @@ class Cluster(wiring.Component):
                 "count_slot": In(slot_shape(config)),
                 "count_group": In(max(1, ceil_log2(config.groups))),
                 "count": Out(32),
+                "fired": Out(bits_for(config.groups * config.array.group)),
             }
         super().__init__(members)
 
@@ -174,6 +177,7 @@ class Cluster(wiring.Component):
             index.decided.eq(Cat(group.decided for group in groups)),
             index.any.eq(Cat(group.any for group in groups)),
         ]
+        m.d.sync += self.fired.eq(sum(group.fired for group in groups))
         engine_bits = ceil_log2(self._config.array.group)
         with m.Switch(self.count_group):
             for j, group in enumerate(groups):

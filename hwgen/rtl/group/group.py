@@ -67,6 +67,8 @@ class Group(wiring.Component):
         passes want its vector, once a chunk. This and the following: gated only.
     counts_address : In, counts : Out(array of D), counts_valid : Out(1)
         See :class:`FiredCounts`.
+    fired : Out
+        Outputs that have fired in the cycle before.
     """
 
     def __init__(self, config: Config):
@@ -96,6 +98,7 @@ class Group(wiring.Component):
                 "counts_address": In(column_shape(config)),
                 "counts": Out(counts),
                 "counts_valid": Out(1),
+                "fired": Out(range(config.array.group + 1)),
             }
         super().__init__(members)
 
@@ -283,4 +286,8 @@ class Group(wiring.Component):
             self.counts.eq(counts.data),
             self.counts_valid.eq(counts.data_valid),
         ]
+        fired = gate.result.fired
+        m.d.sync += self.fired.eq(
+            Mux(gate.result.some, sum(fired[n] for n in range(config.array.group)), 0)
+        )
         return gate, packer
