@@ -2,7 +2,6 @@
 
 import os
 
-import cocotb
 from cocotb.clock import Clock
 from cocotb.task import bridge, resume
 from cocotb.triggers import ClockCycles, First, RisingEdge, with_timeout
@@ -19,7 +18,9 @@ CONFIG_VARIABLE = "HWGEN_SIM_CONFIG"
 """In the environment of a simulation: the configuration, as JSON."""
 
 MEMORY_BYTES = 1 << 20
-REGISTER_TIMEOUT_US = 20  # of simulated time, 2000 cycles: a register that does not answer is a failure
+REGISTER_TIMEOUT_US = (
+    20  # of simulated time, 2000 cycles: a register that does not answer is a failure
+)
 
 software = bridge
 """Turns a function that uses a `Driver` into one a cocotb test can await."""
@@ -126,4 +127,3 @@ class Bench:
     def irq(self) -> bool:
         """Level of the interrupt."""
         return bool(int(self.dut.irq.value))
-

@@ -1,4 +1,7 @@
-"""cocotb tests of everything that can go wrong: a readable error, an interrupt, no stray write, and a way back."""
+"""cocotb tests of everything that can go wrong.
+
+Each time: a readable error, an interrupt, no stray write, and a soft reset that recovers.
+"""
 
 import cocotb
 import numpy as np
@@ -44,7 +47,9 @@ class Incident:
 
     def instruction(self, name: str, number: int = 0) -> int:
         """Index of the ``number``-th instruction called ``name``."""
-        return [i for i, step in enumerate(self.compiled.program.steps) if step.name == name][number]
+        return [i for i, step in enumerate(self.compiled.program.steps) if step.name == name][
+            number
+        ]
 
     def overwrite(self, index: int, code: bytes) -> None:
         """Put another instruction into the program."""
@@ -225,7 +230,7 @@ async def memory_refuses_a_write(dut, response):
 @cocotb.test
 @cocotb.parametrize(channel=list(CHANNELS))
 async def bus_stands_still(dut, channel):
-    """A channel that stops for good: the watchdog ends it; the reset waits for what the bus owes."""
+    """A channel that stops for good: the watchdog ends the wait."""
     incident = await Incident.prepare(dut)
     memory = incident.bench.memory
     memory.channel(channel).clear_pause_generator()

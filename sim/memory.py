@@ -1,4 +1,4 @@
-"""The memory of a bench: cocotbext-axi's, which can also refuse, stop and remember who wrote where."""
+"""The memory of a bench: cocotbext-axi's, which can also refuse, stop and remember."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ class Memory(AxiRam):
         self.bad_writes.clear()
         self.stall(0, 0.0)
 
-    # AxiRam knows SLVERR only, for every access that raises: what has to be answered is left in `_refusal`.
+    # AxiRam answers SLVERR to whatever raises; the answer that is meant is left in `_refusal`.
 
     def _check(self, faults: dict[range, AxiResp], address: int, length: int) -> None:
         if address + length > self.size:

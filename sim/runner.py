@@ -1,4 +1,4 @@
-"""Building simulations with cocotb's runner, kept for each Verilog text, and running tests in them."""
+"""Simulations with cocotb's runner: built once for each Verilog text, kept, and run."""
 
 import hashlib
 import os

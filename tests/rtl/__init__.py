@@ -1,1 +1,1 @@
-"""The emitted Verilog at work: cocotb benches, whole networks, random layers on random configurations."""
+"""The emitted Verilog at work: cocotb benches, whole networks, random layers."""

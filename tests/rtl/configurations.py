@@ -1,4 +1,4 @@
-"""Random configurations: small enough to build in seconds, and multiples of nothing where that is allowed."""
+"""Random configurations that build in seconds."""
 
 import numpy as np
 
