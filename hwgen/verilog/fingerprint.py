@@ -105,7 +105,7 @@ class Fingerprint:
         self._seen[id(value)] = len(self._seen)
         match value:
             case _ast.Const():
-                self._put("const", value.value, value.width, value.signed)
+                self._put("const", value.value, len(value), value.shape().signed)
             case _ast.Operator():
                 self._put("operator", value.operator, len(value.operands))
                 for operand in value.operands:
