@@ -22,7 +22,7 @@ def test_fashion_small_classifies_its_sample():
     result = run(network, prepare(network, images))
     assert np.mean(result.classes == labels) >= 0.85
     gated = [row for row in work(result) if row.gate]
-    assert sum(row.dense for row in gated) > 1.4 * sum(row.done for row in gated)
+    assert sum(row.dense for row in gated) >= 4 * sum(row.done for row in gated)
 
 
 def test_fashion_small_by_the_literal_reading():
