@@ -9,8 +9,8 @@ from .histogram import Histogram
 __all__ = ["ACIQ_GAUSS", "ACIQ_LAPLACE", "METHODS", "clip", "quantization_error"]
 
 ACIQ_GAUSS = {2: 1.478, 3: 1.805, 4: 2.192, 5: 2.577, 6: 2.945, 7: 3.291, 8: 3.617}
-"""Clip in units of the standard deviation of a Gauss distribution, by bits (Banner et al.; values of
-the released code of outlier channel splitting, Zhao et al., ICML 2019)."""
+"""Clip in units of the standard deviation of a Gauss distribution, by bits (Banner et al.; values
+of the released code of outlier channel splitting, Zhao et al., ICML 2019)."""
 
 ACIQ_LAPLACE = {2: 2.332, 3: 3.045, 4: 4.004, 5: 5.083, 6: 6.232, 7: 7.427, 8: 8.653}
 """Clip in units of the mean magnitude b of a Laplace distribution, by bits; source as for Gauss."""
@@ -66,7 +66,7 @@ def _aciq(histogram: Histogram, bits: int, signed: bool) -> float:
 
 
 def _tabled(table: dict[int, float], bits: int) -> float:
-    """The table's value; above 8 bits it goes on by its last difference, below 2 it starts with 2."""
+    """The table's value; above 8 bits it goes on by its last difference, below 2 it is flat."""
     return table[min(max(bits, 2), 8)] + max(bits - 8, 0) * (table[8] - table[7])
 
 
