@@ -39,6 +39,8 @@ class Unit:
             bench.log.append(("start", self._unit, self._started))
             self._ends.append((bench.time + 2 + bench.random.randrange(30), self._started))
             self._started += 1
+        elif now[f"{stream}.valid"]:
+            assert len(self._ends) < self._in_flight, "more commands than the unit was promised"
         if now["unit_reset"]:
             self._ends.clear()
         ending = bool(self._ends) and self._ends[0][0] <= bench.time

@@ -16,8 +16,9 @@ class Memory:
 
     ``stall``: probability that a channel does not move in a cycle. ``latency``: cycles from an
     address to its first beat or answer, at least. ``frozen``: channels that do not move at all.
-    ``bad_reads``, ``bad_writes``: ranges of addresses that are answered by SLVERR. ``written``
-    collects the addresses of all bytes that were written.
+    ``bad_reads``, ``bad_writes``: ranges of addresses that are answered by SLVERR. What is written
+    can be read when it has been answered. ``written`` collects the addresses of all bytes that were
+    written.
     """
 
     data: bytearray
@@ -37,6 +38,7 @@ class Memory:
         self._random = random.Random(self.seed)
         self._reads, self._writes, self._answers = deque(), deque(), deque()
         self._before = {}
+        self._response, self._news = 0, {}  # of the burst that is being written
         self._time = 0
 
     @property
@@ -76,7 +78,8 @@ class Memory:
                 assert now[f"{channel}burst"] == 1
                 assert beats <= self.longest
                 assert address // 4096 == (address + beats * size - 1) // 4096
-                queue.append([address, beats, self._time + self.latency])
+                content = bytes(self.data[address : address + beats * size])
+                queue.append([address, beats, self._time + self.latency, content])
                 log.append((address, beats))
                 under_way = len(queue) + (len(self._answers) if channel == "aw" else 0)
                 assert under_way <= self.outstanding
@@ -84,29 +87,31 @@ class Memory:
             burst = self._reads[0]
             burst[0] += size
             burst[1] -= 1
+            burst[3] = burst[3][size:]
             if not burst[1]:
                 self._reads.popleft()
         if now["bvalid"] and now["bready"]:
-            self._answers.popleft()
+            for address, value in self._answers.popleft()[2].items():
+                self.data[address] = value
         if now["wvalid"] and now["wready"]:
             self._write(now, size)
 
     def _write(self, now: dict, size: int) -> None:
         assert self._writes, "data before its address"
         burst = self._writes[0]
-        bad = burst[0] in self.bad_writes
+        if burst[0] in self.bad_writes:
+            self._response = 2
         for lane in range(size):
-            if now["wstrb"] >> lane & 1 and not bad:
-                self.data[burst[0] + lane] = now["wdata"] >> 8 * lane & 0xFF
+            if now["wstrb"] >> lane & 1 and not self._response:
+                self._news[burst[0] + lane] = now["wdata"] >> 8 * lane & 0xFF
                 self.written.add(burst[0] + lane)
         burst[0] += size
         burst[1] -= 1
         assert now["wlast"] == (burst[1] == 0)
-        if bad:
-            burst.append(True)
         if not burst[1]:
             self._writes.popleft()
-            self._answers.append([2 if len(burst) > 3 else 0, self._time + self.latency])
+            self._answers.append([self._response, self._time + self.latency, self._news])
+            self._response, self._news = 0, {}
 
     def _moves(self, channel: str) -> bool:
         return channel not in self.frozen and self._random.random() >= self.stall
@@ -124,9 +129,8 @@ class Memory:
             ready = bool(self._reads) and self._reads[0][2] <= self._time
             driven["rvalid"] = ready and self._moves("r")
             if driven["rvalid"]:
-                address, left, _time = self._reads[0]
-                beat = self.data[address : address + size]
-                driven["rdata"] = int.from_bytes(beat, "little")
+                address, left, _time, content = self._reads[0]
+                driven["rdata"] = int.from_bytes(content[:size], "little")
                 driven["rlast"] = left == 1
                 driven["rresp"] = 2 if address in self.bad_reads else 0
         if not (now["bvalid"] and not now["bready"]):

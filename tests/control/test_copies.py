@@ -110,3 +110,23 @@ def test_store_writes_the_bytes_of_its_words_only():
     assert bench.memory.data[:0x1004] + bench.memory.data[0x1028:0xE000] == (
         before[:0x1004] + before[0x1028:0xE000]
     )
+
+
+def test_what_was_stored_can_be_loaded():
+    """A store is done when memory has answered: what waits for it reads the new bytes."""
+    chosen = config(64, 8)
+    bench = Bench(chosen, latency=40)
+
+    async def scenario(bench, ctx):
+        program = [
+            load(post=[0], address=0x100, words=4),
+            store([0], [1], address=0x4000, words=4),
+            load([1], [2], address=0x4000, words=4, buffer=32),
+            end([2]),
+        ]
+        await bench.prepare(ctx, program)
+        await bench.start(ctx)
+
+    bench.run(scenario)
+    assert any(bench.activations[:4])
+    assert bench.activations[32:36] == bench.activations[:4]
