@@ -37,7 +37,7 @@ def run_layers(config: Config, seed: int, accept=lambda layer: True) -> None:
     with RtlSimulator(library(config), memory_bytes=MEMORY_BYTES, seed=seed) as simulator:
         while done < LAYERS:
             gate = kinds[done % len(kinds)]
-            case = random_case(rng, config, gate=gate, largest=int(rng.integers(5, 15)))
+            case = random_case(rng, config, gate=gate, largest=int(rng.integers(8, 15)))
             if not accept(case.layer):
                 continue
             simulator.configure(random_memory(rng))
