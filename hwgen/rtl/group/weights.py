@@ -58,24 +58,35 @@ class DealtWeights(wiring.Component):
         row_bits = ceil_log2(words)
         depth = (1 << row_bits) + words  # the second bank starts at a power of two
 
+        style = storage_style(config, depth, config.weight_word_bits)
+        # LUT RAM shows a word at once: choosing first leaves one slot to register, not a word.
+        asynchronous = style == "distributed"
         for e in range(config.array.group):
             m.submodules[f"engine{e}"] = memory = RAM(
                 depth=depth,
                 width=config.weight_word_bits,
-                style=storage_style(config, depth, config.weight_word_bits),
+                style=style,
+                asynchronous=asynchronous,
                 name="weights",
             )
             slot = self.slots[e]
-            select = Signal(select_bits, name=f"select{e}")
-            with m.If(self.read_en):
-                m.d.sync += select.eq(slot)
+            select = slot[:select_bits]
+            chosen = self.weights[e]
+            if asynchronous:
+                chosen = Signal.like(self.weights[e], name=f"chosen{e}")
+                with m.If(self.read_en):
+                    m.d.sync += self.weights[e].eq(chosen)
+            else:
+                select = Signal(select_bits, name=f"select{e}")
+                with m.If(self.read_en):
+                    m.d.sync += select.eq(slot)
+                m.d.comb += memory.r_en.eq(self.read_en)
             m.d.comb += [
                 memory.w_en.eq(self.write_en),
                 memory.w_addr.eq(Cat(self.write.index[:row_bits], self.write.bank)),
                 memory.w_data.eq(self.write.data),
-                memory.r_en.eq(self.read_en),
                 memory.r_addr.eq(Cat(slot[select_bits : select_bits + row_bits], self.bank)),
-                self.weights[e].eq(memory.r_data.word_select(select, 8 * config.array.lanes)),
+                chosen.eq(memory.r_data.word_select(select, len(chosen))),
             ]
         return m
 
