@@ -73,7 +73,7 @@ class ArrayConfig(Section):
         "the channels of its base part, idle.",
     )
     slots: Annotated[int, Range(1, 32)] = parameter(
-        16,
+        8,
         "V: output channels of an engine; in a dense pass a vector stays V cycles.",
         area="2*V*R weights an engine; accumulator rows are shared among the V channels.",
         speed="The activation memory is read once in V cycles; layers with fewer than c*V output "
@@ -177,7 +177,7 @@ class MemoryConfig(Section):
         speed="Weights that stay for the next tile are not fetched again.",
     )
     weight_slots: Annotated[int, PowerOfTwo(1, 16)] = parameter(
-        2,
+        4,
         "Weight vectors of R weights in a word of the weight buffer, broadcast to the engines in "
         "a cycle; at most array.group.",
         area="Width of the weight buffer and of the broadcast.",
@@ -185,7 +185,7 @@ class MemoryConfig(Section):
         "cycles; a conditional pass over few tasks may wait for it.",
     )
     parameter_words: Annotated[int, PowerOfTwo(8, 4096)] = parameter(
-        512,
+        128,
         "Output channels whose requantization parameters (M, B, S of both paths) each cluster "
         "holds.",
         area="Proportional, in every cluster.",

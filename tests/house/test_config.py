@@ -58,15 +58,15 @@ class TestShipped:
         config = load("cgnet8")
         array = config.array
         assert (array.clusters, array.engines, array.lanes) == (4, 8, 8)
-        assert (array.slots, array.group, array.queue, array.rows) == (16, 4, 4, 512)
+        assert (array.slots, array.group, array.queue, array.rows) == (8, 4, 4, 512)
         assert array.gated and array.mac == "parallel"
         assert config.bus.data_width == 128
         assert config.macs == 256
-        assert config.channels_per_pass == 128
+        assert config.channels_per_pass == 64
         assert config.groups == 2
-        assert config.channels_per_group == 64
-        assert config.positions_per_cluster == 32
-        assert config.positions_per_tile == 128
+        assert config.channels_per_group == 32
+        assert config.positions_per_cluster == 64
+        assert config.positions_per_tile == 256
 
     def test_the_baseline_differs_in_nothing_but_the_gate(self):
         ours, base = load("cgnet8").model_dump(), load("baseline8").model_dump()
@@ -138,9 +138,9 @@ class TestOverrides:
         assert load("tiny", ["array.lanes=8", "array.lanes=16"]).array.lanes == 16
 
     def test_of_a_loaded_configuration(self):
-        config = load("cgnet8").override({"array.group": 2})
-        assert config.array.group == 2
-        assert config == load("cgnet8", ["array.group=2"])
+        config = load("cgnet8").override({"array.group": 8})
+        assert config.array.group == 8
+        assert config == load("cgnet8", ["array.group=8"])
 
     @pytest.mark.parametrize(
         "setting, expected",
@@ -236,7 +236,7 @@ class TestCombinations:
                 "array.rows: must be at least array.slots (32)",
             ),
             (
-                {"memory.activation_words": 64, "array.rows": 1024},
+                {"memory.activation_words": 64, "array.rows": 512},
                 "memory.activation_words: must be at least 128",
             ),
             (
@@ -244,8 +244,8 @@ class TestCombinations:
                 "memory.activation_words: must be at most 32768",
             ),
             (
-                {"memory.weight_words": 64},
-                "memory.weight_words: must be at least 128",
+                {"memory.weight_words": 16},
+                "memory.weight_words: must be at least 32",
             ),
             (
                 {"memory.weight_slots": 8},
@@ -256,8 +256,8 @@ class TestCombinations:
                 "memory.weight_slots: must be at least 2 with array.lanes = 2",
             ),
             (
-                {"memory.parameter_words": 64},
-                "memory.parameter_words: must be at least the 128 output channels of a pass",
+                {"memory.parameter_words": 32},
+                "memory.parameter_words: must be at least the 64 output channels of a pass",
             ),
             (
                 {"bus.data_width": 256, "bus.burst": 129},
@@ -272,9 +272,9 @@ class TestCombinations:
         "settings",
         [
             {"bus.data_width": 256, "bus.burst": 128},
-            {"memory.weight_words": 128},
-            {"memory.parameter_words": 128},
-            {"memory.activation_words": 64},
+            {"memory.weight_words": 32},
+            {"memory.parameter_words": 64},
+            {"memory.activation_words": 128},
             {"memory.activation_words": 65536},
             {"array.engines": 12},
             {"array.rows": 16},
