@@ -10,6 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 p
 CONFIG ?= cgnet8
 SET ?=
 OUT ?= rtl_out
+TARGET ?= ecp5
 # The network that ships, with some of its test images.
 ZOO := models/zoo
 NET ?= $(ZOO)/fashion_small.safetensors
@@ -26,7 +27,7 @@ quote = '$(subst ','\'',$(1))'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help verilog configs test sim bench-rtl lint format lock clean
+.PHONY: help verilog configs test sim bench-rtl synth lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -47,6 +48,11 @@ sim: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [CONFIG=...] [NET=file INPUT=im
 
 bench-rtl: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [CONFIG=...] [MASKS=file.npz]: measure the generated hardware
 	@$(HWGEN) bench-rtl $(call quote,$(CONFIG)) --set $(call quote,$(SET)) $(if $(MASKS),--masks $(call quote,$(MASKS)))
+
+synth: $(VENV)/.hwgen-synth ## TARGET=ecp5|ice40|gowin|xilinx|asic [CONFIG=...] [MODULE=...] [LIBERTY=file SRAM=folder]: area
+	@$(HWGEN) synth $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --target $(call quote,$(TARGET)) \
+		$(if $(MODULE),--module $(call quote,$(MODULE))) $(if $(SRAM),--sram $(call quote,$(SRAM))) \
+		$(foreach file,$(LIBERTY),--liberty $(call quote,$(file))) --out $(call quote,$(OUT))
 
 lint: $(VENV)/.hwgen-test ## Check style and format (part of the tests)
 	@$(VENV)/bin/python -m ruff check .
