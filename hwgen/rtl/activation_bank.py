@@ -102,7 +102,9 @@ class ActivationBank(wiring.Component):
         m.d.sync += writer.eq(self.write_grants)
 
         # What the memory does in this cycle, and what it will do in the next unless it holds.
-        reading, read_row = Signal(self._readers), Signal(ram.addr_width)
+        # That it reads at all is a register of its own: it enables many memories, far apart.
+        reads, read_row = Signal(), Signal(ram.addr_width)
+        reading = Signal(self._readers)
         next_read_row = Signal.like(read_row)
         writing, write = Signal(), Signal(row_write(config))
         next_write = Signal.like(write)
@@ -112,13 +114,12 @@ class ActivationBank(wiring.Component):
         ]
         m.d.sync += [writing.eq(writer.any()), write.eq(next_write)]
         with m.If(self.hold):
-            m.d.sync += self.conflict.eq(
-                reading.any() & writer.any() & (read_row == next_write.row)
-            )
+            m.d.sync += self.conflict.eq(reads & writer.any() & (read_row == next_write.row))
         with m.Else():
             m.d.sync += [
                 reader.eq(self.read_grants),
                 reading.eq(reader),
+                reads.eq(reader.any()),
                 read_row.eq(next_read_row),
                 self.conflict.eq(reader.any() & writer.any() & (next_read_row == next_write.row)),
             ]
@@ -129,7 +130,7 @@ class ActivationBank(wiring.Component):
             ram.w_addr.eq(write.row),
             ram.w_data.eq(write.data),
             ram.w_mask.eq(write.mask),
-            ram.r_en.eq(reading.any() & ~self.hold),
+            ram.r_en.eq(reads & ~self.hold),
             ram.r_addr.eq(read_row),
         ]
         # Block RAM answers late in its cycle: the data get a cycle of their own before they are
