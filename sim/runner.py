@@ -64,6 +64,8 @@ def run(
         from cocotb_tools.runner import get_runner
 
     runner = get_runner(simulator)
+    if simulator == "icarus":
+        verilog = _with_random_memories(verilog)
     build_folder = _build(runner, simulator, verilog, top)
     results = folder / "results.xml"
     variables = {
@@ -139,6 +141,28 @@ def _build(runner, simulator: str, verilog: str, top: str) -> Path:
             os.environ["MAKEFLAGS"] = outer
     done.touch()
     return folder
+
+
+def _with_random_memories(verilog: str) -> str:
+    """The design with random bits in its memories at the start.
+
+    A simulator with four states begins with unknown bits, which no hardware has: an unknown bit
+    times a weight of zero is unknown. What is random shows just as well if anybody uses it.
+    """
+
+    def filled(declaration: re.Match) -> str:
+        width, name, depth = int(declaration[1] or 0) + 1, declaration[2], int(declaration[3]) + 1
+        words = ", ".join(["$random"] * -(-width // 32))
+        return (
+            f"{declaration[0]}\n"
+            "  initial begin : random_contents\n"
+            "    integer row;\n"
+            f"    for (row = 0; row < {depth}; row = row + 1) {name}[row] = {{{words}}};\n"
+            "  end"
+        )
+
+    memory = r"^ .*\breg +(?:\[(\d+):0\] )?(\w+) \[0:(\d+)\];$"
+    return re.sub(memory, filled, verilog, flags=re.MULTILINE)
 
 
 def _ports(verilog: str, top: str) -> list[str]:
