@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 __all__ = ["Block", "block_tree", "flatten"]
 
-HELPER = re.compile(r"ram_\d.*|.*_(depth|ways)\d+.*|record_memory_.*")
-"""Modules named by their size (memories, queues, forks): counted in the block that holds them."""
+HELPER = re.compile(
+    r"(ram|record_memory|credit_queue|stream_fifo|fork|strobe_join|round_robin)(_.*)?"
+)
+"""Memories, queues, forks and arbiters are counted in the block that holds them."""
 
 VARIANT = re.compile(r"_\d+$")
 

@@ -1,7 +1,6 @@
 """One configuration on one target: what it costs, block by block."""
 
 import difflib
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,8 +11,9 @@ from hwgen.errors import UserError
 from hwgen.flows.blocks import Block, block_tree
 from hwgen.flows.liberty import Cells, SramMacro, read_cells, read_macros
 from hwgen.flows.memories import Tiling, smallest_tiling
+from hwgen.flows.modules import cells_of_modules, split
 from hwgen.flows.targets import Target, target_named
-from hwgen.flows.yosys import SynthesisFailed, cached_statistics
+from hwgen.flows.yosys import SynthesisFailed
 from hwgen.memory import MemoryUse
 
 __all__ = ["Bound", "Libraries", "Report", "synthesize"]
@@ -127,10 +127,10 @@ def synthesize(
         libraries = Libraries.read((), None)
     inferred = config.override({"memory.style": "auto"})
     artifacts = generate(inferred, progress)
-    modules = re.findall(r"^module (\w+)", artifacts.verilog, re.MULTILINE)
+    modules = split(artifacts.verilog)
     top = module or config.name
     if top not in modules:
-        close = difflib.get_close_matches(top, modules, n=3, cutoff=0.4) or modules[:3]
+        close = difflib.get_close_matches(top, modules, n=3, cutoff=0.4) or list(modules)[:3]
         raise UserError(
             f"MODULE: must be a module of {config.name}, such as {', '.join(close)}, not {top!r}"
         )
@@ -141,12 +141,7 @@ def synthesize(
     ]
     shapes = {use.verilog_name: use for use in uses}
     macros = _macros(shapes, libraries) if libraries else {}
-    stat = _run(chosen, top, artifacts.verilog, libraries, sorted(macros), progress)
-    contents = {
-        name.removeprefix("\\"): Counter(facts["num_cells_by_type"])
-        for name, facts in stat["modules"].items()
-        if not name.startswith("$")
-    }
+    contents = _run(chosen, top, modules, libraries, macros, progress)
     if libraries:
         costs, forms = _areas(contents, shapes, macros, libraries)
     else:
@@ -198,26 +193,24 @@ def _macros(shapes: dict[str, MemoryUse], libraries: Libraries) -> dict[str, Til
     return found
 
 
-def _run(chosen, top, verilog, libraries, black_boxes, progress) -> dict:
-    """Statistics of the modules after synthesis."""
-    inputs = {"design.v": verilog}
-    liberty = ""
-    if libraries:
-        for index, text in enumerate(libraries.cells.texts):
-            inputs[f"cells{index}.lib"] = text
-            liberty += f" -liberty cells{index}.lib"
-    lines = ["read_verilog design.v"]
-    lines += [f"blackbox {name}" for name in black_boxes]
-    lines += [f"hierarchy -check -top {top}", chosen.script.format(top=top, liberty=liberty)]
-    lines += ["tee -q -o stat.json stat -json"]
+def _run(chosen, top, modules, libraries, black_boxes, progress) -> dict[str, Counter]:
+    """The cells of each module."""
+    texts = libraries.cells.texts if libraries else ()
+    files = {f"cells{index}.lib": text for index, text in enumerate(texts)}
+    liberty = " ".join(f"-liberty {name}" for name in files)
     try:
-        return cached_statistics(
-            "\n".join(lines) + "\n", inputs, lambda stage: progress(f"Yosys: {stage}")
+        return cells_of_modules(
+            top,
+            modules,
+            script=chosen.script.replace("{liberty}", liberty),
+            files=files,
+            black_boxes=black_boxes,
+            progress=lambda stage: progress(f"Yosys: {stage}"),
         )
     except SynthesisFailed as error:
         if libraries and error.stage in ("dfflibmap", "dfflegalize", "abc"):
-            files = ", ".join(libraries.cells.files)
-            raise UserError(f"LIBERTY: Yosys rejects {files}: {error.message}") from None
+            found = ", ".join(libraries.cells.files)
+            raise UserError(f"LIBERTY: Yosys rejects {found}: {error.message}") from None
         raise
 
 

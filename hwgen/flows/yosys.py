@@ -1,6 +1,5 @@
-"""Running Yosys with a word about where it is, and keeping what it found."""
+"""Running Yosys with a word about where it is."""
 
-import hashlib
 import json
 import re
 import subprocess
@@ -8,14 +7,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from hwgen.files import write_atomic
-from hwgen.simulator.rtl.build import cache_folder
 from hwgen.tools import environment, locate
 
-__all__ = ["SynthesisFailed", "cached_statistics", "statistics"]
-
-CACHE_FORMAT = 1
-"""Part of every key: raised when what is kept changes its meaning."""
+__all__ = ["SynthesisFailed", "run_statistics", "version"]
 
 
 class SynthesisFailed(RuntimeError):
@@ -27,29 +21,12 @@ class SynthesisFailed(RuntimeError):
         self.message = message
 
 
-def cached_statistics(
+def run_statistics(
     script: str,
     inputs: dict[str, str],
     progress: Callable[[str], None] = lambda stage: None,
 ) -> dict:
-    """Like :func:`statistics`; an equal call of an equal Yosys is answered from the cache."""
-    recipe = json.dumps([CACHE_FORMAT, _version(), script, sorted(inputs.items())])
-    kept = cache_folder() / "synth" / f"{hashlib.sha256(recipe.encode()).hexdigest()[:32]}.json"
-    try:
-        return json.loads(kept.read_text())
-    except (OSError, ValueError):  # not there, or not whole: made again
-        pass
-    found = statistics(script, inputs, progress)
-    write_atomic(kept, json.dumps(found))
-    return found
-
-
-def statistics(
-    script: str,
-    inputs: dict[str, str],
-    progress: Callable[[str], None] = lambda stage: None,
-) -> dict:
-    """Run ``script`` in a folder that holds ``inputs``; return the ``stat.json`` that it writes.
+    """Run ``script`` in a folder that holds ``inputs``; return the statistics of the result.
 
     Parameters
     ----------
@@ -61,6 +38,7 @@ def statistics(
         Called with each command that Yosys begins, as ``proc`` or ``abc9``.
     """
     with tempfile.TemporaryDirectory() as folder:
+        script += "\ntee -q -o stat.json stat -json\n"
         for name, text in {**inputs, "script.ys": script}.items():
             Path(folder, name).write_text(text)
         process = subprocess.Popen(
@@ -72,25 +50,25 @@ def statistics(
             text=True,
             errors="replace",
         )
-        stage, last = "start", []
+        stage, last, complaint = "start", "", ""
         with process:
             try:
                 for line in process.stdout:
                     if begins := re.match(r"[\d.]+ Executing (\w+)", line):
                         stage = begins[1].lower()
                         progress(stage)
-                    if line.strip():
-                        last = [*last[-4:], line.strip()]
+                    last = line.strip() or last
+                    if "ERROR" in line or "cannot" in line:  # of Yosys, and of ABC within
+                        complaint = last
             except BaseException:
                 process.kill()
                 raise
         if process.returncode:
-            errors = [line for line in last if "ERROR" in line] or last[-1:]
-            raise SynthesisFailed(stage, " ".join(errors))
+            raise SynthesisFailed(stage, complaint or last)
         return json.loads(Path(folder, "stat.json").read_text())
 
 
-def _version() -> str:
+def version() -> str:
     """What tells one Yosys from another without starting it: PyPI's is pinned by its version."""
     from importlib import metadata
 
