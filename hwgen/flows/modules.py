@@ -1,0 +1,126 @@
+"""Synthesizing a design module by module, each only once ever."""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwgen.files import write_atomic
+from hwgen.flows.yosys import run_statistics, version
+from hwgen.simulator.rtl.build import cache_folder
+
+__all__ = ["Module", "cells_of_modules", "split"]
+
+CACHE_FORMAT = 1
+"""Part of every key: raised when what is kept changes its meaning."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module of emitted Verilog: its text, and the names of the modules that it instantiates."""
+
+    name: str
+    text: str
+    children: frozenset[str]
+
+    @property
+    def header(self) -> str:
+        """The text up to the end of the ports: all that its parents know of it."""
+        return self.text[: self.text.index(");")]
+
+
+def split(verilog: str) -> dict[str, Module]:
+    """The modules of emitted Verilog by name."""
+    texts = {
+        match[1]: match[0]
+        for match in re.finditer(r"^module (\w+) .*?^endmodule$", verilog, re.MULTILINE | re.DOTALL)
+    }
+    return {
+        name: Module(
+            name,
+            text,
+            frozenset(re.findall(r"^ +(\w+) \w+ \(", text, re.MULTILINE)) & texts.keys(),
+        )
+        for name, text in texts.items()
+    }
+
+
+def cells_of_modules(
+    top: str,
+    modules: dict[str, Module],
+    *,
+    script: str,
+    files: dict[str, str],
+    black_boxes: Iterable[str] = (),
+    progress: Callable[[str], None] = lambda stage: None,
+) -> dict[str, Counter]:
+    """How many of which cells each module below ``top`` becomes, its children among them.
+
+    No module is flattened into another, so what a module becomes depends on its own text and on the
+    ports of its children alone. It is kept under a hash of these, of the script and of the Yosys:
+    a change of a block costs the synthesis of that block and those around it, and configurations
+    share what is equal.
+
+    Parameters
+    ----------
+    top
+        The module to begin with.
+    modules
+        All modules of the design.
+    script
+        Yosys commands that keep the hierarchy; ``{top}`` is the top module.
+    files
+        What the script reads.
+    black_boxes
+        Modules that are left as they are, and are not in the result.
+    progress
+        Called with each command that Yosys begins.
+    """
+    boxes = frozenset(black_boxes)
+    reached = _below(top, modules, boxes)
+    common = json.dumps([CACHE_FORMAT, version(), script, sorted(files.items())])
+    paths = {name: _path(common, name, modules) for name in reached}
+    found = {name: cells for name in reached if (cells := _kept(paths[name])) is not None}
+    # A black box hides what it contains, so a module that is known is synthesized again if it
+    # contains one that is not.
+    ready = {name for name in found if _below(name, modules, boxes) <= found.keys()}
+    if top not in ready:
+        lines = ["read_verilog design.v"]
+        lines += [f"blackbox {name}" for name in sorted(ready | boxes & modules.keys())]
+        lines += [f"hierarchy -check -top {top}", script.format(top=top)]
+        design = "\n\n".join(module.text for module in modules.values())
+        statistics = run_statistics("\n".join(lines), {"design.v": design, **files}, progress)
+        for name in reached - ready:
+            cells = statistics["modules"][f"\\{name}"]["num_cells_by_type"]
+            write_atomic(paths[name], json.dumps(cells))
+            found[name] = Counter(cells)
+    return found
+
+
+def _below(top: str, modules: dict[str, Module], boxes: frozenset[str]) -> set[str]:
+    """``top`` and all modules within it, without black boxes."""
+    seen, waiting = set(), [top]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and name not in boxes:
+            seen.add(name)
+            waiting.extend(modules[name].children)
+    return seen
+
+
+def _path(common: str, name: str, modules: dict[str, Module]) -> Path:
+    module = modules[name]
+    ports = [modules[child].header for child in sorted(module.children)]
+    recipe = json.dumps([common, module.text, ports])
+    return cache_folder() / "synth" / f"{hashlib.sha256(recipe.encode()).hexdigest()[:32]}.json"
+
+
+def _kept(path: Path) -> Counter | None:
+    """What an earlier run found, if it is there and whole."""
+    try:
+        return Counter(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return None
