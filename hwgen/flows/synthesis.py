@@ -140,10 +140,10 @@ def synthesize(
         for m in artifacts.document["memories"]
     ]
     shapes = {use.verilog_name: use for use in uses}
-    macros = _macros(shapes, libraries) if libraries else {}
+    macros = stay_out(shapes, libraries) if libraries else {}
     contents = _run(chosen, top, modules, libraries, macros, progress)
     if libraries:
-        costs, forms = _areas(contents, shapes, macros, libraries)
+        costs, forms = areas(contents, shapes, macros, libraries)
     else:
         costs = {name: _resources(cells, chosen) for name, cells in contents.items()}
         forms = {name: (_form(costs[name]), None) for name in shapes if name in costs}
@@ -177,7 +177,7 @@ def _within(
     return [replace(shapes[name], name=name, count=n) for name, n in sorted(counts.items())]
 
 
-def _macros(shapes: dict[str, MemoryUse], libraries: Libraries) -> dict[str, Tiling | None]:
+def stay_out(shapes: dict[str, MemoryUse], libraries: Libraries) -> dict[str, Tiling | None]:
     """Memories that stay out of synthesis: those that are certainly smaller as macros.
 
     Without a library of macros that is every memory of more than a few kbit that a macro could be.
@@ -230,7 +230,7 @@ def _form(cost: Counter) -> str:
     return "LUT RAM" if cost["lutram"] else "flip-flops"
 
 
-def _areas(contents, shapes, macros, libraries):
+def areas(contents, shapes, macros, libraries):
     """Costs of all modules with target asic, and (form, area) of each shape of memory in use."""
     used = {child for cells in contents.values() for child in cells} | set(contents)
     costs = {}

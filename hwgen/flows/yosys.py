@@ -63,9 +63,11 @@ def run_statistics(
             except BaseException:
                 process.kill()
                 raise
-        if process.returncode:
+        # ABC can take the whole of Yosys along, and then the exit status says nothing.
+        found = Path(folder, "stat.json")
+        if process.returncode or not found.exists():
             raise SynthesisFailed(stage, complaint or last)
-        return json.loads(Path(folder, "stat.json").read_text())
+        return json.loads(found.read_text())
 
 
 def version() -> str:

@@ -1,0 +1,118 @@
+"""Synthesis of small modules, and the command line."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from hwgen.config import load
+from hwgen.flows import Libraries, synthesis, synthesize
+from hwgen.flows import modules as modules_of_flows
+from hwgen.memory import MemoryUse
+from tests.flows.test_counting import CELLS, sram
+
+MEMORY = "ram_4x37_lut_async"
+"""A memory of 4 rows of 37 bits that is read asynchronously."""
+
+
+@pytest.fixture
+def queue(tiny_artifacts):
+    """The module that holds the memory: a queue, with pointers of its own."""
+    modules = modules_of_flows.split(tiny_artifacts.verilog).values()
+    (module,) = (module.name for module in modules if MEMORY in module.children)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch, generated_once):
+    """No module is known yet, and none stays known."""
+    monkeypatch.setenv("HWGEN_CACHE", str(tmp_path / "cache"))
+
+
+def test_fpga_and_cache(queue, monkeypatch):
+    first = synthesize(load("tiny"), "ecp5", module=queue)
+    assert first.total["lutram"] == 4 * -(-37 // 4)
+    assert [(b.use.depth, b.use.width, b.use.count, b.form) for b in first.memories] == [
+        (4, 37, 1, "LUT RAM")
+    ]
+    assert 0 < first.total["ff"] < 37 and first.total["dsp"] == first.total["bram"] == 0
+    # The same again without Yosys, also in a larger whole's name.
+    monkeypatch.setattr(modules_of_flows, "run_statistics", None)
+    again = synthesize(load("tiny"), "ecp5", module=queue)
+    assert again.as_dict() == first.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("macro_area", "form", "memory_area"),
+    [(7000.0, "1 x 64x64", 7000.0), (8000.0, "flip-flops", 148 * 40.5 + 200 * 7.25)],
+)
+def test_asic(tmp_path, monkeypatch, macro_area, form, memory_area):
+    """Areas of given cells: of a block, of its memory, and of the smaller way to make that."""
+    cells = {
+        "thresholds": {"NAND": 10, "DFF": 3, "store": 1},
+        "store": {"NAND": 200, "DFF": 148},
+    }
+    (tmp_path / "cells.lib").write_text(CELLS)
+    sram_folder = tmp_path / "sram"
+    sram_folder.mkdir()
+    (sram_folder / "m.lib").write_text(sram("m", 6, 64, macro_area, "A:RW B:RW"))
+    libraries = Libraries.read((tmp_path / "cells.lib",), sram_folder)
+    uses = {"store": MemoryUse("store", 4, 37, None, "block", False)}
+    contents = {name: Counter(found) for name, found in cells.items()}
+    macros = synthesis.stay_out(uses, libraries)
+    assert macros == {}  # 148 bits of 40.5 µm² could be less than a macro
+    costs, forms = synthesis.areas(contents, uses, macros, libraries)
+    assert forms == {"store": (form, memory_area)}
+    assert costs["thresholds"] == Counter(cells=13, ff=3, area=3 * 40.5 + 10 * 7.25)
+    assert costs["store"]["area"] == memory_area
+    assert costs["store"]["memory_area"] == (0 if form == "flip-flops" else memory_area)
+
+
+def test_command_line(queue, tmp_path, capsys):
+    from hwgen.cli import main
+
+    with pytest.raises(SystemExit) as end:
+        main(
+            ["synth", "tiny", "--target", "ice40", "--module", queue]
+            + ["--json", "--out", str(tmp_path)]
+        )
+    assert end.value.code == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["target"] == "ice40" and printed["total"]["lutram"] == 0
+    assert printed["total"]["ff"] >= 4 * 37  # iCE40 has no LUT RAM
+    assert json.loads((tmp_path / f"tiny_{queue}_ice40.json").read_text()) == printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tiny", "--target", "vax"], "TARGET: must be one of ecp5, ice40, gowin, xilinx, asic"),
+        (["tiny", "--module", "fetsh"], "MODULE: must be a module of tiny, such as fetch"),
+        (["tiny", "--target", "asic"], "LIBERTY: must name a Liberty file"),
+        (["tiny", "--target", "asic", "--liberty", "none.lib"], "LIBERTY: no file 'none.lib'"),
+        (["tiny", "--target", "ecp5", "--sram", "."], "SRAM: is for target asic only"),
+        (["tiny", "--compare"], "CONFIG: must be two configurations with --compare"),
+        (["tiny", "cgnet8"], "CONFIG: must be one configuration"),
+        (["huge"], "huge"),
+    ],
+)
+def test_one_line_for_users(arguments, message, capsys):
+    from hwgen.cli import main
+
+    with pytest.raises(SystemExit) as end:
+        main(["synth", *arguments])
+    error = capsys.readouterr().err
+    assert end.value.code == 2
+    assert message in error and error.count("\n") == 1
+
+
+def test_rejected_liberty(queue, tmp_path, capsys):
+    from hwgen.cli import main
+
+    path = tmp_path / "poor.lib"
+    path.write_text(CELLS.replace("cell (NOR)", "poor (NOR)"))
+    with pytest.raises(SystemExit) as end:
+        main(["synth", "tiny", "--target", "asic", "--module", queue, "--liberty", str(path)])
+    error = capsys.readouterr().err
+    assert end.value.code == 2
+    assert error.startswith("hwgen: LIBERTY: Yosys rejects poor.lib: ") and error.count("\n") == 1
