@@ -179,7 +179,7 @@ async def read_outside_of_the_window(dut):
 
 
 @cocotb.test
-@cocotb.parametrize(side=["below", "above", "beyond_memory"])
+@cocotb.parametrize(side=["below", "above", "beyond"])
 async def write_outside_of_the_window(dut, side):
     """The write is not issued: nothing at all has been written when the first store is refused."""
     incident = await Incident.prepare(dut)

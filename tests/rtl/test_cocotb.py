@@ -32,7 +32,7 @@ def test_accelerator_in_icarus(tmp_path):
 @pytest.mark.icarus
 def test_errors_in_icarus(tmp_path):
     tests = "OPCODE|write_outside.*below|SLVERR.*tensor|refuses_a_write.*DECERR|channel=r$"
-    assert accelerator("icarus", "tiny", "sim.errors", tmp_path, tests) == 4
+    assert accelerator("icarus", "tiny", "sim.errors", tmp_path, tests) == 5
 
 
 @pytest.mark.icarus

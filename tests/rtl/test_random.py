@@ -53,9 +53,9 @@ def run_layers(config: Config, seed: int, accept=lambda layer: True) -> None:
             done += 1
 
 
-# 34: two clusters, three groups. 21: dense, 256 bits of bus. 49: serial, 32 bits. 2: one cluster,
-# 16 rows. 55: dense, four clusters. 31: 256 bits, five slots.
-@pytest.mark.parametrize("seed", [34, 21, 49, 2, 55, 31])
+# 34: two clusters, three groups of two. 21: dense, 256 bits of bus. 49: serial, 32 bits of bus,
+# four lanes of the drain. 2: a group of four, 16 rows.
+@pytest.mark.parametrize("seed", [34, 21, 49, 2])
 def test_random_configuration(seed):
     run_layers(random_configuration(np.random.default_rng(seed), f"random{seed}"), seed)
 
