@@ -62,10 +62,12 @@ class FiredCounts(wiring.Component):
         with m.If(used.bit_select(here, 1) & ~gate.clear):
             m.d.comb += counts.eq(memory.r_data)
         for lane in range(self._config.array.group):
-            room = ~counts[lane].all()
-            m.d.comb += memory.w_data.word_select(lane, COUNT_BITS).eq(
-                counts[lane] + (gate.fired[lane] & room)
-            )
+            more = Signal(COUNT_BITS + 1, name=f"more{lane}")
+            overflow = more[-1].replicate(COUNT_BITS)
+            m.d.comb += [
+                more.eq(counts[lane] + gate.fired[lane]),
+                memory.w_data.word_select(lane, COUNT_BITS).eq(more[:-1] | overflow),
+            ]
         with m.If(gate.clear):
             m.d.sync += used.eq(0)
         with m.If(gate.some):
