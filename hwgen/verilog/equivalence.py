@@ -22,7 +22,7 @@ from .yosys import run_yosys
 __all__ = ["Equivalence", "NotEquivalent", "check_equivalence"]
 
 _FLATTEN = """
-proc -noopt
+proc
 flatten -noscopeinfo
 memory_nordff
 opt -full -noff
@@ -79,6 +79,21 @@ _MEMORY_PINS = {
 }
 
 
+_MEMORY_WIDTHS = ("RD_PORTS", "WR_PORTS", "ABITS", "WIDTH")
+
+# What must be equal of two memories besides their pins.
+_MEMORY_FACTS = (
+    *_MEMORY_WIDTHS,
+    "SIZE",
+    "OFFSET",
+    "INIT",
+    "RD_CLK_ENABLE",
+    "WR_CLK_ENABLE",
+    "WR_CLK_POLARITY",
+    "WR_PRIORITY_MASK",
+)
+
+
 class NotEquivalent(AssertionError):
     """The emitted Verilog and Amaranth's output differ, or Yosys could not prove that they do not."""
 
@@ -122,9 +137,7 @@ def check_equivalence(
     top = hierarchy.top.name
     # Beyond the end of a signed value lie copies of its sign: so says Amaranth's language, and so its simulator
     # does, but the cell that it picks is one that Yosys fills with zeros.
-    plain = re.sub(
-        r"cell \$shift (\S+\n +parameter \\A_SIGNED 1\n)", r"cell $sshr \1", plain
-    )
+    plain = re.sub(r"cell \$shift (\S+\n +parameter \\A_SIGNED 1\n)", r"cell $sshr \1", plain)
     # Yosys takes a shift by no bits for unknown; it is one by zero.
     plain = re.sub(r"parameter \\([AB])_WIDTH 0\n", r"parameter \\\1_WIDTH 1\n", plain)
     plain = re.sub(r"connect \\([AB]) \{ +\}\n", r"connect \\\1 1'0\n", plain)
@@ -147,8 +160,13 @@ def check_equivalence(
         for amaranth_name, name in _pairs(hierarchy, written).items()
         if name not in ports
     }
-    gold, gold_boxes = _cut(flat["gold.il"], pairs | ports)
-    gate, gate_boxes = _cut(flat["gate.il"], None)
+    gold, gold_models, gold_boxes = _cut(flat["gold.il"], pairs | ports)
+    gate, gate_models, gate_boxes = _cut(flat["gate.il"], None)
+    differing = sorted(dict(gold_boxes.items() ^ gate_boxes.items()))
+    if differing:
+        raise NotEquivalent(
+            f"{len(differing)} memories or black boxes are not proved equal: {', '.join(differing)}"
+        )
     script = """
 read_verilog -lib boxes.v
 read_rtlil cut.il
@@ -162,9 +180,9 @@ equiv_simple
 equiv_induct
 equiv_status
 """
-    models = "".join(sorted(set(gold_boxes) | set(gate_boxes)))
+    models = "".join(sorted(set(gold_models) | set(gate_models)))
     result = run_yosys(script, {"cut.il": models + gold + gate, "boxes.v": boxes})
-    return _verdict(result["log"], len(pairs), len(gold_boxes))
+    return _verdict(result["log"], len(pairs), len(gold_models))
 
 
 def _black_boxes(hierarchy: Hierarchy) -> str:
@@ -218,7 +236,7 @@ def _pairs(hierarchy: Hierarchy, written: dict[str, Written]) -> dict[str, str]:
     return pairs
 
 
-def _cut(text: str, pairs: dict[str, str] | None) -> tuple[str, list[str]]:
+def _cut(text: str, pairs: dict[str, str] | None) -> tuple[str, list[str], dict[str, str]]:
     """Make black boxes of the memories in a flat module, and rename its wires and cells.
 
     With ``pairs``, what is paired takes the name in the file, and everything else a private name, so that nothing
@@ -232,7 +250,7 @@ def _cut(text: str, pairs: dict[str, str] | None) -> tuple[str, list[str]]:
     def renamed(words: str) -> str:
         return words if pairs is None else re.sub(r"\\[^ ]+", rename, words)
 
-    lines, models, cell = [], [], None
+    lines, models, boxes, cell = [], [], {}, None
     for line in text.splitlines():
         words = line.split()
         keyword = words[0] if words else ""
@@ -247,6 +265,8 @@ def _cut(text: str, pairs: dict[str, str] | None) -> tuple[str, list[str]]:
             if cell.kind == "$mem_v2":
                 lines.append(cell.mask_data())
                 models.append(cell.become_memory())
+            if not cell.kind.startswith("$"):
+                boxes[cell.name] = f"{cell.kind} {_values(cell.parameters)}"
             line, cell = str(cell), None
         elif cell is not None and keyword == "parameter":
             key, _space, value = line.strip().removeprefix("parameter ").rpartition(" ")
@@ -258,7 +278,19 @@ def _cut(text: str, pairs: dict[str, str] | None) -> tuple[str, list[str]]:
         elif keyword == "connect":
             line = f"connect {renamed(' '.join(words[1:]))}"
         lines.append(line)
-    return "\n".join([*lines, ""]), models
+    return "\n".join([*lines, ""]), models, boxes
+
+
+def _values(parameters: dict[str, str]) -> dict[str, str | int]:
+    """Parameters by value: a number is the same with and without a width."""
+    return {
+        key: int(value.partition("'")[2], 2)
+        if re.fullmatch(r"\d+'[01]+", value)
+        else int(value)
+        if value.isdigit()
+        else value
+        for key, value in parameters.items()
+    }
 
 
 @dataclass
@@ -292,18 +324,18 @@ class _Cell:
 
         Memories that differ in anything but their name get different black boxes.
         """
-        facts = {key.removeprefix("\\"): value for key, value in self.parameters.items()}
-        del facts["MEMID"]
+        facts = {key: self.parameters[f"\\{key}"] for key in _MEMORY_FACTS}
         if set(facts["INIT"].partition("'")[2]) <= set("0x"):
             # The emitted file leaves memories of zeros without contents.
             facts["INIT"] = "x"
         digest = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()[:16]
-        self.kind = f"\\memory_{facts['SIZE']}x{facts['WIDTH']}_{digest}"
+        ports = {port: int(self.parameters[f"\\{port}"]) for port in _MEMORY_WIDTHS}
+        self.kind = f"\\memory_{ports['WIDTH']}_{digest}"
         self.parameters = {}
         self.pins = {pin: self.pins[pin] for pin in _MEMORY_PINS}
         lines = ["attribute \\blackbox 1", f"module {self.kind}"]
         for index, (pin, (count, width)) in enumerate(_MEMORY_PINS.items(), start=1):
-            bits = int(facts[count]) * (int(facts[width]) if width else 1)
+            bits = ports[count] * (ports[width] if width else 1)
             direction = "output" if pin == "RD_DATA" else "input"
             lines.append(f"wire width {bits} {direction} {index} \\{pin}")
         return "\n".join([*lines, "end", ""])

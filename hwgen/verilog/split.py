@@ -381,6 +381,9 @@ def _describe(fragment: Fragment, instance_name: str) -> tuple[str, dict, str]:
     for parameter in inspect.signature(kind.__init__).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
+        if parameter.name == "name":
+            # Belongs to one instance, and the module to all.
+            continue
         for attribute in (parameter.name, f"_{parameter.name}"):
             value = getattr(component, attribute, None)
             if isinstance(value, (bool, int, str)):

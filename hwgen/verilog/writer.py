@@ -1474,7 +1474,9 @@ def _assignments_first(body: tuple) -> tuple:
     choices: list[Switch] = []
     for statement in body:
         if isinstance(statement, Switch):
-            cases = tuple((patterns, _assignments_first(case)) for patterns, case in statement.cases)
+            cases = tuple(
+                (patterns, _assignments_first(case)) for patterns, case in statement.cases
+            )
             choices.append(Switch(statement.selector, cases))
             continue
         for chunk in statement.target:

@@ -13,9 +13,7 @@ class YosysFailed(RuntimeError):
     """A script ended with an error; the message is the end of what Yosys said."""
 
 
-def run_yosys(
-    script: str, inputs: dict[str, str], outputs: tuple[str, ...] = ()
-) -> dict[str, str]:
+def run_yosys(script: str, inputs: dict[str, str], outputs: tuple[str, ...] = ()) -> dict[str, str]:
     """Run a script in an empty folder that holds ``inputs``; return ``outputs``, and the ``log``."""
     with tempfile.TemporaryDirectory() as folder:
         for name, text in {**inputs, "script.ys": script}.items():
