@@ -1,8 +1,8 @@
 """The one wrapper that every memory of the accelerator goes through.
 
-Storage is most of an accelerator's area, and each target has its own: block RAM and LUT RAM in an FPGA, compiled
-SRAM macros in an ASIC. Everything that stores more than a handful of words instantiates :class:`RAM`, so that one
-parameter binds it, and one inventory counts it.
+Storage is most of an accelerator's area, and each target has its own: block RAM and LUT RAM in an
+FPGA, compiled SRAM macros in an ASIC. Everything that stores more than a handful of words
+instantiates :class:`RAM`, so that one parameter binds it, and one inventory counts it.
 """
 
 from collections import Counter
@@ -34,14 +34,15 @@ _checking_collisions = ContextVar("checking_collisions", default=False)
 class EmissionTarget:
     """The platform object given to ``elaborate`` when Verilog is emitted.
 
-    Amaranth's simulator cannot run a black box, so a ``macro`` memory is an ordinary array everywhere except
-    where this object says that the result leaves Python.
+    Amaranth's simulator cannot run a black box, so a ``macro`` memory is an ordinary array
+    everywhere except where this object says that the result leaves Python.
     """
 
 
 @contextmanager
 def collision_checks():
-    """Within this context, every RAM that is elaborated asserts that no row is read while it is written.
+    """Within this context, every RAM that is elaborated asserts that no row is read while it is
+    written.
 
     For simulation: the arrays of the simulator return the old row, real memories return anything.
     """
@@ -55,14 +56,15 @@ def collision_checks():
 class RAM(wiring.Component):
     """Memory with one write port and one read port, on one clock.
 
-    Read data appear one cycle after a cycle with ``r_en``, and stay until the next. With ``asynchronous`` they
-    follow the address in the same cycle, and there is no ``r_en``. A write is visible to reads from the next
-    cycle on.
+    Read data appear one cycle after a cycle with ``r_en``, and stay until the next. With
+    ``asynchronous`` they follow the address in the same cycle, and there is no ``r_en``. A write
+    is visible to reads from the next cycle on.
 
-    Reading a row in the cycle that writes it returns the old row, the new row or a mixture: no target agrees
-    with another, and asking for either costs a bypass around each memory. Users must not do it
-    (:func:`collision_checks` proves in simulation that they do not), except asynchronously, where it is the old row.
-    Contents and ``r_data`` are undefined until written and read; nothing is reset.
+    Reading a row in the cycle that writes it returns the old row, the new row or a mixture: no
+    target agrees with another, and asking for either costs a bypass around each memory. Users must
+    not do it (:func:`collision_checks` proves in simulation that they do not), except
+    asynchronously, where it is the old row. Contents and ``r_data`` are undefined until written
+    and read; nothing is reset.
 
     Parameters
     ----------
@@ -71,12 +73,14 @@ class RAM(wiring.Component):
     width : int
         Bits of a row.
     granularity : int, optional
-        Bits of a row that one bit of ``w_mask`` enables; divides ``width``. None: whole rows, and no ``w_mask``.
+        Bits of a row that one bit of ``w_mask`` enables; divides ``width``. None: whole rows, and
+        no ``w_mask``.
     style : str
-        ``"block"``: block RAM. ``"distributed"``: LUT RAM, for a few dozen rows (iCE40 has none: block RAM, or
-        flip-flops where the read is asynchronous).
-        ``"macro"``: in emitted Verilog a black box ``hwgen_ram_<depth>x<width>[_m<granularity>]``, which the user
-        binds to an SRAM; see :func:`macro_model` for its ports and its behavioural model.
+        ``"block"``: block RAM. ``"distributed"``: LUT RAM, for a few dozen rows (iCE40 has none:
+        block RAM, or flip-flops where the read is asynchronous).
+        ``"macro"``: in emitted Verilog a black box ``hwgen_ram_<depth>x<width>[_m<granularity>]``,
+        which the user binds to an SRAM; see :func:`macro_model` for its ports and its behavioural
+        model.
     asynchronous : bool
         Read in the same cycle. Needs style ``"distributed"``.
     name : str, optional
@@ -209,10 +213,10 @@ class RAM(wiring.Component):
             )
             return m
 
-        # LUT RAM is what every synthesizer chooses by itself for what is small or read asynchronously. Asking for
-        # it by attribute would make a target that has none (iCE40) an error. no_rw_check tells Yosys that the row
-        # read during its own write does not matter; without it each memory grows a comparator and a bypass to
-        # imitate the simulator.
+        # LUT RAM is what every synthesizer chooses by itself for what is small or read
+        # asynchronously. Asking for it by attribute would make a target that has none (iCE40) an
+        # error. no_rw_check tells Yosys that the row read during its own write does not matter;
+        # without it each memory grows a comparator and a bypass to imitate the simulator.
         attrs = {} if self._style == "distributed" else {"ram_style": "block"}
         if not self._asynchronous:
             attrs["no_rw_check"] = 1
@@ -295,8 +299,8 @@ def _macro_name(depth: int, width: int, granularity: int | None) -> str:
 def macro_model(depth: int, width: int, granularity: int | None = None) -> str:
     """Verilog of the behavioural model of the black box that a ``macro`` RAM instantiates.
 
-    The ports are those of :class:`RAM`, and ``clk``. An ASIC user replaces the body by an SRAM macro. A row read
-    in the cycle that writes it is returned as unknown, on purpose.
+    The ports are those of :class:`RAM`, and ``clk``. An ASIC user replaces the body by an SRAM
+    macro. A row read in the cycle that writes it is returned as unknown, on purpose.
     """
     top = ceil_log2(depth) - 1
     masked = granularity is not None
@@ -312,8 +316,9 @@ def macro_model(depth: int, width: int, granularity: int | None = None) -> str:
         write = "    if (w_en) rows[w_addr] <= w_data;\n"
     writing = "w_en && |w_mask" if masked else "w_en"
     return (
-        f"// Behavioural model of a {depth} x {width} SRAM: one write port, one synchronous read port.\n"
-        f"// Bind a macro of the target technology here. Reading the row being written is undefined.\n"
+        f"// Behavioural model of a {depth} x {width} SRAM: a write and a synchronous read port.\n"
+        f"// Bind a macro of the target technology here. Reading the row being written is\n"
+        f"// undefined.\n"
         f"module {_macro_name(depth, width, granularity)} (\n"
         f"  input  wire clk,\n"
         f"  input  wire w_en,\n"

@@ -53,7 +53,8 @@ def build(
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Millions of objects are made and all are kept; looking for garbage among them is a third of the time."""
+    """Millions of objects are made and all are kept; looking for garbage among them is a third of
+    the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,8 +1,8 @@
 """Proof that the emitted file does what Amaranth's own output does.
 
-Both are flattened by Yosys. Registers, memories and black boxes are paired by their place in the hierarchy and their
-name, which the emitter knows; everything between them must be equal as Boolean functions. A wrong pairing can only
-make the proof fail, never succeed.
+Both are flattened by Yosys. Registers, memories and black boxes are paired by their place in the
+hierarchy and their name, which the emitter knows; everything between them must be equal as Boolean
+functions. A wrong pairing can only make the proof fail, never succeed.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from amaranth.lib import wiring
 
 from ..memory import EmissionTarget
 from .emit import assemble, write_modules
-from .split import INSTANCE_MARK, Hierarchy, Occurrence, split
+from .split import Hierarchy, Occurrence, split
 from .writer import Written
 from .yosys import run_yosys
 
@@ -42,7 +42,8 @@ write_rtlil {name}.il
 design -reset
 """
 
-# Arithmetic with all operands as wide as the result. What equals then looks equal, and no solver has to multiply.
+# Arithmetic with all operands as wide as the result. What equals then looks equal, and no solver
+# has to multiply.
 _NORMAL = """
 (* techmap_celltype = "$add $sub $mul" *)
 module arithmetic (A, B, Y);
@@ -95,12 +96,14 @@ _MEMORY_FACTS = (
 
 
 class NotEquivalent(AssertionError):
-    """The emitted Verilog and Amaranth's output differ, or Yosys could not prove that they do not."""
+    """The emitted Verilog and Amaranth's output differ, or Yosys could not prove that they do
+    not."""
 
 
 @dataclass(frozen=True)
 class Equivalence:
-    """What was proved: so many points (register bits, ports, memory and black box pins) are equal."""
+    """What was proved: so many points (register bits, ports, memory and black box pins) are
+    equal."""
 
     points: int
     registers: int
@@ -119,7 +122,8 @@ def check_equivalence(
     name : str
         Name of the top module.
     text : str, optional
-        Verilog to check instead of what :func:`emit` makes of the component, for one that was written to a file.
+        Verilog to check instead of what :func:`emit` makes of the component, for one that was
+        written to a file.
 
     Raises
     ------
@@ -130,13 +134,13 @@ def check_equivalence(
     written = write_modules(hierarchy)
     plain, _names = amaranth_rtlil.convert_fragment(hierarchy.design, emit_src=False)
     verilog = assemble(hierarchy, written) if text is None else text
-    # What a read returns during a write of the same row is undefined, and each side is free to choose. For the
-    # proof both keep the order of the simulator.
+    # What a read returns during a write of the same row is undefined, and each side is free to
+    # choose. For the proof both keep the order of the simulator.
     verilog = re.sub(r",? ?no_rw_check = 1", "", verilog).replace("(*  *)", "")
     plain = re.sub(r"^ *attribute \\(no_rw_check|init) .*\n", "", plain, flags=re.M)
     top = hierarchy.top.name
-    # Beyond the end of a signed value lie copies of its sign: so says Amaranth's language, and so its simulator
-    # does, but the cell that it picks is one that Yosys fills with zeros.
+    # Beyond the end of a signed value lie copies of its sign: so says Amaranth's language, and so
+    # its simulator does, but the cell that it picks is one that Yosys fills with zeros.
     plain = re.sub(r"cell \$shift (\S+\n +parameter \\A_SIGNED 1\n)", r"cell $sshr \1", plain)
     # Yosys takes a shift by no bits for unknown; it is one by zero.
     plain = re.sub(r"parameter \\([AB])_WIDTH 0\n", r"parameter \\\1_WIDTH 1\n", plain)
@@ -198,7 +202,8 @@ def _black_boxes(hierarchy: Hierarchy) -> str:
             parameters = ", ".join(f"parameter {name} = 0" for name in fragment.parameters)
             parameters = f" #({parameters})" if parameters else ""
             headers[fragment.type] = (
-                f"(* blackbox *) module {fragment.type}{parameters} ({', '.join(ports)});\nendmodule\n"
+                f"(* blackbox *) module {fragment.type}{parameters} ({', '.join(ports)});\n"
+                "endmodule\n"
             )
         for subfragment, _name, _src_loc in fragment.subfragments:
             visit(subfragment)
@@ -208,7 +213,8 @@ def _black_boxes(hierarchy: Hierarchy) -> str:
 
 
 def _pairs(hierarchy: Hierarchy, written: dict[str, Written]) -> dict[str, str]:
-    """Flat names in Amaranth's output of all registers, memories and black boxes, to their names in the file."""
+    """Flat names in Amaranth's output of all registers, memories and black boxes, to their names
+    in the file."""
     pairs = {}
 
     def visit(occurrence: Occurrence, amaranth_path: tuple, path: tuple):
@@ -239,8 +245,8 @@ def _pairs(hierarchy: Hierarchy, written: dict[str, Written]) -> dict[str, str]:
 def _cut(text: str, pairs: dict[str, str] | None) -> tuple[str, list[str], dict[str, str]]:
     """Make black boxes of the memories in a flat module, and rename its wires and cells.
 
-    With ``pairs``, what is paired takes the name in the file, and everything else a private name, so that nothing
-    else is taken for equal.
+    With ``pairs``, what is paired takes the name in the file, and everything else a private name,
+    so that nothing else is taken for equal.
     """
 
     def rename(match: re.Match) -> str:
@@ -283,14 +289,14 @@ def _cut(text: str, pairs: dict[str, str] | None) -> tuple[str, list[str], dict[
 
 def _values(parameters: dict[str, str]) -> dict[str, str | int]:
     """Parameters by value: a number is the same with and without a width."""
-    return {
-        key: int(value.partition("'")[2], 2)
-        if re.fullmatch(r"\d+'[01]+", value)
-        else int(value)
-        if value.isdigit()
-        else value
-        for key, value in parameters.items()
-    }
+    found = {}
+    for key, value in parameters.items():
+        if re.fullmatch(r"\d+'[01]+", value):
+            value = int(value.partition("'")[2], 2)
+        elif value.isdigit():
+            value = int(value)
+        found[key.removeprefix("signed ")] = value
+    return found
 
 
 @dataclass
@@ -309,7 +315,8 @@ class _Cell:
         return "\n".join([*lines, "end"])
 
     def mask_data(self) -> str:
-        """Bits that are not written need not be equal: an AND, and its wire, before the data pin."""
+        """Bits that are not written need not be equal: an AND, and its wire, before the data
+        pin."""
         wire = f"${self.name}$masked"
         bits = int(self.parameters["\\WIDTH"]) * int(self.parameters["\\WR_PORTS"])
         gate = _Cell("$and", f"{wire}$and")

@@ -1,13 +1,13 @@
 """Telling that two fragments say the same, without lowering both.
 
-Lowering is most of the time that emission takes, and most of a design are repetitions. Equal fingerprints mean
-equal statements about signals of equal shape, name and initial value, so lowering would give equal RTLIL.
+Lowering is most of the time that emission takes, and most of a design are repetitions. Equal
+fingerprints mean equal statements about signals of equal shape, name and initial value, so
+lowering would give equal RTLIL.
 """
 
 import hashlib
 
-from amaranth.hdl import Fragment, Instance
-from amaranth.hdl import _ast, _mem
+from amaranth.hdl import Fragment, Instance, _ast, _mem
 
 __all__ = ["Fingerprint"]
 
@@ -15,8 +15,8 @@ __all__ = ["Fingerprint"]
 class Fingerprint:
     """Of a fragment whose children have been replaced by instances, with its ports.
 
-    ``signals`` gives each signal its place in the order in which it is met; in two fragments with the same
-    ``digest``, signals in the same place correspond.
+    ``signals`` gives each signal its place in the order in which it is met; in two fragments with
+    the same ``digest``, signals in the same place correspond.
     """
 
     def __init__(self, fragment: Fragment, ports: list):

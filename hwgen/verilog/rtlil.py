@@ -21,7 +21,8 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Chunk:
-    """Neighbouring bits of one wire; or constant ``bits``, most significant first, where ``wire`` is None."""
+    """Neighbouring bits of one wire; or constant ``bits``, most significant first, where ``wire``
+    is None."""
 
     wire: str | None
     low: int

@@ -1,9 +1,10 @@
 """From a hierarchy of Amaranth components to one RTLIL module per distinct component.
 
-Amaranth resolves the whole design into nets before it cuts the nets into modules again. An input that a parent
-ties to a constant is folded into the child, an output that nobody reads loses its port, and so two instances of
-one class rarely look alike. Here each component is lowered alone, as if it were a top, with the ports that its
-signature declares; its children are black boxes. Instances with the same contents are then literally equal.
+Amaranth resolves the whole design into nets before it cuts the nets into modules again. An input
+that a parent ties to a constant is folded into the child, an output that nobody reads loses its
+port, and so two instances of one class rarely look alike. Here each component is lowered alone, as
+if it were a top, with the ports that its signature declares; its children are black boxes.
+Instances with the same contents are then literally equal.
 """
 
 import hashlib
@@ -14,8 +15,17 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockDomain, Fragment, Instance, Module, ValueCastable
-from amaranth.hdl import _ast, _ir, _mem, _xfrm
+from amaranth.hdl import (
+    ClockDomain,
+    Fragment,
+    Instance,
+    Module,
+    ValueCastable,
+    _ast,
+    _ir,
+    _mem,
+    _xfrm,
+)
 from amaranth.lib import wiring
 
 from .fingerprint import Fingerprint
@@ -23,13 +33,15 @@ from .names import Namespace, plain, snake_case
 
 __all__ = ["Hierarchy", "ModuleSource", "split"]
 
-# Submodules and memories carry this mark while Amaranth names things, so that no signal can displace them.
+# Submodules and memories carry this mark while Amaranth names things, so that no signal can
+# displace them.
 INSTANCE_MARK = "hwgen:"
 
 
 @dataclass
 class ModuleSource:
-    """One distinct module: its RTLIL, in which submodules are cells whose type is the ``key`` of another module."""
+    """One distinct module: its RTLIL, in which submodules are cells whose type is the ``key`` of
+    another module."""
 
     key: str
     rtlil: str
@@ -45,10 +57,11 @@ class ModuleSource:
 
 @dataclass
 class Occurrence:
-    """One place in the hierarchy: which module stands there, and what Amaranth's own output calls its parts.
+    """One place in the hierarchy: which module stands there, and what Amaranth's own output calls
+    its parts.
 
-    ``registers`` and ``leaves`` (memories and black boxes) map names in the module's RTLIL to names in the RTLIL that
-    Amaranth makes of the undivided design.
+    ``registers`` and ``leaves`` (memories and black boxes) map names in the module's RTLIL to
+    names in the RTLIL that Amaranth makes of the undivided design.
     """
 
     name: str
@@ -120,7 +133,8 @@ _LETTERS = {_ir.PortDirection.Input: "i", _ir.PortDirection.Output: "o"}
 
 @dataclass
 class _Lowered:
-    """A fragment that was lowered: its module, and the names there of the signals of its fingerprint."""
+    """A fragment that was lowered: its module, and the names there of the signals of its
+    fingerprint."""
 
     key: str
     signal_names: _ast.SignalDict
@@ -164,7 +178,8 @@ class _Splitter:
         return driven
 
     def interface(self, fragment: Fragment) -> list:
-        """Ports of a fragment: clocks, then what the signature declares, then what it shares besides."""
+        """Ports of a fragment: clocks, then what the signature declares, then what it shares
+        besides."""
         outside = self.design.fragments[self.design.fragments[fragment].parent].used_signals
         declared = []
         for origin in fragment.origins or ():
@@ -183,7 +198,8 @@ class _Splitter:
         for signal, flow in clocks:
             ports.append((names.add(signal.name), signal, flow))
         for name, signal, flow in declared:
-            # Whoever drives a member decides, as in Amaranth; the declared flow is for the undriven.
+            # Whoever drives a member decides, as in Amaranth; the declared flow is for the
+            # undriven.
             ports.append((name, signal, self.flow(fragment, signal) or flow))
         for signal, flow in shared:
             ports.append((names.add(signal.name or "shared"), signal, flow))
@@ -196,7 +212,8 @@ class _Splitter:
         if 0 < inside < everywhere:
             name = ".".join(self.design.fragments[fragment].name)
             raise ValueError(
-                f"{signal!r} is driven in part inside and in part outside of {name}; split it in two"
+                f"{signal!r} is driven in part inside and in part outside of {name}; "
+                "split it in two"
             )
         if inside:
             return _ir.PortDirection.Output
@@ -294,7 +311,8 @@ class _Splitter:
         return _Lowered(key, signal_names)
 
     def _drop_unused_clocks(self, fragment: Fragment, text: str, ports: list):
-        """Amaranth hands the reset to whatever has a clock, a memory for one; most of them have no use for it."""
+        """Amaranth hands the reset to whatever has a clock, a memory for one; most of them have no
+        use for it."""
         unused = set()
         if fragment is not self.design.fragment:
             for port, signal, _flow in ports:
@@ -322,7 +340,8 @@ def _targets(statements) -> _ast.SignalDict:
 
 
 def _without_zeros(memory: _mem.MemoryInstance) -> _mem.MemoryInstance:
-    """The same memory without contents if they are all zero; Amaranth would write out every bit of them."""
+    """The same memory without contents if they are all zero; Amaranth would write out every bit of
+    them."""
     data = memory._data
     if any(data._init._raw):
         return memory
@@ -367,7 +386,8 @@ def _class_name(fragment: Fragment, default: str) -> str:
 
 
 def _describe(fragment: Fragment, instance_name: str) -> tuple[str, dict, str]:
-    """Base name of the module, the parameters of its component, and the first line of its documentation."""
+    """Base name of the module, the parameters of its component, and the first line of its
+    documentation."""
     component = _component(fragment)
     if component is None:
         return plain(instance_name.removeprefix(INSTANCE_MARK)), {}, ""

@@ -1,8 +1,9 @@
 """One RTLIL module of Amaranth's to Verilog that a person would write.
 
-Yosys's own backend names each intermediate value and keeps every alias. Here values that are used once become part
-of the expression that uses them, sums are cut to the bits that are read, registers that share a clock and a reset
-share an ``always`` block with their conditions merged, and one-hot choices become ``if`` / ``else if`` again.
+Yosys's own backend names each intermediate value and keeps every alias. Here values that are used
+once become part of the expression that uses them, sums are cut to the bits that are read,
+registers that share a clock and a reset share an ``always`` block with their conditions merged,
+and one-hot choices become ``if`` / ``else if`` again.
 """
 
 import re
@@ -48,13 +49,14 @@ _KIND_NAMES = {
 
 _ATOM, _UNARY, _MUL, _ADD, _SHIFT, _ORDER, _EQUAL, _AND, _XOR, _OR, _MUX = range(11)
 _PRECEDENCE = {"*": _MUL, "+": _ADD, "-": _ADD, "<<": _SHIFT, ">>": _SHIFT, ">>>": _SHIFT}
-_PRECEDENCE |= {operator: _ORDER for operator in ("<", "<=", ">", ">=")}
+_PRECEDENCE |= dict.fromkeys(("<", "<=", ">", ">="), _ORDER)
 _PRECEDENCE |= {"==": _EQUAL, "!=": _EQUAL, "&": _AND, "^": _XOR, "|": _OR}
 
 
 @dataclass(frozen=True)
 class Options:
-    """``init``: give registers and zeroed memories the power-on values that Amaranth's simulator uses."""
+    """``init``: give registers and zeroed memories the power-on values that Amaranth's simulator
+    uses."""
 
     init: bool = False
 
@@ -127,8 +129,9 @@ def write_module(
 ) -> Written:
     """Verilog of one module.
 
-    ``submodules`` maps cell types to module names and their ports in order; ``borrowed`` says of wires that Amaranth named after a port of a
-    submodule what to call them instead; cell names lose ``instance_mark``.
+    ``submodules`` maps cell types to module names and their ports in order; ``borrowed`` says of
+    wires that Amaranth named after a port of a submodule what to call them instead; cell names
+    lose ``instance_mark``.
     """
     for index, port in enumerate(port_order):
         module.wires[f"\\{port}"].port_id = index
@@ -177,7 +180,8 @@ class _Writer:
             text = self.render(name, comments)
             if not self.late:
                 return text
-            # Some value turned out to need a name; name it in its turn, so that numbers count upwards.
+            # Some value turned out to need a name; name it in its turn, so that numbers count
+            # upwards.
             self.named.update(self.late)
 
     def sort_cells(self) -> None:
@@ -274,7 +278,8 @@ class _Writer:
         self.outputs = {port: change(spec) for port, spec in self.outputs.items()}
 
     def fold_constants(self) -> None:
-        """Amaranth computes with constants in hardware; a block that depends on nothing would never run."""
+        """Amaranth computes with constants in hardware; a block that depends on nothing would
+        never run."""
         while True:
             values = {}
             for wire, cell in self.drivers.items():
@@ -347,7 +352,8 @@ class _Writer:
             self.registers[target.wire] = register
 
     def hoist_reset(self, register: _Register) -> None:
-        """A last ``if (rst)`` that assigns a constant becomes the first, with the rest as its ``else``."""
+        """A last ``if (rst)`` that assigns a constant becomes the first, with the rest as its
+        ``else``."""
         if not register.body or not isinstance(register.body[-1], Switch):
             return
         last = register.body[-1]
@@ -529,7 +535,8 @@ class _Writer:
         self.namespace, self.output_names = namespace, outputs
 
     def instance_outputs(self) -> dict[str, str]:
-        """Names for wires that come from a submodule or a memory: the instance's, and the port's."""
+        """Names for wires that come from a submodule or a memory: the instance's, and the
+        port's."""
         names = {}
         for cell in self.instances:
             for port in cell.outputs:
@@ -564,9 +571,10 @@ class _Writer:
             self.late.append(wire)
         return self.names[wire]
 
-    # Expressions. Every operand is unsigned and of exactly the width of its RTLIL signal. ``context`` is the width
-    # that the surrounding expression imposes, or None where the operand stands alone; a wider context would reveal
-    # bits that RTLIL cuts off, so what cannot stand it is refused (None) and becomes a wire.
+    # Expressions. Every operand is unsigned and of exactly the width of its RTLIL signal.
+    # ``context`` is the width that the surrounding expression imposes, or None where the operand
+    # stands alone; a wider context would reveal bits that RTLIL cuts off, so what cannot stand it
+    # is refused (None) and becomes a wire.
 
     def chunk_text(self, chunk: Chunk) -> str:
         if chunk.wire is None:
@@ -611,7 +619,8 @@ class _Writer:
         return self.name_of(wire) if wire else self.operand(spec).text
 
     def extended(self, spec: Spec, width: int, signed: bool = False) -> Spec:
-        """``spec`` widened to ``width``; an expression is named first when its sign bit is needed."""
+        """``spec`` widened to ``width``; an expression is named first when its sign bit is
+        needed."""
         missing = width - spec_width(spec)
         if missing <= 0:
             return spec
@@ -635,7 +644,8 @@ class _Writer:
         level = _PRECEDENCE[operator]
         left = _Text(left) if isinstance(left, str) else left
         right = _Text(right) if isinstance(right, str) else right
-        # Mixed operators get parentheses even where precedence would do: nobody remembers the table.
+        # Mixed operators get parentheses even where precedence would do: nobody remembers the
+        # table.
         same = left.level == level and operator in "&|^+" and f" {operator} " in left.text
         left_text = left.text if _stands_alone(left) or same else f"({left.text})"
         right_text = right.text if _stands_alone(right) else f"({right.text})"
@@ -670,7 +680,8 @@ class _Writer:
         if context not in (None, width) or (context is None and widest != width):
             return None
         if signed and not top:
-            # Beside an unsigned neighbour it would not be signed, and as an index it would be negative.
+            # Beside an unsigned neighbour it would not be signed, and as an index it would be
+            # negative.
             return None
         if widest > width:
             return None
@@ -775,7 +786,8 @@ class _Writer:
         return self.binary(self.operand(a, context), "<<", self.operand(cell.ports["B"]))
 
     def write_shift_right(self, cell, width, context, top):
-        """``$shift`` fills with the sign of a signed operand, as Yosys maps it, and as ``$sshr`` does."""
+        """``$shift`` fills with the sign of a signed operand, as Yosys maps it, and as ``$sshr``
+        does."""
         a, b = cell.ports["A"], cell.ports["B"]
         if spec_width(a) > width:
             return self.write_part(a, b, width) if cell.kind == "$shift" else None
@@ -888,7 +900,8 @@ class _Writer:
         lines.add(depth, "end")
 
     def conditions(self, switch: Switch) -> list[tuple[Spec, bool] | None] | None:
-        """For each case the one bit it tests, None for the default; or None if a case tests more."""
+        """For each case the one bit it tests, None for the default; or None if a case tests
+        more."""
         conditions = []
         for patterns, _body in switch.cases:
             if not patterns:
@@ -1060,7 +1073,8 @@ class _Writer:
         return self.spelled_out(cell, name, width)
 
     def spelled_out(self, cell: Cell, name: str, width: int) -> list[str]:
-        """Operators that take more than an expression: their operands are wider than their result, or floor."""
+        """Operators that take more than an expression: their operands are wider than their result,
+        or floor."""
         a_width = spec_width(cell.ports["A"])
         if cell.kind in ("$shift", "$shr", "$sshr") and a_width > width:
             wide = self.namespace.add(f"{name}_shifted")
@@ -1104,20 +1118,21 @@ class _Writer:
                 minus = _constant("1" * widest)
                 lines += [
                     f"  {kind} {quotient} = {dividend} / {divisor};",
-                    f"  wire {_range(widest)} {result} = {inexact} ? {quotient} + {minus} : {quotient};",
+                    f"  wire {_range(widest)} {result} ="
+                    f" {inexact} ? {quotient} + {minus} : {quotient};",
                 ]
             else:
                 lines += [
                     f"  wire {_range(widest)} {result} ="
                     f" {inexact} ? {remainder} + {divisor} : {remainder};"
                 ]
-        lines.append(
-            f"  assign {name} = {names['result']}{(_range(width) or '[0]') if width < widest else ''};"
-        )
+        part = (_range(width) or "[0]") if width < widest else ""
+        lines.append(f"  assign {name} = {names['result']}{part};")
         return [piece for line in lines for piece in _wrap(line)]
 
     def ternary(self, wire: str) -> tuple[Spec, Spec, Spec] | Spec | None:
-        """A process that is one plain choice, as (condition, then, else); or the value if there is no choice."""
+        """A process that is one plain choice, as (condition, then, else); or the value if there is
+        no choice."""
         body = self.processes[wire]
         target = body[0].target
         if len(body) == 1:
@@ -1165,7 +1180,8 @@ class _Writer:
         return lines.lines
 
     def register_blocks(self) -> list[list[str]]:
-        """Registers with the same clock and reset share a block, and equal conditions are tested once."""
+        """Registers with the same clock and reset share a block, and equal conditions are tested
+        once."""
         groups: dict[tuple, list[_Register]] = {}
         for register in self.registers.values():
             key = (register.clock, register.rising, register.reset, register.asynchronous)
@@ -1468,7 +1484,8 @@ def _fold_constant_switches(body: tuple) -> tuple:
 def _assignments_first(body: tuple) -> tuple:
     """Move each assignment before the choices that it overrides, and take its bits out of them.
 
-    Yosys 0.70 gives the choice precedence when some bits are assigned after it inside of another choice.
+    Yosys 0.70 gives the choice precedence when some bits are assigned after it inside of another
+    choice.
     """
     first: list[Assign] = []
     choices: list[Switch] = []
@@ -1512,7 +1529,8 @@ def _without(body: tuple, hidden: Chunk) -> tuple:
 
 
 def _splice(body: tuple) -> tuple:
-    """Make one of the first assignment, which is to all bits, and those to some bits that follow it."""
+    """Make one of the first assignment, which is to all bits, and those to some bits that follow
+    it."""
     count = 1
     while count < len(body) and isinstance(body[count], Assign):
         count += 1

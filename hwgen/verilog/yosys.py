@@ -14,7 +14,8 @@ class YosysFailed(RuntimeError):
 
 
 def run_yosys(script: str, inputs: dict[str, str], outputs: tuple[str, ...] = ()) -> dict[str, str]:
-    """Run a script in an empty folder that holds ``inputs``; return ``outputs``, and the ``log``."""
+    """Run a script in an empty folder that holds ``inputs``; return ``outputs``, and the
+    ``log``."""
     with tempfile.TemporaryDirectory() as folder:
         for name, text in {**inputs, "script.ys": script}.items():
             Path(folder, name).write_text(text)

@@ -1,4 +1,5 @@
-"""Running emitted Verilog on the stimuli that Amaranth's simulator got, and comparing each cycle."""
+"""Running emitted Verilog on the stimuli that Amaranth's simulator got, and comparing each
+cycle."""
 
 import random
 import subprocess

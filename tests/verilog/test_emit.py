@@ -1,4 +1,5 @@
-"""What emitted files look like: modules, ports, names, comments, and that they never change by chance."""
+"""What emitted files look like: modules, ports, names, comments, and that they never change by
+chance."""
 
 import hashlib
 import os

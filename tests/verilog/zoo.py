@@ -184,7 +184,8 @@ class Sequence(wiring.Component):
 
 
 class Stores(wiring.Component):
-    """All kinds of memory: block and LUT RAM, write masks, asynchronous reads, a table, transparent reads."""
+    """All kinds of memory: block and LUT RAM, write masks, asynchronous reads, a table,
+    transparent reads."""
 
     def __init__(self):
         super().__init__(
@@ -325,7 +326,8 @@ class Pair(wiring.Component):
 class Awkward(wiring.Component):
     """Names that Verilog or its readers would stumble over.
 
-    ``a.b`` and ``a_b`` collide, ``output`` and ``reg`` are keywords, and the submodule is called as a port is.
+    ``a.b`` and ``a_b`` collide, ``output`` and ``reg`` are keywords, and the submodule is called
+    as a port is.
     """
 
     def __init__(self):
