@@ -27,7 +27,7 @@ quote = '$(subst ','\'',$(1))'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help verilog configs test sim bench-rtl synth lint format lock clean
+.PHONY: help verilog configs test sim bench-rtl synth train-demo lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ synth: $(VENV)/.hwgen-synth ## TARGET=ecp5|ice40|gowin|xilinx|asic [CONFIG=...] 
 	@$(HWGEN) synth $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --target $(call quote,$(TARGET)) \
 		$(if $(MODULE),--module $(call quote,$(MODULE))) $(if $(SRAM),--sram $(call quote,$(SRAM))) \
 		$(foreach file,$(LIBERTY),--liberty $(call quote,$(file))) --out $(call quote,$(OUT))
+
+train-demo: $(VENV)/.hwgen-models ## DATA=folder: train the small gated Fashion-MNIST network and its ungated twin
+	@$(HWGEN) train models/configs/fashion_small.toml --data $(call quote,$(DATA))
 
 lint: $(VENV)/.hwgen-test ## Check style and format (part of the tests)
 	@$(VENV)/bin/python -m ruff check .

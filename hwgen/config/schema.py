@@ -177,7 +177,7 @@ class MemoryConfig(Section):
         speed="Weights that stay for the next tile are not fetched again.",
     )
     weight_slots: Annotated[int, PowerOfTwo(1, 16)] = parameter(
-        4,
+        2,
         "Weight vectors of R weights in a word of the weight buffer, broadcast to the engines in "
         "a cycle; at most array.group.",
         area="Width of the weight buffer and of the broadcast.",
