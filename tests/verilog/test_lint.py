@@ -51,7 +51,7 @@ def test_icarus_reads_it_as_plain_verilog_without_a_warning(name, tmp_path):
 # Where synthesis has mapped memories and not yet spent its time on gates.
 TARGETS = {
     "ecp5": ("map_gates", {"block": "DP16KD", "lut": "TRELLIS_DPR16X4"}),
-    "gowin": ("map_gates", {"block": "SDPX9B", "lut": "RAM16SDP4"}),
+    "gowin": ("map_gates", {"block": "*DPX9B", "lut": "RAM16SDP4"}),
     "xilinx": ("fine", {"block": "RAMB18E1", "lut": "RAM32M"}),
     "ice40": ("map_gates", {"block": "SB_RAM40_4K", "lut": "$dffe"}),
 }
