@@ -9,7 +9,7 @@ from amaranth.sim import Simulator
 from hwgen.config import load
 from hwgen.rtl import mac
 
-from .benches import assert_refused
+from ..refusal import assert_refused
 
 UNITS = [(kind, lanes) for kind in sorted(mac.KINDS) for lanes in (2, 8, 32)]
 EXTREMES = [(0, 0), (255, -128), (255, 127), (128, -128), (128, 127), (127, -128), (1, 1)]

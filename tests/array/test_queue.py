@@ -9,7 +9,7 @@ from amaranth.sim import Simulator
 from hwgen.memory import collision_checks
 from hwgen.rtl.group.queue import VectorQueue
 
-from .benches import assert_refused
+from ..refusal import assert_refused
 
 
 @pytest.mark.parametrize("heads", [1, 2])

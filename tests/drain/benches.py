@@ -1,11 +1,7 @@
 """What the tests of the drain and of the vector unit share."""
 
-import gc
 import random
-import warnings
 from collections import deque
-
-import pytest
 
 from hwgen.config import Config
 from hwgen.isa.parameters import RECORD
@@ -14,7 +10,6 @@ __all__ = [
     "ReadPort",
     "Source",
     "Sink",
-    "assert_refused",
     "config",
     "random_record",
     "record_bytes",
@@ -57,15 +52,6 @@ def record_bytes(record: dict[str, int]) -> int:
     for field, low in RECORD:
         word |= (record[field.name] & ((1 << field.bits) - 1)) << (8 * low)
     return word
-
-
-def assert_refused(match: str, construct):
-    """A constructor raises a ValueError; that its component is never used is no error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with pytest.raises(ValueError, match=match):
-            construct()
-        gc.collect()
 
 
 class Source:

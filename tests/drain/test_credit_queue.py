@@ -9,7 +9,8 @@ from amaranth.sim import Simulator
 from hwgen.memory import collision_checks
 from hwgen.rtl.credit_queue import CreditQueue
 
-from .benches import Sink, assert_refused
+from ..refusal import assert_refused
+from .benches import Sink
 
 
 @pytest.mark.parametrize("depth", [2, 4, 16])

@@ -8,7 +8,7 @@ from amaranth.sim import Simulator
 
 from hwgen.rtl.fork import Fork, StrobeJoin
 
-from .benches import assert_refused
+from ..refusal import assert_refused
 
 CYCLES = 5
 

@@ -8,7 +8,8 @@ import pytest
 from hwgen.config import load
 from hwgen.rtl.activation_buffer import ActivationBuffer
 
-from .benches import Sink, Source, assert_refused, run
+from ..refusal import assert_refused
+from .benches import Sink, Source, run
 
 ITEMS = 100
 

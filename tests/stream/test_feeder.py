@@ -9,7 +9,8 @@ from hwgen.rtl.commands import weight_write
 from hwgen.rtl.credits import Credits
 from hwgen.rtl.feeder import WeightFeeder
 
-from .benches import Source, assert_refused, run
+from ..refusal import assert_refused
+from .benches import Source, run
 
 SHAPES = {
     "tiny": ("tiny", {}),

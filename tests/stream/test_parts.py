@@ -11,7 +11,8 @@ from hwgen.rtl.arbiter import Arbiter
 from hwgen.rtl.fifo import RamFifo
 from hwgen.rtl.task_index import TaskIndex
 
-from .benches import Sink, Source, assert_refused, run
+from ..refusal import assert_refused
+from .benches import Sink, Source, run
 
 
 def simulate(dut, bench):

@@ -1,4 +1,4 @@
-"""What the tests of the array share."""
+"""What constructors refuse."""
 
 import gc
 import re
