@@ -66,23 +66,17 @@ def generate(config: Config, progress: Callable[[str], None] = lambda step: None
     if names.plain(config.name) != config.name:
         raise UserError(f"name: must not be a keyword of Verilog, as {config.name!r} is")
 
-    from hwgen import memory
     from hwgen.accelerator import Accelerator
     from hwgen.c_header import c_header
     from hwgen.isa.registers import register_map
-    from hwgen.verilog.emit import assemble, write_modules
-    from hwgen.verilog.split import split
+    from hwgen.verilog.emit import build
 
     banner = _banner(config)
-    progress("building")
-    hierarchy = split(Accelerator(config), name=config.name, platform=memory.EmissionTarget())
-    progress("writing Verilog")
-    verilog = assemble(hierarchy, write_modules(hierarchy), header=banner)
-    memories = memory.inventory(hierarchy.fragment)
+    built = build(Accelerator(config), name=config.name, header=banner, progress=progress)
     return Artifacts(
         config=config,
-        verilog=verilog,
-        document=_document(config, register_map(config), memories),
+        verilog=built.text,
+        document=_document(config, register_map(config), built.memories),
         header=c_header(config, banner),
     )
 

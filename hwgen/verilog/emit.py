@@ -1,7 +1,7 @@
 """The whole file: a header, and each distinct module once, the top first."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from ..memory import EmissionTarget, MemoryUse, inventory
 from . import rtlil
 from .split import INSTANCE_MARK, Hierarchy, split
-from .writer import Options, Written, write_module
+from .writer import Written, write_module
 
 __all__ = ["Emitted", "assemble", "build", "emit", "write_modules"]
 
@@ -42,11 +42,21 @@ def emit(component: wiring.Component, *, name: str, header: str = "", init: bool
 
 
 def build(
-    component: wiring.Component, *, name: str, header: str = "", init: bool = False
+    component: wiring.Component,
+    *,
+    name: str,
+    header: str = "",
+    init: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
 ) -> Emitted:
-    """Like :func:`emit`, and an inventory of the memories from the same elaboration."""
+    """Like :func:`emit`, and an inventory of the memories from the same elaboration.
+
+    ``progress`` is called with a few words before each step.
+    """
     with _no_collection():
+        progress("building")
         hierarchy = split(component, name=name, platform=EmissionTarget())
+        progress("writing Verilog")
         text = assemble(hierarchy, write_modules(hierarchy, init=init), header=header)
         return Emitted(text, inventory(hierarchy.fragment))
 
@@ -83,7 +93,7 @@ def write_modules(hierarchy: Hierarchy, *, init: bool = False) -> dict[str, Writ
             borrowed=source.borrowed,
             instance_mark=INSTANCE_MARK,
             port_order=source.ports,
-            options=Options(init=init),
+            init=init,
         )
     return written
 
