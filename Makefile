@@ -33,7 +33,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 	@echo 'CONFIG is a shipped name or the path of a TOML file; SET="array.lanes=16 ..." replaces fields.'
 
-verilog: $(VENV)/.hwgen-core ## CONFIG=cgnet8 [SET=...] [OUT=rtl_out]: write the Verilog, JSON and C header
+verilog: $(VENV)/.hwgen-core ## CONFIG=cgnet8 [SET=...] [OUT=rtl_out]: write the Verilog, JSON, C header and driver
 	@$(HWGEN) verilog $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --out $(call quote,$(OUT))
 
 configs: $(VENV)/.hwgen-core ## List the shipped configurations; `.venv/bin/hwgen configs NAME` describes every field

@@ -5,7 +5,7 @@ from hwgen.isa.cheader import instruction_set
 from hwgen.isa.checks import Reason
 from hwgen.isa.registers import UNITS, ErrorCode, Register, State, registers
 
-__all__ = ["c_header"]
+__all__ = ["c_header", "registers_for_c"]
 
 
 def c_header(config: Config, banner: str) -> str:
@@ -28,6 +28,18 @@ def c_header(config: Config, banner: str) -> str:
     parts = [
         [f"// {line}".rstrip() for line in banner.splitlines()],
         [f"#ifndef {guard}", f"#define {guard}"],
+        *registers_for_c(config),
+        instruction_set(),
+        [f"// What the constant registers of {config.name} hold."]
+        + [f"#define {own}_{register.name} 0x{register.reset:08x}u" for register in constants],
+        ["#endif"],
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def registers_for_c(config: Config) -> list[list[str]]:
+    """Paragraphs of definitions: registers and codes, the same for every configuration."""
+    return [
         ["// Registers of 32 bits: byte offsets; fields: lowest bit, mask in place."]
         + [line for register in registers(config) for line in _register(register)],
         ["// States: field STATE of STATUS."]
@@ -38,12 +50,7 @@ def c_header(config: Config, banner: str) -> str:
         + [_define(f"DETAIL_{reason.name}", reason.value, reason.doc) for reason in Reason],
         ["// Units: field UNIT of STATUS."]
         + [_define(f"UNIT_{unit.upper()}", number) for number, unit in enumerate(UNITS)],
-        instruction_set(),
-        [f"// What the constant registers of {config.name} hold."]
-        + [f"#define {own}_{register.name} 0x{register.reset:08x}u" for register in constants],
-        ["#endif"],
     ]
-    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
 def _define(name: str, value: int | str, doc: str = "") -> str:

@@ -9,6 +9,7 @@ from .compiler.network import INPUT_BASE, WORK_BASE, Compiled
 from .compiler.program import encode
 from .config import Config
 from .errors import UserError
+from .isa.checks import Reason
 from .isa.registers import IDENTIFICATION, UNITS, ErrorCode, Register, State, registers
 
 __all__ = ["Driver", "HardwareError", "Transport"]
@@ -37,6 +38,15 @@ class Transport(Protocol):
 
 class HardwareError(UserError):
     """The machine has stopped in its error state; the message says what it told."""
+
+
+def _stopped(status: dict[str, int], index: int) -> str:
+    """Why the machine has stopped, from the fields of STATUS and ERROR_INDEX."""
+    code = ErrorCode(status["error"])
+    why = code.sentence
+    if code is ErrorCode.MALFORMED:
+        why += f": {Reason(status['detail']).doc}"
+    return f"the accelerator stopped in instruction {index} ({UNITS[status['unit']]} unit): {why}"
 
 
 def _aligned(size: int) -> int:
@@ -110,11 +120,7 @@ class Driver:
         interrupted = self.transport.wait(cycles)
         status = self.fields("STATUS")
         if status["state"] == State.ERROR:
-            code = ErrorCode(status["error"])
-            raise HardwareError(
-                f"the accelerator stopped in instruction {self.read('ERROR_INDEX')} "
-                f"({UNITS[status['unit']]} unit): {code.doc}"
-            )
+            raise HardwareError(_stopped(status, self.read("ERROR_INDEX")))
         if not interrupted:
             raise HardwareError(f"the accelerator has not finished after {cycles} cycles")
         self.write("INTERRUPT_STATUS", 3)

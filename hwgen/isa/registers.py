@@ -73,6 +73,11 @@ class ErrorCode(IntEnum):
             ErrorCode.INTERNAL: "a block has found itself in a state that must not be",
         }[self]
 
+    @property
+    def sentence(self) -> str:
+        """The same for people who do not see the registers."""
+        return "a malformed instruction" if self is ErrorCode.MALFORMED else self.doc
+
 
 @dataclass(frozen=True)
 class Register:

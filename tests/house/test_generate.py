@@ -1,4 +1,4 @@
-"""The three files of an accelerator: all or none, and the same from run to run."""
+"""The files of an accelerator: all or none, and the same from run to run."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import pytest
 
 import hwgen.generate
 from hwgen import cli
+from hwgen.c_driver import driver_files
 from hwgen.config import load
 from hwgen.errors import UserError
 from hwgen.generate import Artifacts, generate
@@ -21,6 +22,9 @@ ROOT = Path(__file__).parents[2]
 
 def contents(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+
+
+DRIVER = {"driver_h": "hwgen_driver.h", "driver_c": "hwgen_driver.c"}
 
 
 @pytest.fixture
@@ -50,15 +54,19 @@ def run(capsys):
 
 @pytest.mark.usefixtures("instant")
 class TestCommand:
-    def test_writes_three_files(self, run, tmp_path):
+    def test_writes_the_files(self, run, tmp_path):
         code, out, err = run("tiny", "--out", tmp_path / "new" / "folder")
         assert code == 0
         assert err == ""
-        assert contents(tmp_path / "new" / "folder") == {
-            "tiny.v": "4 lanes\n",
-            "tiny.h": "4 lanes\n",
-            "tiny.json": '{\n  "lanes": 4\n}\n',
-        }
+        assert (
+            contents(tmp_path / "new" / "folder")
+            == {
+                "tiny.v": "4 lanes\n",
+                "tiny.h": "4 lanes\n",
+                "tiny.json": '{\n  "lanes": 4\n}\n',
+            }
+            | driver_files()
+        )
         for kind in ("v", "h", "json"):
             assert f"tiny.{kind}" in out
 
@@ -68,7 +76,8 @@ class TestCommand:
         assert json.loads(out) == {
             "name": "tiny",
             "hash": load("tiny", ["array.lanes=8"]).hash,
-            "files": {kind: str(tmp_path / f"tiny.{kind}") for kind in ("v", "json", "h")},
+            "files": {kind: str(tmp_path / f"tiny.{kind}") for kind in ("v", "json", "h")}
+            | {kind: str(tmp_path / name) for kind, name in DRIVER.items()},
         }
 
     @pytest.mark.parametrize(
@@ -160,4 +169,5 @@ class TestAccelerator:
         )
         ours = tiny.write(tmp_path / "ours")
         assert contents(tmp_path / "out") == contents(tmp_path / "ours")
-        assert sorted(path.name for path in ours.values()) == ["tiny.h", "tiny.json", "tiny.v"]
+        names = {"tiny.h", "tiny.json", "tiny.v", *DRIVER.values()}
+        assert {path.name for path in ours.values()} == names

@@ -1,0 +1,136 @@
+// Driver of a generated accelerator, for bare metal: C99, no heap, nothing but memcpy.
+//
+// It is the same for every configuration of a version. docs/driver.md explains it by an example.
+
+#ifndef HWGEN_DRIVER_H
+#define HWGEN_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// @generated@
+
+// The way to an accelerator. `context` is handed to each function.
+struct hwgen_port {
+    void *context;
+    uint32_t (*read)(void *context, uint32_t offset);
+    void (*write)(void *context, uint32_t offset, uint32_t value);
+    // Lets each side see what the other has written to memory: a fence, and where the processor
+    // has a cache that the accelerator does not look into, clean and invalidate. NULL: not needed.
+    void (*barrier)(void *context);
+    // Sleeps until the interrupt or until a while has passed. NULL: STATUS is polled.
+    void (*wait)(void *context);
+};
+
+// Memory that the processor and the accelerator share.
+struct hwgen_memory {
+    uint8_t *bytes;   // where the processor finds it
+    uint64_t address; // where the accelerator finds it, a multiple of HWGEN_PAGE
+    uint64_t size;
+};
+
+#define HWGEN_PAGE 4096u
+
+// Where the integers of an edge of the network lie: planes of `lanes` channels each, a plane in
+// raster order, the lanes of a position side by side.
+struct hwgen_tensor {
+    unsigned base;          // base register: 1 input, 2 work
+    uint64_t offset;        // of its first byte from there
+    uint32_t bytes;         // of all planes
+    uint32_t channels;      // of the network
+    uint32_t rows, columns; // of each channel
+    uint32_t lanes;
+    bool is_signed;
+    const uint16_t *places; // place of each channel among the lanes of all planes; NULL: in order
+};
+
+// How raw bytes become the integers of the input, channel by channel:
+// clamp((byte * multiplier + bias + half) >> shift, low, high).
+struct hwgen_scaling {
+    int32_t multiplier;
+    int64_t bias;
+    uint32_t shift;
+    int16_t low, high;
+};
+
+// A compiled network: what `hwgen compile --c` writes.
+struct hwgen_program {
+    const char *name;
+    uint32_t hash_low, hash_high; // of the configuration it was compiled for
+    const uint8_t *instructions;
+    uint32_t length; // instructions, of 32 bytes each
+    const uint8_t *constants;
+    uint32_t constant_bytes;
+    uint64_t work_bytes;
+    struct hwgen_tensor input;
+    const struct hwgen_scaling *scaling; // of each input channel; NULL: bytes are the integers
+    uint32_t outputs;
+    const struct hwgen_tensor *output;
+};
+
+enum hwgen_result {
+    HWGEN_OK = 0,
+    HWGEN_NOT_FOUND,           // something else, or nothing, answers at the registers
+    HWGEN_OTHER_CONFIGURATION, // the program was compiled for another accelerator
+    HWGEN_MISPLACED,           // the memory does not begin at a multiple of HWGEN_PAGE
+    HWGEN_TOO_SMALL,           // the program needs more memory
+    HWGEN_NOT_LOADED,          // no program has been loaded
+    HWGEN_NOT_IDLE,            // a program is running, or the last one ended in an error
+    HWGEN_RUNNING,             // the program has not ended yet
+    HWGEN_STOPPED,             // the accelerator has stopped in its error state
+    HWGEN_NOT_RESET            // the memory still owes answers
+};
+
+// One accelerator. Its members are the driver's own.
+struct hwgen_device {
+    struct hwgen_port port;
+    const struct hwgen_program *program;
+    struct hwgen_memory memory;
+    uint64_t offset[3]; // of constants, input and work in the memory
+    uint64_t needed;    // bytes of memory for the program
+    uint32_t status, index, found;
+    enum hwgen_result result;
+};
+
+// All functions that return a result keep it for hwgen_message.
+
+// Looks whether an accelerator answers.
+enum hwgen_result hwgen_open(struct hwgen_device *device, const struct hwgen_port *port);
+
+// Bytes of memory that a program needs.
+uint64_t hwgen_needed(const struct hwgen_program *program);
+
+// Puts a program and its constants into memory, and tells the accelerator where. Both must stay.
+enum hwgen_result hwgen_load(struct hwgen_device *device, const struct hwgen_program *program,
+                             const struct hwgen_memory *memory);
+
+// Puts an image into memory: integers of the network's input, or raw bytes that are scaled first;
+// channel by channel, each row by row. Only after hwgen_load.
+void hwgen_put_input(struct hwgen_device *device, const int16_t *values);
+void hwgen_put_pixels(struct hwgen_device *device, const uint8_t *pixels);
+
+// Starts the program and returns at once.
+enum hwgen_result hwgen_start(struct hwgen_device *device);
+
+// Looks up to `attempts` times whether the program has ended, and calls `wait` before each.
+enum hwgen_result hwgen_finish(struct hwgen_device *device, uint32_t attempts);
+
+// The integers of a result, channel by channel, each row by row.
+void hwgen_get_output(const struct hwgen_device *device, uint32_t number, int16_t *values);
+
+// Number of integers of a tensor.
+uint32_t hwgen_size(const struct hwgen_tensor *tensor);
+
+// The performance counters of the last program, in the order of hwgen_counter_names.
+void hwgen_counters(const struct hwgen_device *device, uint32_t counts[HWGEN_COUNTERS]);
+extern const char *const hwgen_counter_names[HWGEN_COUNTERS];
+
+// Ends whatever runs and clears an error; looks up to `attempts` times whether the memory has come
+// to rest. What has been loaded stays loaded.
+enum hwgen_result hwgen_reset(struct hwgen_device *device, uint32_t attempts);
+
+// The last result as a sentence of up to size-1 characters and a zero. 200 are enough for all.
+void hwgen_message(const struct hwgen_device *device, char *text, size_t size);
+
+#endif
