@@ -1,4 +1,6 @@
-"""Images that users name on a command line: NumPy arrays, or the IDX files of MNIST and its kin."""
+"""Images that users name on a command line: NumPy arrays, the IDX files of MNIST and its kin, and
+the folders of test sets.
+"""
 
 import gzip
 import io
@@ -11,7 +13,17 @@ import numpy as np
 
 from hwgen.errors import UserError
 
-__all__ = ["Images", "load_images"]
+__all__ = ["Images", "load_images", "load_test_set"]
+
+TEST_SETS = (
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-images-idx3-ubyte",
+    "test_batch.bin",
+    "cifar-10-batches-bin/test_batch.bin",
+)
+"""Where the test images of MNIST and its kin, and of CIFAR-10, lie in their folder."""
+
+CIFAR10_SHAPE = (3, 32, 32)
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,24 @@ def load_images(path: str | Path, count: int | None = None) -> Images:
     if images.dtype != np.uint8:
         images = images.astype(np.float32)
     return Images(images[:count], None if labels is None else labels[:count].astype(np.int64))
+
+
+def load_test_set(folder: Path, count: int | None = None) -> Images:
+    """The first ``count`` test images, with labels, of a data set in its standard layout."""
+    for name in TEST_SETS:
+        path = folder / name
+        if path.is_file():
+            return _cifar10(path, count) if path.suffix == ".bin" else load_images(path, count)
+    raise UserError(f"{folder}: holds none of {', '.join(TEST_SETS)}")
+
+
+def _cifar10(path: Path, count: int | None) -> Images:
+    """Records of a label byte and an image, red, green, blue."""
+    data, record = path.read_bytes(), 1 + int(np.prod(CIFAR10_SHAPE))
+    if not data or len(data) % record:
+        raise UserError(f"{path}: {len(data)} bytes, must be a multiple of {record}")
+    records = np.frombuffer(data, np.uint8).reshape(-1, record)[:count]
+    return Images(records[:, 1:].reshape(-1, *CIFAR10_SHAPE), records[:, 0].astype(np.int64))
 
 
 def _array(path: Path) -> np.ndarray:
