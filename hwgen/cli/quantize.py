@@ -77,8 +77,8 @@ def command(model, weights, data, images, mean, std, gate, density, name, out, a
     """
     from models.export import Pixels, quantize
     from models.export.comparison import compare
-    from models.images import load_images
     from models.export.userfiles import load_model, load_weights
+    from models.images import load_images
     from models.layers.describe import describe
     from models.netfile import save
 
