@@ -4,17 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..compiler.convolution import Lowering, Taps
+from ..compiler.convolution import Lowering
 from ..compiler.layer import Convolution, Gate, Requantization
 from ..compiler.memory import Buffers
 from ..compiler.pipeline import schedule
 from ..compiler.program import Builder, Program
+from ..compiler.segments import FULL_MASK, Taps, chunks_of, cover, split_last
 from ..compiler.tensors import Tensor
 from ..config import Config
 
 __all__ = ["Workload", "dense_layer", "masked_layer"]
-
-EVERY_BIT = 255
 
 
 @dataclass(frozen=True)
@@ -35,32 +34,31 @@ class _MaskedLowering(Lowering):
     number.
     """
 
-    def segments(self, part, block, slots):
-        lanes, own = self.layer.input.lanes, self.layer.input.planes // 2
+    def segments(self, block, limits):
+        layer = self.layer
+        lanes, own = layer.input.lanes, layer.input.planes // 2
         base_planes = own // 8
-        taps = self.kernel[0] * self.kernel[1]
-        weights = self.layer.weights[block]
-        centre = [range(k // 2, k // 2 + 1) for k in self.kernel]
+        kernel = layer.weights.shape[2:]
+        weights = layer.weights[block.channels]
+        centre = [range(k // 2, k // 2 + 1) for k in kernel]
         mask_planes = range(own, own + -(-len(weights) // lanes))
         identity = np.zeros_like(weights)
         identity[
             np.arange(len(weights)),
             own * lanes + np.arange(len(weights)),
-            *[k // 2 for k in self.kernel],
+            *[k // 2 for k in kernel],
         ] = 1
 
         def piece(planes, rows, columns, source):
-            chunks = self._chunks(source, planes, rows, columns)
-            return Taps(planes, rows, columns, EVERY_BIT, False, chunks)
+            chunks = chunks_of(layer, source, planes, rows, columns)
+            return Taps(planes, rows, columns, FULL_MASK, False, chunks)
 
-        filler = base_planes * taps - len(mask_planes)
+        filler = base_planes * kernel[0] * kernel[1] - len(mask_planes)
         nothing = np.zeros_like(weights)
         base = [piece(range(n, n + 1), *centre, nothing) for n in range(filler)]
         base.append(piece(mask_planes, *centre, identity))
-        rest = self._cover(
-            weights, list(range(base_planes, own)), slots, EVERY_BIT, conditional=True
-        )
-        return self._split_last(base) + rest
+        rest = cover(layer, weights, list(range(base_planes, own)), limits, conditional=True)
+        return split_last(base) + rest
 
 
 def _plain(channels: int) -> Requantization:

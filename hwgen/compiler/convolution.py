@@ -1,506 +1,342 @@
-"""Convolutions to instructions: tiles of positions, blocks of channels, segments of weights."""
+"""Convolutions to instructions: what a tile loads, computes and stores."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from ..config import Config
 from ..errors import UserError
 from ..isa.packing import pack_records
+from .blocks import Block, blocks_of
 from .layer import Convolution
 from .memory import Buffers
-from .pipeline import Item
-from .program import Builder, reads, writes
-from .spans import Span, spans
-from .tensors import Tensor
-from .transfer import copy_tensor, load_constants
+from .passes import PassEmitter, Place
+from .pipeline import Item, Need
+from .program import Builder
+from .segments import Limits, Taps, segments
+from .tensors import Region, Tensor
+from .tiles import Plan, Tile, plan_tiles, planes_seen
+from .transfer import clear_gaps, copy_images, copy_tensor, load_constants
 from .weights import pack_chunks, pack_thresholds
 
-__all__ = ["Lowering", "Taps", "lower_convolution"]
-
-FULL_MASK = 255
+__all__ = ["Lowering", "lower_convolution"]
 
 
 @dataclass(frozen=True)
-class Taps:
-    """Planes and kernel taps that one PASS covers, with the weights that belong to them."""
+class Segment:
+    """A pass of a block, and its weights among the constants."""
 
-    planes: range
-    kernel_rows: range
-    kernel_columns: range
-    mask: int
-    conditional: bool
-    weights: np.ndarray  # (chunk, slot, lane)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Output channels that need the same input planes, in both passes: all, unless the convolution
-    has groups.
-    """
-
-    channels: np.ndarray
-    planes: list[int]
+    taps: Taps
+    words: int
+    offset: int
+    thresholds: bool
+    gate: bool
 
 
-def parts(layer: Convolution) -> list[Part]:
-    """Put output channels together that can share a block."""
-    lanes = layer.input.lanes
+@dataclass
+class _Input:
+    """The input of a tile in the activation buffer: planes that are there already."""
 
-    def planes(mask: np.ndarray) -> np.ndarray:
-        return mask.reshape(len(mask), -1, lanes).any(axis=2)
-
-    seen = planes(layer.sees)
-    base = seen if layer.gate is None or layer.gate.base is None else planes(layer.gate.base)
-    found: dict[bytes, list[int]] = {}
-    for channel in range(len(seen)):
-        found.setdefault(seen[channel].tobytes() + base[channel].tobytes(), []).append(channel)
-    return [Part(np.array(c), np.flatnonzero(seen[c[0]]).tolist()) for c in found.values()]
-
-
-def _runs(planes: list[int]) -> Iterator[range]:
-    """Consecutive planes as ranges."""
-    start = None
-    for i, plane in enumerate(planes):
-        start = plane if start is None else start
-        if i + 1 == len(planes) or planes[i + 1] != plane + 1:
-            yield range(start, plane + 1)
-            start = None
+    owner: object
+    base: int = 0
+    planes: range = range(0)
+    loaded: set[tuple[int, int]] = field(default_factory=set)  # (kernel row of the copy, plane)
 
 
 class Lowering:
-    """One convolution on one configuration."""
+    """One convolution on one configuration.
 
-    def __init__(self, config: Config, builder: Builder, buffers: Buffers, layer: Convolution):
+    ``order`` forces the order of work, ``reserve`` leaves words of the activation buffer to others.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        builder: Builder,
+        buffers: Buffers,
+        layer: Convolution,
+        order: str | None = None,
+        reserve: int = 0,
+    ):
         self.config, self.builder, self.buffers, self.layer = config, builder, buffers, layer
-        self.kernel = layer.weights.shape[2:]
         if layer.gate is not None and not config.array.gated:
             raise UserError(
                 f"layer {layer.name}: it is gated, configuration {config.name} has "
                 "array.gated = false"
             )
+        self.blocks = blocks_of(config, layer)
+        self.plan: Plan = plan_tiles(config, buffers, layer, self.blocks, order, reserve)
+        self.emit = PassEmitter(config, builder, layer, self.plan)
 
-    # Which work in which pass
+    def segments(self, block: Block, limits: Limits) -> list[Taps]:
+        """The passes of a block."""
+        return segments(self.layer, block.channels, block.planes, limits)
 
-    def segments(self, part: Part, block: np.ndarray, slots: int) -> list[Taps]:
-        """The passes of a block in order; those of the gate come before the conditional ones."""
-        layer, gate = self.layer, self.layer.gate
-        weights = layer.weights[block]
-        if gate is None:
-            return self._cover(weights, part.planes, slots, FULL_MASK, conditional=False)
-        if gate.base is None:
-            low_mask = FULL_MASK & ~gate.high_mask
-            base = self._cover(weights, part.planes, slots, gate.high_mask, conditional=False)
-            rest = self._cover(weights, part.planes, slots, low_mask, conditional=True)
-            return self._split_last(base) + rest
-        chosen, other = gate.base[block], layer.sees[block] & ~gate.base[block]
+    # Constants
 
-        def planes(mask: np.ndarray) -> list[int]:
-            per_plane = mask.any(axis=0).reshape(-1, layer.input.lanes).any(axis=1)
-            return [p for p in part.planes if per_plane[p]]
-
-        def only(mask: np.ndarray) -> np.ndarray:
-            return weights * mask[:, :, None, None].astype(np.int8)
-
-        base = self._cover(only(chosen), planes(chosen), slots, FULL_MASK, conditional=False)
-        rest = self._cover(only(other), planes(other), slots, FULL_MASK, conditional=True)
-        return self._split_last(base) + rest
-
-    def _chunks(
-        self, weights: np.ndarray, planes: range, rows: range, columns: range
-    ) -> np.ndarray:
-        lanes = self.layer.input.lanes
-        picked = weights.reshape(len(weights), -1, lanes, *self.kernel)[
-            :, planes.start : planes.stop
-        ]
-        picked = picked[..., rows.start : rows.stop, columns.start : columns.stop]
-        # (slot, plane, lane, row, column) -> (plane, row, column, slot, lane)
-        return picked.transpose(1, 3, 4, 0, 2).reshape(-1, len(weights), lanes)
-
-    def _cover(
-        self, weights, planes: list[int], slots: int, mask: int, *, conditional: bool
-    ) -> list[Taps]:
-        rows, columns = (range(k) for k in self.kernel)
-        chunk_words = self.buffers.chunk_words(slots)
-        per_plane = len(rows) * len(columns) * chunk_words
-        room = self.buffers.segment_words
+    def _segments(self, block: Block) -> list[Segment]:
+        config, gate = self.config, self.layer.gate
+        word = config.weight_word_bits // 8
+        align = max(word, config.bus.data_width // 8)
+        all_taps = self.segments(block, self.plan.limits)
         result = []
-        for run in _runs(planes):
-            if per_plane <= room:
-                step = room // per_plane
-                for first in range(run.start, run.stop, step):
-                    part = range(first, min(first + step, run.stop))
-                    result.append((part, rows, columns))
-                continue
-            # A plane's taps do not fit a segment: cut the kernel by rows, then by columns.
-            by_row = max(1, room // (len(columns) * chunk_words))
-            by_column = (
-                len(columns) if by_row > 1 else min(len(columns), max(1, room // chunk_words))
-            )
-            for plane in run:
-                for y in range(0, len(rows), by_row):
-                    for x in range(0, len(columns), by_column):
-                        part = (
-                            range(y, min(y + by_row, len(rows))),
-                            range(x, min(x + by_column, len(columns))),
-                        )
-                        result.append((range(plane, plane + 1), *part))
-        return [
-            Taps(p, y, x, mask, conditional, self._chunks(weights, p, y, x)) for p, y, x in result
-        ]
+        for number, taps in enumerate(all_taps):
+            data = pack_chunks(config, taps.weights, block.slots)
+            thresholds = gate is not None and number == 0
+            if thresholds:
+                data = pack_thresholds(config, gate.threshold[block.channels], block.slots) + data
+            last_base = number + 1 == len(all_taps) or all_taps[number + 1].conditional
+            gates = gate is not None and not taps.conditional and last_base
+            offset = self.builder.constant(data, align)
+            result.append(Segment(taps, len(data) // word, offset, thresholds, gates))
+        return result
 
-    @staticmethod
-    def _split_last(base: list[Taps]) -> list[Taps]:
-        """Cut the last tap off: the gate is a pass of its own, so that only it waits for the tasks
-        of the tile before.
-        """
-        *front, last = base
-        pieces = []
-
-        def piece(planes, rows, columns, chunks):
-            if len(planes) and len(rows) and len(columns):
-                pieces.append(Taps(planes, rows, columns, last.mask, False, last.weights[chunks]))
-
-        rows, columns = last.kernel_rows, last.kernel_columns
-        per_row, per_plane = len(columns), len(rows) * len(columns)
-        start = (len(last.planes) - 1) * per_plane
-        plane = last.planes[-1:]
-        piece(last.planes[:-1], rows, columns, slice(0, start))
-        piece(plane, rows[:-1], columns, slice(start, start + per_plane - per_row))
-        piece(
-            plane,
-            rows[-1:],
-            columns[:-1],
-            slice(start + per_plane - per_row, start + per_plane - 1),
-        )
-        piece(plane, rows[-1:], columns[-1:], slice(start + per_plane - 1, start + per_plane))
-        return front + pieces
-
-    # Tiles
-
-    def tile_shape(self, slots: int) -> tuple[int, int]:
-        """Rows and columns of the largest tile that the accumulators and the activation buffer
-        hold.
-        """
-        layer, array = self.layer, self.config.array
-        per_cluster = array.rows // slots
-        if layer.gate is not None:
-            per_cluster = min(per_cluster, self.config.positions_per_cluster)
-        positions = per_cluster * array.clusters
-        columns = min(layer.output.columns, positions)
-        rows = min(layer.output.rows, positions // columns)
-        while self._tile_words(rows, columns) > self.buffers.tile_words:
-            if rows > 1:
-                rows -= 1
-            elif columns > 1:
-                columns -= 1
-            else:
-                raise UserError(
-                    f"layer {layer.name}: one output position needs {self._tile_words(1, 1)} "
-                    "words of the activation buffer, "
-                    f"{self.buffers.tile_words} are there; raise memory.activation_words"
-                )
-        # Even tiles: as many as needed, none much smaller than the others.
-        rows = -(-layer.output.rows // -(-layer.output.rows // rows))
-        columns = -(-layer.output.columns // -(-layer.output.columns // columns))
-        return rows, columns
-
-    def _tile_words(self, rows: int, columns: int) -> int:
+    def _records(self, block: Block) -> int:
+        """Offset of the block's constants of the drain, one record a slot."""
         layer = self.layer
-        seen = [
-            min((n - 1) * layer.stride + k, size)
-            for n, k, size in zip(
-                (rows, columns), self.kernel, (layer.input.rows, layer.input.columns), strict=True
-            )
-        ]
-        words = layer.input.planes * seen[0] * seen[1] + layer.output.planes * rows * columns
-        if layer.residual is not None:
-            words += layer.residual.planes * rows * columns
-        return words
+        base = layer.gate.requantization if layer.gate is not None else layer.requantization
+        first = block.outputs.start * layer.output.lanes
+        data = pack_records(
+            channel=layer.channels[block.channels] - first,
+            **layer.requantization.records(block.channels),
+            **base.records(block.channels, "base_"),
+        )
+        return self.builder.constant(data, 32)
 
-    # Instructions
+    # Items
 
     def items(self) -> list[Item]:
         """The whole layer, in pieces that the scheduler emits."""
-        layer, array = self.layer, self.config.array
-        self.blocks = []
-        self.plans = []
-        for part in parts(layer):
-            size = array.engines * array.slots
-            count = -(-len(part.channels) // size)
-            each = -(-len(part.channels) // (count * array.engines)) * array.engines
-            for first in range(0, len(part.channels), each):
-                block = self._deal(part.channels[first : first + each])
-                slots = -(-len(block) // array.engines)
-                self.blocks.append((block, slots))
-                self.plans.append(self._plan(part, block, slots))
-        slots = max(s for _, s in self.blocks)
-        rows, columns = self.tile_shape(slots)
-        top, _, left, _ = layer.padding
-        down = spans(layer.output.rows, rows, self.kernel[0], layer.stride, top, layer.input.rows)
-        across = spans(
-            layer.output.columns, columns, self.kernel[1], layer.stride, left, layer.input.columns
-        )
-        self._records()
-        return [item for y in down for x in across for item in self._tile(y, x)]
+        passes = [self._segments(block) for block in self.blocks]
+        records = [self._records(block) for block in self.blocks]
+        tiles = self.plan.tiles(self.layer)
+        groups = [n for n, block in enumerate(self.blocks) if block.opens] + [len(self.blocks)]
+        runs = [range(a, b) for a, b in zip(groups, groups[1:], strict=False)]
+        result = []
+        if (
+            self.plan.stacked
+            and self.layer.input.gap
+            and self.layer.input.base == self.layer.output.base
+        ):
+            result.append(self._gaps())
+        if self.plan.order == "weight":
+            for run in runs:
+                for tile in tiles:
+                    result += self._tile(tile, run, passes, records, first=tile is tiles[0])
+        else:
+            every = range(len(self.blocks))
+            for tile in tiles:
+                result += self._tile(tile, every, passes, records, first=tile is tiles[0])
+        return result
 
-    def _deal(self, block: np.ndarray) -> np.ndarray:
-        """Order of a block's channels over the slots: the densest go to the least loaded group that
-        has room.
-        """
-        density = self.layer.density
-        groups = self.config.groups
-        if self.layer.gate is None or density is None or groups == 1:
-            return block
-        per_group = self.config.array.group * -(-len(block) // self.config.array.engines)
-        if len(block) != per_group * groups:
-            return block
-        load, members = np.zeros(groups), [[] for _ in range(groups)]
-        for channel in block[np.argsort(-density[block], kind="stable")]:
-            open_groups = [g for g in range(groups) if len(members[g]) < per_group]
-            group = min(open_groups, key=lambda g: load[g])
-            members[group].append(channel)
-            load[group] += density[channel]
-        return np.concatenate([np.array(m, block.dtype) for m in members])
+    def _gaps(self) -> Item:
+        """Zeros between the images of the input."""
+        layer, owner, where = self.layer, object(), {}
+        words = layer.input.gap * layer.input.columns
+        offset = self.builder.constant(bytes(words * layer.input.lanes), 32)
 
-    def _plan(self, part: Part, block: np.ndarray, slots: int):
-        """Segments of a block with their constants: (taps, words, offset of the constants, has
-        thresholds).
-        """
-        config, builder = self.config, self.builder
-        plan = []
-        for number, taps in enumerate(self.segments(part, block, slots)):
-            data = pack_chunks(config, taps.weights, slots)
-            thresholds = self.layer.gate is not None and number == 0
-            if thresholds:
-                data = pack_thresholds(config, self.layer.gate.threshold[block], slots) + data
-            word = config.weight_word_bits // 8
-            align = max(word, config.bus.data_width // 8)
-            plan.append((taps, len(data) // word, builder.constant(data, align), thresholds))
-        return plan
+        def load() -> None:
+            at = where["zeros"] = self.buffers.activations.take(words, owner)
+            load_constants(self.builder, layer.name, "activations", at, words, offset)
 
-    def _records(self) -> None:
-        """Constants of the drain, one record a slot of each block."""
-        layer = self.layer
-        self.record_offsets = []
-        for block, _ in self.blocks:
-            base = layer.gate.requantization if layer.gate is not None else layer.requantization
-            data = pack_records(
-                channel=layer.channels[block],
-                **layer.requantization.records(block),
-                **base.records(block, "base_"),
-            )
-            self.record_offsets.append(self.builder.constant(data, 32))
+        def compute() -> None:
+            clear_gaps(self.builder, layer.name, layer.input, where["zeros"])
 
-    def _tile(self, down: Span, across: Span) -> Iterator[Item]:
-        """An item for each segment of weights of a tile."""
-        layer = self.layer
-        where: dict[object, int] = {}
-        tile = object()  # owner of its ranges of the activation buffer
-        for number, plan in enumerate(self.plans):
-            block = object()  # owner of its parameters
-            for index, segment in enumerate(plan):
-                key = object()  # owner of its weights, and where they lie
-                constants = [self._loader(where, key, segment)]
+        every = Region(layer.input, range(layer.input.planes), range(layer.input.plane_rows))
+        return Item(layer.name, "array", [], [Need(None, load)], compute, [every], [owner])
+
+    def _tile(
+        self, tile: Tile, run: range, passes: list, records: list, *, first: bool
+    ) -> Iterator[Item]:
+        """An item for each pass of the blocks ``run`` of a tile."""
+        whole = _Input(object()) if self.plan.order == "input" else None
+        for number in run:
+            block = self.blocks[number]
+            if block.opens:
+                output = Place(object(), block.outputs)
+            parameters = Place(object())
+            for index, segment in enumerate(passes[number]):
+                last = index + 1 == len(passes[number])
+                source = whole or _Input(object())
+                weights = Place(object())
+                constants = [self._weight_loader(weights, segment)]
                 if index == 0:
-                    constants.append(self._record_loader(where, block, number))
-                tensors = []
-                if number == index == 0:
-                    tensors = list(self._tile_loaders(where, tile, down, across))
-                last = number + 1 == len(self.plans) and index + 1 == len(plan)
-                frees = [key] + [block] * (index + 1 == len(plan)) + [tile] * last
-                compute = self._computer(down, across, number, index, segment, key, where, last)
-                writes = layer.output if last else None
-                yield Item(layer.name, constants, tensors, compute, writes, frees)
+                    constants.append(self._record_loader(parameters, block, records[number]))
+                needs = list(self._input_loaders(source, tile, segment.taps))
+                drains = segment.gate or (last and self.layer.gate is None)
+                if drains and block.opens:
+                    needs.append(self._output_room(output, tile))
+                frees = [weights.owner]
+                if whole is None or (last and number + 1 == run.stop):
+                    frees.append(source.owner)
+                stores = []
+                if last:
+                    frees.append(parameters.owner)
+                    if block.closes:
+                        frees.append(output.owner)
+                        stores.append(self._region(self.layer.output, tile, output.planes))
 
-    def _loader(self, where: dict, key: object, segment):
+                def compute(
+                    block=block,
+                    index=index,
+                    segment=segment,
+                    last=last,
+                    source=source,
+                    weights=weights,
+                    parameters=parameters,
+                    output=output,
+                    number=number,
+                ) -> None:
+                    if index == 0:
+                        self.buffers.next_bank()
+                    bank = self.buffers.bank
+                    self.emit.a_pass(
+                        tile,
+                        block,
+                        number,
+                        segment,
+                        source.base,
+                        source.planes,
+                        weights.at,
+                        bank,
+                        first=index == 0,
+                        clear=first and number == 0,
+                    )
+                    if segment.gate:
+                        self.emit.drain(tile, block, number, 1, 1 - bank, parameters.at, output)
+                    if last:
+                        kind = 2 if self.layer.gate is not None else 0
+                        self.emit.drain(tile, block, number, kind, bank, parameters.at, output)
+                        if block.closes:
+                            self._store(tile, output)
+
+                yield Item(self.layer.name, "array", constants, needs, compute, stores, frees)
+
+    # Loads and stores
+
+    def _weight_loader(self, place: Place, segment: Segment) -> Callable[[], None]:
         def load() -> None:
-            _, words, offset, _ = segment
-            where[key], fresh = self.buffers.weights.place(offset, words, key)
-            if fresh:
-                load_constants(self.builder, self.layer.name, "weights", where[key], words, offset)
-
-        return load
-
-    def _record_loader(self, where: dict, owner: object, number: int):
-        def load() -> None:
-            words, offset = len(self.blocks[number][0]), self.record_offsets[number]
-            where[number], fresh = self.buffers.parameters.place(offset, words, owner)
+            ring = self.buffers.weights
+            place.at, fresh = ring.place(segment.offset, segment.words, place.owner)
             if fresh:
                 load_constants(
-                    self.builder, self.layer.name, "parameters", where[number], words, offset
+                    self.builder,
+                    self.layer.name,
+                    "weights",
+                    place.at,
+                    segment.words,
+                    segment.offset,
                 )
 
         return load
 
-    def _tile_loaders(self, where: dict, tile: object, down: Span, across: Span):
-        layer, ring = self.layer, self.buffers.activations
+    def _record_loader(self, place: Place, block: Block, offset: int) -> Callable[[], None]:
+        def load() -> None:
+            words = len(block.channels)
+            place.at, fresh = self.buffers.parameters.place(offset, words, place.owner)
+            if fresh:
+                load_constants(self.builder, self.layer.name, "parameters", place.at, words, offset)
 
-        def copy(tensor: Tensor, name: str, rows: range, columns: range):
+        return load
+
+    def _rows(self, tensor: Tensor, tile: Tile, rows: range) -> range:
+        """Rows of an image as rows of the planes of a tensor, from the tile's first image on."""
+        first, last = (tensor.first_row(i) for i in (tile.images[0], tile.images[-1]))
+        return range(first + rows.start, last + rows.stop)
+
+    def _region(self, tensor: Tensor, tile: Tile, planes: range) -> Region:
+        rows = range(tile.down.first, tile.down.last)
+        return Region(tensor, planes, self._rows(tensor, tile, rows))
+
+    def _input_loaders(self, source: _Input, tile: Tile, taps: Taps) -> Iterator[Need]:
+        """Room for the planes that a pass reads, and what of them is not there yet."""
+        layer, plan = self.layer, self.plan
+        if not source.planes:
+            source.planes = planes_seen(self.blocks) if plan.order == "input" else taps.planes
+            words = plan.input_words(layer, tile, len(source.planes))
+
+            def room() -> None:
+                source.base = self.buffers.activations.take(words, source.owner)
+
+            yield Need(None, room)
+        copies = taps.kernel_rows if plan.stacked else range(1)
+        for copy in copies:
+            for planes in _missing(source.loaded, copy, taps.planes):
+                yield self._input_loader(source, tile, copy, planes)
+
+    def _input_loader(self, source: _Input, tile: Tile, copy: int, planes: range) -> Need:
+        layer = self.layer
+        one = self.plan.input_words(layer, tile, 1)
+        if not self.plan.stacked:
+            rows = self._rows(layer.input, tile, range(tile.down.low, tile.down.high))
+            columns = range(tile.across.low, tile.across.high)
+
             def load() -> None:
-                where[name] = ring.take(tensor.planes * len(rows) * len(columns), tile)
-                planes = range(tensor.planes)
-                at = where[name]
-                copy_tensor(self.builder, "LOAD", layer.name, tensor, at, planes, rows, columns)
+                at = source.base + (planes.start - source.planes.start) * one
+                copy_tensor(
+                    self.builder, "LOAD", layer.name, layer.input, at, planes, rows, columns
+                )
 
-            return load
+            return Need(Region(layer.input, planes, rows), load)
+        # Of each image the rows that one row of the kernel meets.
+        start = copy - layer.padding[0]
+        rows = range(start, start + (layer.output.rows - 1) * layer.stride + 1)
+        pitch = layer.output.rows * layer.stride
 
-        def room() -> None:
-            where["output"] = ring.take(layer.output.planes * down.size * across.size, tile)
-
-        yield None, room
-        rows, columns = range(down.low, down.high), range(across.low, across.high)
-        yield layer.input, copy(layer.input, "input", rows, columns)
-        if layer.residual is not None:
-            rows, columns = range(down.first, down.last), range(across.first, across.last)
-            yield layer.residual, copy(layer.residual, "residual", rows, columns)
-
-    def _computer(self, down, across, number, index, segment, key, where, last):
-        plan = self.plans[number]
-
-        def compute() -> None:
-            if index == 0:
-                self.buffers.next_bank()
-            gate = self._is_gate(plan, index)
-            self._pass(down, across, number, index, segment, where[key], where["input"], gate)
-            if gate:
-                self._drain(down, across, number, 1, where)
-            if index + 1 == len(plan):
-                self._drain(down, across, number, 2 if self.layer.gate is not None else 0, where)
-            if last:
-                self._store(down, across, where["output"])
-
-        return compute
-
-    def _diagonal(self, width: int) -> int:
-        """Turn once a row or so, if every cluster would otherwise keep its columns."""
-        clusters = self.config.array.clusters
-        return (width // clusters).bit_length() if clusters > 1 and width % clusters == 0 else 0
-
-    def _is_gate(self, plan: list, index: int) -> bool:
-        """Whether this segment is the last one of the base part."""
-        last_base = index + 1 == len(plan) or plan[index + 1][0].conditional
-        return self.layer.gate is not None and not plan[index][0].conditional and last_base
-
-    def _pass(
-        self,
-        down: Span,
-        across: Span,
-        number: int,
-        index: int,
-        segment,
-        weights: int,
-        buffer: int,
-        gate: bool,
-    ) -> None:
-        taps, words, _, thresholds = segment
-        layer, clusters = self.layer, self.config.array.clusters
-        slots = self.blocks[number][1]
-        bank = self.buffers.bank
-        plane_words = down.seen * across.seen
-        pad_top = down.pad - taps.kernel_rows.start
-        pad_left = across.pad - taps.kernel_columns.start
-        first_word = buffer + taps.planes.start * plane_words
-        accesses = [
-            reads("activations", first_word, first_word + len(taps.planes) * plane_words),
-            reads("weights", weights, weights + words),
-            writes("bank", bank),
-        ]
-        if gate:
-            accesses += [writes("bank", 1 - bank), writes("tasks"), writes("decisions")]
-        part = "gate" if gate else "base" if layer.gate is not None else "dense"
-        kind = "conditional" if taps.conditional else part
-        self.builder.add(
-            "PASS",
-            accesses,
-            f"{layer.name}: {kind} pass, block {number}, "
-            f"planes {taps.planes.start}-{taps.planes.stop - 1}",
-            first=index == 0,
-            thresholds=thresholds,
-            gate=gate,
-            conditional=taps.conditional,
-            bank=bank,
-            signed=layer.input.signed and bool(taps.mask & 128),
-            # What software reads behind a program are the counts of its last gated layer.
-            clear_counts=gate and number == 0 and down.first == across.first == 0,
-            mask=taps.mask,
-            slots=slots,
-            positions=down.size * across.size,
-            width=across.size,
-            step_rows=clusters // across.size,
-            step_columns=clusters % across.size,
-            diagonal=self._diagonal(across.size),
-            planes=len(taps.planes),
-            kernel_rows=len(taps.kernel_rows),
-            kernel_columns=len(taps.kernel_columns),
-            stride=layer.stride,
-            in_rows=down.seen,
-            in_columns=across.seen,
-            pad_top=pad_top,
-            pad_left=pad_left,
-            input=first_word,
-            input_plane_stride=plane_words,
-            weights=weights,
-            chunks=len(taps.weights),
-        )
-
-    def _drain(self, down: Span, across: Span, number: int, source: int, where: dict) -> None:
-        layer = self.layer
-        block, slots = self.blocks[number]
-        positions = down.size * across.size
-        # A gate leaves the finished sums in the bank that it did not compute in.
-        bank = 1 - self.buffers.bank if source == 1 else self.buffers.bank
-        output = where["output"]
-        accesses = [
-            reads("bank", bank),
-            reads("parameters", where[number], where[number] + len(block)),
-            writes("activations", output, output + layer.output.planes * positions),
-        ]
-        if source:
-            accesses.append(reads("decisions" if source == 1 else "tasks"))
-        residual = where.get("residual", 0)
-        if layer.residual is not None:
-            accesses.append(
-                reads("activations", residual, residual + layer.residual.planes * positions)
+        def load_copy() -> None:
+            at = source.base + self.emit.plane_offset(tile, source.planes, planes.start, copy)
+            copy_images(
+                self.builder, "LOAD", layer.name, layer.input, at, planes, tile.images, rows, pitch
             )
-        self.builder.add(
-            "DRAIN",
-            accesses,
-            f"{layer.name}: drain {('all', 'finished', 'tasks')[source]}, block {number}",
-            bank=bank,
-            source=source,
-            slots=slots,
-            positions=positions,
-            diagonal=self._diagonal(across.size),
-            channels=len(block),
-            output=output,
-            output_plane_stride=positions,
-            parameters=where[number],
-            residual=layer.residual is not None,
-            residual_signed=layer.residual is not None and layer.residual.signed,
-            residual_input=residual,
-            low=layer.low,
-            high=layer.high,
-        )
 
-    def _store(self, down: Span, across: Span, output: int) -> None:
-        layer = self.layer
-        rows, columns = range(down.first, down.last), range(across.first, across.last)
-        copy_tensor(
-            self.builder,
-            "STORE",
-            layer.name,
-            layer.output,
-            output,
-            range(layer.output.planes),
-            rows,
-            columns,
-        )
+        return Need(Region(layer.input, planes, self._rows(layer.input, tile, rows)), load_copy)
+
+    def _copy_outputs(self, name: str, tensor: Tensor, tile: Tile, output: Place) -> None:
+        rows, columns = (range(span.first, span.last) for span in (tile.down, tile.across))
+        where = self.builder, name, self.layer.name, tensor, output.at, output.planes
+        if len(tile.images) > 1:
+            copy_images(*where, tile.images, rows, len(rows))
+        else:
+            copy_tensor(*where, self._rows(tensor, tile, rows), columns)
+
+    def _output_room(self, output: Place, tile: Tile) -> Need:
+        """Room for the output; the residual lies there until a sum takes its place."""
+        residual = self.layer.residual
+        words = len(output.planes) * tile.positions
+
+        def load() -> None:
+            output.at = self.buffers.activations.take(words, output.owner)
+            if residual is not None:
+                self._copy_outputs("LOAD", residual, tile, output)
+
+        region = None if residual is None else self._region(residual, tile, output.planes)
+        return Need(region, load)
+
+    def _store(self, tile: Tile, output: Place) -> None:
+        self._copy_outputs("STORE", self.layer.output, tile, output)
+
+
+def _missing(loaded: set, copy: int, planes: range) -> Iterator[range]:
+    """Runs of planes that are not in ``loaded``; they are put there."""
+    run = None
+    for plane in planes:
+        if (copy, plane) in loaded:
+            if run is not None:
+                yield run
+            run = None
+            continue
+        loaded.add((copy, plane))
+        run = range(plane if run is None else run.start, plane + 1)
+    if run is not None:
+        yield run
 
 
 def lower_convolution(
-    config: Config, builder: Builder, buffers: Buffers, layer: Convolution
+    config: Config,
+    builder: Builder,
+    buffers: Buffers,
+    layer: Convolution,
+    order: str | None = None,
+    reserve: int = 0,
 ) -> list[Item]:
     """The pieces of ``layer``, for the scheduler."""
-    return Lowering(config, builder, buffers, layer).items()
+    return Lowering(config, builder, buffers, layer, order, reserve).items()

@@ -69,6 +69,13 @@ class Convolution:
     residual: Tensor | None = None
     density: np.ndarray | None = None  # expected share of fired outputs per channel, for dealing
 
+    @property
+    def stackable(self) -> bool:
+        """Whether the gaps of the input have all the zeros that an image sees around itself."""
+        top, height = self.padding[0], self.weights.shape[2]
+        below = (self.output.rows - 1) * self.stride + height - top - self.input.rows
+        return max(top, below) <= self.input.gap
+
 
 @dataclass(frozen=True)
 class VectorLayer:

@@ -78,8 +78,8 @@ class Buffers:
         self.parameters = Ring(
             config.memory.parameter_words, "parameter memory (memory.parameter_words)"
         )
-        # One tile computes, one is loaded, and the last one may still be on its way out.
-        self.tile_words = words // 3
+        # The vector unit works beside the array, on its own tiles.
+        self.vector_words = words // 5
         # Many small segments: the weights of a conditional pass are wanted faster than they come,
         # and what was loaded during the base pass must make up for it.
         self.segment_words = config.memory.weight_words // 7

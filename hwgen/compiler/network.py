@@ -140,6 +140,7 @@ class _Compiler:
                     whole,
                     channels=edge.shape[0],
                     offset=whole.offset + int(start) * whole.plane_words * lanes,
+                    first_plane=int(start),
                 )
                 for start, edge in zip(starts, edges, strict=True)
             ]

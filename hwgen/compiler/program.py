@@ -9,7 +9,7 @@ first to first.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..config import Config
 from ..errors import UserError
@@ -21,16 +21,39 @@ __all__ = ["Access", "Builder", "Program", "Step", "encode", "reads", "writes"]
 
 @dataclass(frozen=True)
 class Access:
-    """Words low to high-1 of a resource, read or written."""
+    """Words low to high-1 of a resource, read or written.
+
+    A resource may be a plane of two directions: then ``first`` to ``last``-1 is the other one.
+    """
 
     resource: str
     low: int
     high: int
     write: bool
+    first: int = 0
+    last: int = 1
+
+    def overlaps(self, other: "Access") -> bool:
+        """Whether they have something in common."""
+        return (
+            self.low < other.high
+            and other.low < self.high
+            and self.first < other.last
+            and other.first < self.last
+        )
 
     def conflicts(self, other: "Access") -> bool:
         """Whether the order of the two matters."""
-        return (self.write or other.write) and self.low < other.high and other.low < self.high
+        return (self.write or other.write) and self.overlaps(other)
+
+    def outside(self, other: "Access") -> list["Access"]:
+        """What is left of this access without the other one's words."""
+        if not self.overlaps(other):
+            return [self]
+        if not (other.first <= self.first and self.last <= other.last):
+            return [self]
+        left = replace(self, high=other.low), replace(self, low=other.high)
+        return [part for part in left if part.low < part.high]
 
 
 def reads(resource: str, low: int = 0, high: int | None = None) -> Access:
@@ -114,15 +137,13 @@ class Builder:
                     step.after[other_unit] = max(step.after.get(other_unit, -1), other_number)
             # What this access covers can be forgotten: whoever must wait for the old one will wait
             # for this one.
-            live[:] = [
-                entry
-                for entry in live
-                if not (
-                    access.low <= entry[0].low
-                    and entry[0].high <= access.high
-                    and (access.write or (not entry[0].write and entry[1] == unit))
-                )
-            ]
+            kept = []
+            for entry in live:
+                if access.write or (not entry[0].write and entry[1] == unit):
+                    kept += [(part, *entry[1:]) for part in entry[0].outside(access)]
+                else:
+                    kept.append(entry)
+            live[:] = kept
             live.append((access, unit, number))
         self.steps.append(step)
         self._units[unit].append(step)

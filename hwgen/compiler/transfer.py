@@ -1,24 +1,47 @@
 """Loads and stores of tensors and constants."""
 
 from .program import Access, Builder, reads, writes
-from .tensors import Tensor
+from .tensors import Region, Tensor
 
-__all__ = ["copy_tensor", "load_constants"]
+__all__ = ["clear_gaps", "copy_images", "copy_tensor", "load_constants"]
 
 TARGETS = {"activations": 0, "weights": 1, "parameters": 2}
 
 
-def _memory(tensor: Tensor, planes: range, rows: range, columns: range, make) -> list[Access]:
-    """The bytes of a part of a tensor, plane by plane."""
-    lanes = tensor.lanes
-    result = []
-    for plane in planes:
-        low = plane * tensor.plane_words + rows.start * tensor.columns + columns.start
-        high = plane * tensor.plane_words + (rows.stop - 1) * tensor.columns + columns.stop
-        result.append(
-            make(f"memory{tensor.base}", tensor.offset + low * lanes, tensor.offset + high * lanes)
-        )
-    return result
+def _memory(region: Region, write: bool) -> Access:
+    planes, rows = region.own_planes, region.rows
+    return Access(region.tensor.root, planes.start, planes.stop, write, rows.start, rows.stop)
+
+
+def _copy(
+    builder: Builder,
+    name: str,
+    layer: str,
+    region: Region,
+    buffer: int,
+    buffer_words: int,
+    *,
+    column: int = 0,
+    **fields: int,
+) -> None:
+    """LOAD or STORE words of ``region``, to or from words ``buffer`` … of the activation buffer."""
+    load = name == "LOAD"
+    tensor, planes, rows = region.tensor, region.planes, region.rows
+    first = planes.start * tensor.plane_words + rows.start * tensor.columns + column
+    on_chip = writes if load else reads
+    builder.add(
+        name,
+        [_memory(region, not load), on_chip("activations", buffer, buffer + buffer_words)],
+        f"{layer}: {name.lower()} planes {planes.start}-{planes.stop - 1}, "
+        f"rows {rows.start}-{rows.stop - 1}",
+        base=tensor.base,
+        address=tensor.offset + first * tensor.lanes,
+        planes=len(planes),
+        plane_stride=tensor.plane_words,
+        buffer=buffer,
+        **fields,
+        **({"target": TARGETS["activations"]} if load else {}),
+    )
 
 
 def copy_tensor(
@@ -32,40 +55,81 @@ def copy_tensor(
     columns: range,
 ) -> None:
     """LOAD or STORE a part of ``tensor``, which lies (or will lie) dense in the activation buffer
-    from ``buffer``.
+    from ``buffer``; ``rows`` count from the beginning of a plane.
     """
     size = len(rows) * len(columns)
     whole = len(columns) == tensor.columns
-    load = name == "LOAD"
-    accesses = _memory(tensor, planes, rows, columns, reads if load else writes)
-    accesses.append((writes if load else reads)("activations", buffer, buffer + len(planes) * size))
-    first = planes.start * tensor.plane_words + rows.start * tensor.columns + columns.start
-    builder.add(
+    _copy(
+        builder,
         name,
-        accesses,
-        f"{layer}: {name.lower()} planes {planes.start}-{planes.stop - 1}, "
-        f"rows {rows.start}-{rows.stop - 1}, "
-        f"columns {columns.start}-{columns.stop - 1}",
-        base=tensor.base,
-        address=tensor.offset + first * tensor.lanes,
+        layer,
+        Region(tensor, planes, rows),
+        buffer,
+        len(planes) * size,
+        column=columns.start,
         words=size if whole else len(columns),
         rows=1 if whole else len(rows),
-        planes=len(planes),
         row_stride=tensor.columns,
-        plane_stride=tensor.plane_words,
-        buffer=buffer,
         buffer_row_stride=len(columns),
         buffer_plane_stride=size,
-        **({"target": TARGETS["activations"]} if load else {}),
+    )
+
+
+def copy_images(
+    builder: Builder,
+    name: str,
+    layer: str,
+    tensor: Tensor,
+    buffer: int,
+    planes: range,
+    images: range,
+    rows: range,
+    pitch: int,
+) -> None:
+    """LOAD or STORE ``rows`` (counted from an image's first one) of several images, which lie
+    ``pitch`` rows apart in the activation buffer.
+    """
+    distance = tensor.rows + tensor.gap
+    start = tensor.first_row(images.start) + rows.start
+    end = tensor.first_row(images.stop - 1) + rows.stop
+    dense = distance == pitch == len(rows)
+    _copy(
+        builder,
+        name,
+        layer,
+        Region(tensor, planes, range(start, end)),
+        buffer,
+        len(planes) * len(images) * pitch * tensor.columns,
+        words=len(rows) * tensor.columns * (len(images) if dense else 1),
+        rows=1 if dense else len(images),
+        row_stride=distance * tensor.columns,
+        buffer_row_stride=pitch * tensor.columns,
+        buffer_plane_stride=len(images) * pitch * tensor.columns,
+    )
+
+
+def clear_gaps(builder: Builder, layer: str, tensor: Tensor, buffer: int) -> None:
+    """STORE zeros between the images of ``tensor``, from a gap of zeros at ``buffer``."""
+    words = tensor.gap * tensor.columns
+    _copy(
+        builder,
+        "STORE",
+        layer,
+        Region(tensor, range(tensor.planes), range(tensor.plane_rows)),
+        buffer,
+        words,
+        words=words,
+        rows=tensor.images + 1,
+        row_stride=(tensor.rows + tensor.gap) * tensor.columns,
+        buffer_row_stride=0,
+        buffer_plane_stride=0,
     )
 
 
 def load_constants(
     builder: Builder, layer: str, target: str, buffer: int, words: int, offset: int
 ) -> None:
-    """LOAD ``words`` words of the program's constants from byte ``offset`` into the weight or
-    parameter memory.
-    """
+    """LOAD ``words`` words of the program's constants from byte ``offset`` into a buffer."""
     builder.add(
         "LOAD",
         [writes(target, buffer, buffer + words)],

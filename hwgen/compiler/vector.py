@@ -7,10 +7,10 @@ from ..errors import UserError
 from ..isa.packing import pack_records
 from .layer import Requantization, VectorLayer
 from .memory import Buffers
-from .pipeline import Item
+from .pipeline import Item, Need
 from .program import Builder, reads, writes
 from .spans import Span, spans
-from .tensors import Tensor
+from .tensors import Region, Tensor
 from .transfer import copy_tensor, load_constants
 
 __all__ = ["lower_vector"]
@@ -20,8 +20,8 @@ IDENTITY = Requantization(np.ones(1, int), np.zeros(1, int), np.ones(1, int))
 
 
 def _tile(layer: VectorLayer, buffers: Buffers) -> tuple[int, int]:
-    """Planes and output rows at a time: all rows of as many planes as fit, else fewer rows of one
-    plane.
+    """Planes and output rows at a time: small pieces, that the next layer waits little for; all
+    planes of few rows rather than few planes, for convolutions read all planes.
     """
     operands = 2 if layer.second is not None else 1
 
@@ -30,15 +30,15 @@ def _tile(layer: VectorLayer, buffers: Buffers) -> tuple[int, int]:
         return planes * (operands * seen * layer.input.columns + rows * layer.output.columns)
 
     planes, rows = layer.input.planes, layer.output.rows
-    while words(planes, rows) > buffers.tile_words and planes > 1:
-        planes = -(-planes // 2)
-    while words(planes, rows) > buffers.tile_words and rows > 1:
+    while words(planes, rows) > buffers.vector_words and rows > 1:
         rows = -(-rows // 2)
-    if words(planes, rows) > buffers.tile_words:
+    while words(planes, rows) > buffers.vector_words and planes > 1:
+        planes = -(-planes // 2)
+    if words(planes, rows) > buffers.activations.size:
         raise UserError(
             f"layer {layer.name}: one output row needs {words(planes, rows)} words of the "
-            "activation buffer, "
-            f"{buffers.tile_words} are there; raise memory.activation_words"
+            f"activation buffer, {buffers.activations.size} are there; raise "
+            "memory.activation_words"
         )
     return planes, rows
 
@@ -66,16 +66,16 @@ class _Lowering:
             layer.input.rows,
         )
         return [
-            self._item(range(first, min(first + planes, layer.input.planes)), part)
-            for first in range(0, layer.input.planes, planes)
+            self._item(image, range(first, min(first + planes, layer.input.planes)), part)
+            for image in range(layer.output.images)
             for part in down
+            for first in range(0, layer.input.planes, planes)
         ]
 
-    def _item(self, planes: range, down: Span) -> Item:
+    def _item(self, image: int, planes: range, down: Span) -> Item:
         layer, buffers = self.layer, self.buffers
         owner = object()
-        rows, columns = range(down.low, down.high), range(layer.input.columns)
-        in_words = len(planes) * len(rows) * len(columns)
+        in_words = len(planes) * down.seen * layer.input.columns
         out_words = len(planes) * down.size * layer.output.columns
         where: dict[str, int] = {}
 
@@ -89,25 +89,33 @@ class _Lowering:
         def room() -> None:
             where["output"] = buffers.activations.take(out_words, owner)
 
-        def copy(name: str, tensor: Tensor):
+        def region(tensor: Tensor, first: int, last: int) -> Region:
+            start = tensor.first_row(image)
+            return Region(tensor, planes, range(start + first, start + last))
+
+        def transfer(name: str, part: Region, at: int) -> None:
+            columns = range(part.tensor.columns)
+            copy_tensor(self.builder, name, layer.name, part.tensor, at, planes, part.rows, columns)
+
+        def operand(name: str, tensor: Tensor) -> Need:
+            part = region(tensor, down.low, down.high)
+
             def load() -> None:
-                at = where[name] = buffers.activations.take(in_words, owner)
-                copy_tensor(self.builder, "LOAD", layer.name, tensor, at, planes, rows, columns)
+                where[name] = buffers.activations.take(in_words, owner)
+                transfer("LOAD", part, where[name])
 
-            return tensor, load
+            return Need(part, load)
 
-        operands = {"input": layer.input}
+        needs = [Need(None, room), operand("input", layer.input)]
         if layer.second is not None:
-            operands["second"] = layer.second
-        tensors = [(None, room), *(copy(*operand) for operand in operands.items())]
+            needs.append(operand("second", layer.second))
+        result = region(layer.output, down.first, down.last)
 
         def compute() -> None:
             self._instruction(planes, down, where, in_words, out_words)
-            rows, columns = range(down.first, down.last), range(layer.output.columns)
-            at = where["output"]
-            copy_tensor(self.builder, "STORE", layer.name, layer.output, at, planes, rows, columns)
+            transfer("STORE", result, where["output"])
 
-        return Item(layer.name, [record], tensors, compute, layer.output, [owner])
+        return Item(layer.name, "vector", [record], needs, compute, [result], [owner])
 
     def _instruction(
         self, planes: range, down: Span, where: dict[str, int], in_words: int, out_words: int

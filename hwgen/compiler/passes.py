@@ -1,0 +1,150 @@
+"""PASS and DRAIN instructions of a tile."""
+
+from dataclasses import dataclass
+
+from ..config import Config
+from .blocks import Block
+from .layer import Convolution
+from .program import Builder, reads, writes
+from .tiles import Plan, Tile
+
+__all__ = ["PassEmitter", "Place"]
+
+
+@dataclass
+class Place:
+    """A range of a buffer: ``owner`` has taken it ``at`` a word, perhaps for ``planes``."""
+
+    owner: object
+    planes: range = range(0)
+    at: int = 0
+
+
+class PassEmitter:
+    """Adds the array's and the drain's instructions of one layer to a program."""
+
+    def __init__(self, config: Config, builder: Builder, layer: Convolution, plan: Plan):
+        self.config, self.builder, self.layer, self.plan = config, builder, layer, plan
+
+    def plane_offset(self, tile: Tile, planes: range, plane: int, copy: int) -> int:
+        """Words from the begin of an input tile of ``planes`` to one of them, in the copy of a
+        kernel row.
+        """
+        if not self.plan.stacked:
+            return (plane - planes.start) * self.plan.input_words(self.layer, tile, 1)
+        own = self._rows(tile) * self.layer.input.columns
+        return (copy * len(planes) + plane - planes.start) * own
+
+    def _rows(self, tile: Tile) -> int:
+        """Rows of an input tile in the buffer."""
+        if self.plan.stacked:
+            return len(tile.images) * self.layer.output.rows * self.layer.stride
+        return tile.down.seen
+
+    def _diagonal(self, width: int) -> int:
+        """Turn once a row or so, if every cluster would otherwise keep its columns."""
+        clusters = self.config.array.clusters
+        return (width // clusters).bit_length() if clusters > 1 and width % clusters == 0 else 0
+
+    def a_pass(
+        self,
+        tile: Tile,
+        block: Block,
+        number: int,
+        segment,
+        buffer: int,
+        planes: range,
+        weights: int,
+        bank: int,
+        *,
+        first: bool,
+        clear: bool,
+    ) -> None:
+        """The PASS of a segment; the input tile of ``planes`` lies at ``buffer``."""
+        taps, layer, clusters = segment.taps, self.layer, self.config.array.clusters
+        stacked = self.plan.stacked
+        rows, columns = self._rows(tile), tile.across.seen
+        copy = taps.kernel_rows.start if stacked else 0
+        at = buffer + self.plane_offset(tile, planes, taps.planes.start, copy)
+        accesses = [
+            reads("activations", at, at + len(taps.planes) * rows * columns),
+            reads("weights", weights, weights + segment.words),
+            writes("bank", bank),
+        ]
+        if segment.gate:
+            accesses += [writes("bank", 1 - bank), writes("tasks"), writes("decisions")]
+        part = "gate" if segment.gate else "base" if layer.gate is not None else "dense"
+        kind = "conditional" if taps.conditional else part
+        self.builder.add(
+            "PASS",
+            accesses,
+            f"{layer.name}: {kind} pass, block {number}, "
+            f"planes {taps.planes.start}-{taps.planes.stop - 1}",
+            first=first,
+            thresholds=segment.thresholds,
+            gate=segment.gate,
+            conditional=taps.conditional,
+            bank=bank,
+            signed=layer.input.signed and bool(taps.mask & 128),
+            # What software reads behind a program are the counts of its last gated layer.
+            clear_counts=segment.gate and clear,
+            mask=taps.mask,
+            slots=block.slots,
+            positions=tile.positions,
+            width=tile.across.size,
+            step_rows=clusters // tile.across.size,
+            step_columns=clusters % tile.across.size,
+            diagonal=self._diagonal(tile.across.size),
+            planes=len(taps.planes),
+            kernel_rows=len(taps.kernel_rows),
+            kernel_columns=len(taps.kernel_columns),
+            stride=layer.stride,
+            in_rows=rows,
+            in_columns=columns,
+            pad_top=0 if stacked else tile.down.pad - taps.kernel_rows.start,
+            pad_left=tile.across.pad - taps.kernel_columns.start,
+            input=at,
+            input_plane_stride=rows * columns,
+            weights=weights,
+            chunks=len(taps.weights),
+        )
+
+    def drain(
+        self,
+        tile: Tile,
+        block: Block,
+        number: int,
+        source: int,
+        bank: int,
+        parameters: int,
+        output: Place,
+    ) -> None:
+        """A DRAIN of the block's sums in ``bank`` into ``output``."""
+        layer, positions = self.layer, tile.positions
+        residual = layer.residual is not None
+        accesses = [
+            reads("bank", bank),
+            reads("parameters", parameters, parameters + len(block.channels)),
+            writes("activations", output.at, output.at + len(output.planes) * positions),
+        ]
+        if source:
+            accesses.append(reads("decisions" if source == 1 else "tasks"))
+        self.builder.add(
+            "DRAIN",
+            accesses,
+            f"{layer.name}: drain {('all', 'finished', 'tasks')[source]}, block {number}",
+            bank=bank,
+            source=source,
+            slots=block.slots,
+            positions=positions,
+            diagonal=self._diagonal(tile.across.size),
+            channels=len(block.channels),
+            output=output.at,
+            output_plane_stride=positions,
+            parameters=parameters,
+            residual=residual,
+            residual_signed=residual and layer.residual.signed,
+            residual_input=output.at if residual else 0,
+            low=layer.low,
+            high=layer.high,
+        )

@@ -1,0 +1,156 @@
+"""Which planes and kernel taps go into which pass."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .layer import Convolution
+
+__all__ = ["FULL_MASK", "Limits", "Taps", "base_chunks", "cover", "segments", "split_last"]
+
+FULL_MASK = 255
+
+
+@dataclass(frozen=True)
+class Taps:
+    """Planes and kernel taps that one PASS covers, with the weights that belong to them."""
+
+    planes: range
+    kernel_rows: range
+    kernel_columns: range
+    mask: int
+    conditional: bool
+    weights: np.ndarray  # (chunk, slot, lane)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a pass can hold: chunks (by the weight buffer), planes (by the activation buffer), and
+    kernel rows.
+    """
+
+    chunks: int
+    planes: int = 1 << 12
+    kernel_rows: int = 15
+
+
+def _runs(planes: Sequence[int]) -> Iterator[range]:
+    """Consecutive planes as ranges."""
+    start = None
+    for i, plane in enumerate(planes):
+        start = plane if start is None else start
+        if i + 1 == len(planes) or planes[i + 1] != plane + 1:
+            yield range(start, plane + 1)
+            start = None
+
+
+def _parts(whole: range, size: int) -> list[range]:
+    return [range(n, min(n + size, whole.stop)) for n in range(whole.start, whole.stop, size)]
+
+
+def chunks_of(
+    layer: Convolution, weights: np.ndarray, planes: range, rows: range, columns: range
+) -> np.ndarray:
+    """Weights (slot, lane of the input, row, column) of some taps as (chunk, slot, lane)."""
+    lanes = layer.input.lanes
+    picked = weights.reshape(len(weights), -1, lanes, *weights.shape[2:])
+    picked = picked[:, planes.start : planes.stop]
+    picked = picked[..., rows.start : rows.stop, columns.start : columns.stop]
+    # (slot, plane, lane, row, column) -> (plane, row, column, slot, lane)
+    return picked.transpose(1, 3, 4, 0, 2).reshape(-1, len(weights), lanes)
+
+
+def cover(
+    layer: Convolution,
+    weights: np.ndarray,
+    planes: Sequence[int],
+    limits: Limits,
+    mask: int = FULL_MASK,
+    *,
+    conditional: bool = False,
+) -> list[Taps]:
+    """Passes over all taps of ``planes``, as few as the limits allow."""
+    height, width = weights.shape[2:]
+    by_row = max(1, min(height, limits.kernel_rows, limits.chunks // width))
+    by_column = min(width, limits.chunks)
+    by_plane = max(1, min(limits.planes, limits.chunks // (by_row * by_column)))
+    if by_row < min(height, limits.kernel_rows) and height * width > limits.chunks:
+        by_plane = 1  # the taps of a plane do not fit: they are cut instead
+    return [
+        Taps(p, y, x, mask, conditional, chunks_of(layer, weights, p, y, x))
+        for run in _runs(planes)
+        for p in _parts(run, by_plane)
+        for y in _parts(range(height), by_row)
+        for x in _parts(range(width), by_column)
+    ]
+
+
+def split_last(base: list[Taps]) -> list[Taps]:
+    """Cut the last tap off: the gate is a pass of its own, so that only it waits for the tasks of
+    the tile before.
+    """
+    *front, last = base
+    pieces = []
+
+    def piece(planes, rows, columns, chunks):
+        if len(planes) and len(rows) and len(columns):
+            pieces.append(Taps(planes, rows, columns, last.mask, False, last.weights[chunks]))
+
+    rows, columns = last.kernel_rows, last.kernel_columns
+    per_row, per_plane = len(columns), len(rows) * len(columns)
+    start = (len(last.planes) - 1) * per_plane
+    before_row = start + per_plane - per_row
+    end = start + per_plane
+    plane = last.planes[-1:]
+    piece(last.planes[:-1], rows, columns, slice(0, start))
+    piece(plane, rows[:-1], columns, slice(start, before_row))
+    piece(plane, rows[-1:], columns[:-1], slice(before_row, end - 1))
+    piece(plane, rows[-1:], columns[-1:], slice(end - 1, end))
+    return front + pieces
+
+
+def _planes(layer: Convolution, mask: np.ndarray, among: Sequence[int]) -> list[int]:
+    """Those of ``among`` in which an output of ``mask`` (out, lanes) sees something."""
+    per_plane = mask.any(axis=0).reshape(-1, layer.input.lanes).any(axis=1)
+    return [p for p in among if per_plane[p]]
+
+
+def base_chunks(layer: Convolution, block: np.ndarray, planes: Sequence[int]) -> tuple[int, int]:
+    """Chunks of the base and of the conditional pass; a layer without gate has a base only."""
+    taps = layer.weights.shape[2] * layer.weights.shape[3]
+    gate = layer.gate
+    if gate is None:
+        return len(planes) * taps, 0
+    if gate.base is None:
+        return len(planes) * taps, len(planes) * taps
+    other = layer.sees[block] & ~gate.base[block]
+    return (
+        len(_planes(layer, gate.base[block], planes)) * taps,
+        len(_planes(layer, other, planes)) * taps,
+    )
+
+
+def segments(
+    layer: Convolution, block: np.ndarray, planes: Sequence[int], limits: Limits
+) -> list[Taps]:
+    """The passes of output channels ``block`` in order; those of the gate come before the
+    conditional ones.
+    """
+    gate, weights = layer.gate, layer.weights[block]
+    if gate is None:
+        return cover(layer, weights, planes, limits)
+    if gate.base is None:
+        low_mask = FULL_MASK & ~gate.high_mask
+        base = cover(layer, weights, planes, limits, gate.high_mask)
+        rest = cover(layer, weights, planes, limits, low_mask, conditional=True)
+        return split_last(base) + rest
+    chosen, other = gate.base[block], layer.sees[block] & ~gate.base[block]
+
+    def only(mask: np.ndarray) -> np.ndarray:
+        return weights * mask[:, :, None, None].astype(np.int8)
+
+    base = cover(layer, only(chosen), _planes(layer, chosen, planes), limits)
+    in_rest = _planes(layer, other, planes)
+    rest = cover(layer, only(other), in_rest, limits, conditional=True)
+    return split_last(base) + rest
