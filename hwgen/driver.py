@@ -188,14 +188,17 @@ class Session:
         cycles: int = 1 << 40,
         inspect: Callable[[str, np.ndarray], None] | None = None,
     ) -> np.ndarray:
-        """The network's first result for an integer image; ``inspect`` gets every edge by name."""
+        """The network's first result for an integer image; ``inspect`` gets every edge by name.
+
+        A program for a batch takes and gives arrays with the number of the image in front.
+        """
         compiled, transport = self.compiled, self.driver.transport
         transport.write_memory(self.input, compiled.input.pack(image))
         self.driver.start(self.program, len(compiled.program.steps))
         self.driver.finish(cycles)
         if inspect is not None:
             for layer in compiled.network.layers:
-                if layer.kind not in ("input", "flatten"):
+                if layer.kind not in ("input", "flatten") and layer.name in compiled.views:
                     inspect(layer.name, self.edge(layer.name))
         return self.edge(compiled.network.outputs[0].name)
 

@@ -66,7 +66,7 @@ static uint64_t arrange(const struct hwgen_program *program, uint64_t offset[3])
 {
     offset[0] = whole_pages((uint64_t)program->length * HWGEN_INSTRUCTION_BYTES);
     offset[1] = offset[0] + whole_pages(program->constant_bytes);
-    offset[2] = offset[1] + whole_pages(program->input.bytes);
+    offset[2] = offset[1] + whole_pages(program->input_bytes);
     return offset[2] + whole_pages(program->work_bytes);
 }
 
@@ -110,33 +110,56 @@ enum hwgen_result hwgen_load(struct hwgen_device *device, const struct hwgen_pro
 
 uint32_t hwgen_size(const struct hwgen_tensor *tensor)
 {
-    return tensor->channels * tensor->rows * tensor->columns;
+    return tensor->images * tensor->channels * tensor->rows * tensor->columns;
 }
 
-// The byte of a channel at a position, in raster order.
+// The byte of a lane (of all planes) at a row and a column of an image.
 static uint8_t *byte_of(const struct hwgen_device *device, const struct hwgen_tensor *tensor,
-                        uint32_t channel, uint32_t position)
+                        uint32_t image, uint32_t lane, uint32_t row, uint32_t column)
 {
-    uint32_t place = tensor->places == NULL ? channel : tensor->places[channel];
-    uint64_t word = (uint64_t)(place / tensor->lanes) * tensor->rows * tensor->columns + position;
+    uint32_t pitch = tensor->rows + tensor->gap;
+    uint64_t plane = (uint64_t)(tensor->gap + tensor->images * pitch) * tensor->columns;
+    uint64_t word = lane / tensor->lanes * plane +
+                    (uint64_t)(tensor->gap + image * pitch + row) * tensor->columns + column;
     return device->memory.bytes + device->offset[tensor->base] + tensor->offset +
-           word * tensor->lanes + place % tensor->lanes;
+           word * tensor->lanes + lane % tensor->lanes;
 }
 
-// The input area with zeros in all lanes that have no channel.
-static const struct hwgen_tensor *empty_input(const struct hwgen_device *device)
+// An empty input area: zeros in all lanes without a pixel.
+static void empty_input(const struct hwgen_device *device)
 {
-    const struct hwgen_tensor *input = &device->program->input;
-    memset(device->memory.bytes + device->offset[1], 0, input->bytes);
-    return input;
+    memset(device->memory.bytes + device->offset[1], 0, device->program->input_bytes);
+}
+
+// A value of the input, everywhere where a kernel tap will look for it.
+static void put(const struct hwgen_device *device, uint32_t image, uint32_t channel, uint32_t row,
+                uint32_t column, uint8_t value)
+{
+    const struct hwgen_program *program = device->program;
+    for (uint32_t number = 0; number < program->packings; number++) {
+        const struct hwgen_packing *packing = &program->packing[number];
+        const struct hwgen_tensor *tensor = &packing->tensor;
+        for (uint32_t y = 0; y < packing->fold_rows && y <= row + packing->top; y++)
+            for (uint32_t x = 0; x < packing->fold_columns && x <= column + packing->left; x++) {
+                uint32_t down = row + packing->top - y, across = column + packing->left - x;
+                uint32_t lane = (y * packing->fold_columns + x) * program->channels + channel;
+                if (down % packing->step == 0 && down / packing->step < tensor->rows &&
+                    across % packing->step == 0 && across / packing->step < tensor->columns)
+                    *byte_of(device, tensor, image, lane, down / packing->step,
+                             across / packing->step) = value;
+            }
+    }
 }
 
 void hwgen_put_input(struct hwgen_device *device, const int16_t *values)
 {
-    const struct hwgen_tensor *input = empty_input(device);
-    for (uint32_t channel = 0; channel < input->channels; channel++)
-        for (uint32_t position = 0; position < input->rows * input->columns; position++)
-            *byte_of(device, input, channel, position) = (uint8_t)*values++;
+    const struct hwgen_program *program = device->program;
+    empty_input(device);
+    for (uint32_t image = 0; image < program->images; image++)
+        for (uint32_t channel = 0; channel < program->channels; channel++)
+            for (uint32_t row = 0; row < program->rows; row++)
+                for (uint32_t column = 0; column < program->columns; column++)
+                    put(device, image, channel, row, column, (uint8_t)*values++);
 }
 
 // Division by a power of two towards minus infinity: >> of negative numbers is the compiler's own.
@@ -158,14 +181,17 @@ static uint8_t scaled(uint8_t pixel, const struct hwgen_scaling *scaling)
 
 void hwgen_put_pixels(struct hwgen_device *device, const uint8_t *pixels)
 {
-    const struct hwgen_scaling *scaling = device->program->scaling;
-    const struct hwgen_tensor *input = empty_input(device);
-    for (uint32_t channel = 0; channel < input->channels; channel++)
-        for (uint32_t position = 0; position < input->rows * input->columns; position++) {
-            uint8_t pixel = *pixels++;
-            *byte_of(device, input, channel, position) =
-                scaling == NULL ? pixel : scaled(pixel, &scaling[channel]);
-        }
+    const struct hwgen_program *program = device->program;
+    const struct hwgen_scaling *scaling = program->scaling;
+    empty_input(device);
+    for (uint32_t image = 0; image < program->images; image++)
+        for (uint32_t channel = 0; channel < program->channels; channel++)
+            for (uint32_t row = 0; row < program->rows; row++)
+                for (uint32_t column = 0; column < program->columns; column++) {
+                    uint8_t pixel = *pixels++;
+                    put(device, image, channel, row, column,
+                        scaling == NULL ? pixel : scaled(pixel, &scaling[channel]));
+                }
 }
 
 enum hwgen_result hwgen_start(struct hwgen_device *device)
@@ -202,11 +228,15 @@ enum hwgen_result hwgen_finish(struct hwgen_device *device, uint32_t attempts)
 void hwgen_get_output(const struct hwgen_device *device, uint32_t number, int16_t *values)
 {
     const struct hwgen_tensor *output = &device->program->output[number];
-    for (uint32_t channel = 0; channel < output->channels; channel++)
-        for (uint32_t position = 0; position < output->rows * output->columns; position++) {
-            int16_t value = *byte_of(device, output, channel, position);
-            *values++ = output->is_signed && value > 127 ? (int16_t)(value - 256) : value;
-        }
+    uint32_t positions = output->rows * output->columns;
+    for (uint32_t image = 0; image < output->images; image++)
+        for (uint32_t channel = 0; channel < output->channels; channel++)
+            for (uint32_t position = 0; position < positions; position++) {
+                uint32_t place = output->places == NULL ? channel : output->places[channel];
+                int16_t value = *byte_of(device, output, image, place, position / output->columns,
+                                         position % output->columns);
+                *values++ = output->is_signed && value > 127 ? (int16_t)(value - 256) : value;
+            }
 }
 
 void hwgen_counters(const struct hwgen_device *device, uint32_t counts[HWGEN_COUNTERS])

@@ -33,16 +33,26 @@ struct hwgen_memory {
 #define HWGEN_PAGE 4096u
 
 // Where the integers of an edge of the network lie: planes of `lanes` channels each, a plane in
-// raster order, the lanes of a position side by side.
+// raster order, the lanes of a position side by side. A plane holds all images of a batch, one below
+// the other, with `gap` rows before, between and behind them.
 struct hwgen_tensor {
     unsigned base;          // base register: 1 input, 2 work
     uint64_t offset;        // of its first byte from there
     uint32_t bytes;         // of all planes
     uint32_t channels;      // of the network
-    uint32_t rows, columns; // of each channel
+    uint32_t rows, columns; // of each channel of an image
+    uint32_t images, gap;
     uint32_t lanes;
     bool is_signed;
     const uint16_t *places; // place of each channel among the lanes of all planes; NULL: in order
+};
+
+// How the pixels of an image lie in a tensor: channel c of pixel (row, column) is lane
+// (y * fold_columns + x) * channels + c of every word (u, v) with row = u * step + y - top and
+// column = v * step + x - left, 0 <= y < fold_rows, 0 <= x < fold_columns.
+struct hwgen_packing {
+    struct hwgen_tensor tensor;
+    uint32_t fold_rows, fold_columns, step, top, left;
 };
 
 // How raw bytes become the integers of the input, channel by channel:
@@ -63,7 +73,11 @@ struct hwgen_program {
     const uint8_t *constants;
     uint32_t constant_bytes;
     uint64_t work_bytes;
-    struct hwgen_tensor input;
+    uint32_t images;                 // of a run
+    uint32_t channels, rows, columns; // of an image
+    uint32_t input_bytes;
+    uint32_t packings; // all of them are filled
+    const struct hwgen_packing *packing;
     const struct hwgen_scaling *scaling; // of each input channel; NULL: bytes are the integers
     uint32_t outputs;
     const struct hwgen_tensor *output;
@@ -105,8 +119,8 @@ uint64_t hwgen_needed(const struct hwgen_program *program);
 enum hwgen_result hwgen_load(struct hwgen_device *device, const struct hwgen_program *program,
                              const struct hwgen_memory *memory);
 
-// Puts an image into memory: integers of the network's input, or raw bytes that are scaled first;
-// channel by channel, each row by row. Only after hwgen_load.
+// Puts the images of a run into memory: integers of the network's input, or raw bytes that are
+// scaled first; image by image, each channel by channel, each row by row. Only after hwgen_load.
 void hwgen_put_input(struct hwgen_device *device, const int16_t *values);
 void hwgen_put_pixels(struct hwgen_device *device, const uint8_t *pixels);
 
@@ -116,7 +130,7 @@ enum hwgen_result hwgen_start(struct hwgen_device *device);
 // Looks up to `attempts` times whether the program has ended, and calls `wait` before each.
 enum hwgen_result hwgen_finish(struct hwgen_device *device, uint32_t attempts);
 
-// The integers of a result, channel by channel, each row by row.
+// The integers of a result, image by image, each channel by channel, each row by row.
 void hwgen_get_output(const struct hwgen_device *device, uint32_t number, int16_t *values);
 
 // Number of integers of a tensor.

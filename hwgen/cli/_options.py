@@ -6,7 +6,7 @@ import click
 
 from hwgen.errors import UserError
 
-__all__ = ["config_argument", "json_option", "set_option"]
+__all__ = ["batch_option", "config_argument", "json_option", "order_option", "set_option"]
 
 config_argument = click.argument("config")
 """Name of a shipped configuration or path of a TOML file."""
@@ -30,3 +30,13 @@ set_option = click.option(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+batch_option = click.option(
+    "--batch", type=click.IntRange(1, 256), default=1, show_default=True, help="Images of a run."
+)
+
+order_option = click.option(
+    "--order",
+    type=click.Choice(["input", "weight", "output"]),
+    help="What stays on chip in every layer; otherwise as is best for each.",
+)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from hwgen.cli._options import json_option, set_option
+from hwgen.cli._options import batch_option, json_option, order_option, set_option
 
 __all__ = ["command"]
 
@@ -14,11 +14,13 @@ __all__ = ["command"]
 @click.argument("net", type=click.Path(path_type=Path))
 @click.option("--config", "name", default="cgnet8", show_default=True, help="Configuration.")
 @set_option
+@batch_option
+@order_option
 @click.option("--out", type=click.Path(path_type=Path), help="Program file (.safetensors).")
 @click.option("--listing", type=click.Path(path_type=Path), help="The program as text.")
 @click.option("--c", "c_header", type=click.Path(path_type=Path), help="C header for the driver.")
 @json_option
-def command(net, name, settings, out, listing, c_header, as_json) -> None:
+def command(net, name, settings, batch, order, out, listing, c_header, as_json) -> None:
     """Compile NET for a configuration, and print what each layer costs.
 
     Array cycles are those of a dense run in which nothing waits; a gated layer takes fewer.
@@ -29,7 +31,7 @@ def command(net, name, settings, out, listing, c_header, as_json) -> None:
     from hwgen.files import write_together
     from models.netfile import load as load_network
 
-    compiled = compile_network(load_network(net), load(name, settings))
+    compiled = compile_network(load_network(net), load(name, settings), batch=batch, order=order)
     data = file.program_bytes(compiled)
     files = {}
     if out is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from hwgen.cli._options import json_option, set_option
+from hwgen.cli._options import batch_option, json_option, order_option, set_option
 from hwgen.errors import UserError
 
 __all__ = ["command"]
@@ -24,6 +24,8 @@ __all__ = ["command"]
     help="Integer reference, program in integers, or the Verilog.",
 )
 @click.option("--images", type=click.IntRange(1), help="Only so many images.")
+@batch_option
+@order_option
 @click.option("--latency", default=20, show_default=True, help="Memory: cycles to the first beat.")
 @click.option("--bandwidth", default=1.0, show_default=True, help="Memory: beats a cycle.")
 @click.option("--stall", default=0.0, show_default=True, help="Memory: share of random pauses.")
@@ -31,7 +33,20 @@ __all__ = ["command"]
 @click.option("--limit", default=1 << 32, help="Give up an image after so many cycles.")
 @json_option
 def command(
-    net, input, name, settings, backend, images, latency, bandwidth, stall, trace, limit, as_json
+    net,
+    input,
+    name,
+    settings,
+    backend,
+    images,
+    batch,
+    order,
+    latency,
+    bandwidth,
+    stall,
+    trace,
+    limit,
+    as_json,
 ):
     """Run NET on INPUT: an .npz with `images` (raw bytes or integers, NCHW) and perhaps `labels`.
 
@@ -52,6 +67,8 @@ def command(
         trace=trace,
         limit=limit,
         quiet=as_json,
+        batch=batch,
+        order=order,
     )
     if as_json:
         click.echo(json.dumps(facts, indent=2))

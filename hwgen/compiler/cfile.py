@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..verilog.names import plain
+from .image import Packing
 from .network import Compiled, View
 from .program import encode
 
@@ -20,6 +21,7 @@ def program_header(compiled: Compiled) -> str:
     places = [_places(compiled.views[output]) for output in outputs]
     digest = int(compiled.config.hash[:16], 16)
     scaling = _scaling(compiled)
+    channels, rows, columns = compiled.network.input.output.shape
     parts = [
         f"// {json.dumps(compiled.network.name)}, compiled for {compiled.config.name}; see "
         f"docs/driver.md.\n#ifndef HWGEN_{name.upper()}\n#define HWGEN_{name.upper()}\n"
@@ -41,6 +43,9 @@ def program_header(compiled: Compiled) -> str:
             for n, (output, p) in enumerate(zip(outputs, places, strict=True))
         )
         + "};\n",
+        f"static const struct hwgen_packing {name}_packing[] = {{\n"
+        + "".join(_packing(packing) for packing in compiled.input.packings)
+        + "};\n",
         f"static const struct hwgen_program {name} = {{\n"
         f"    .name = {json.dumps(compiled.network.name)},\n"
         f"    .hash_low = 0x{digest & 0xFFFFFFFF:08x}u,\n"
@@ -50,7 +55,11 @@ def program_header(compiled: Compiled) -> str:
         f"    .constants = {name}_constants,\n"
         f"    .constant_bytes = {len(compiled.program.constants)},\n"
         f"    .work_bytes = {compiled.work_bytes}u,\n"
-        f"    .input = {_tensor(_input(compiled), None)},\n"
+        f"    .images = {compiled.batch},\n"
+        f"    .channels = {channels}, .rows = {rows}, .columns = {columns},\n"
+        f"    .input_bytes = {compiled.input.bytes}u,\n"
+        f"    .packings = {len(compiled.input.packings)},\n"
+        f"    .packing = {name}_packing,\n"
         f"    .scaling = {f'{name}_scaling' if scaling else 'NULL'},\n"
         f"    .outputs = {len(outputs)},\n"
         f"    .output = {name}_output,\n}};\n",
@@ -59,8 +68,13 @@ def program_header(compiled: Compiled) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _input(compiled: Compiled) -> View:
-    return View(compiled.input, np.arange(compiled.input.channels))
+def _packing(packing: Packing) -> str:
+    tensor = packing.tensor
+    return (
+        f"    {{ .tensor = {_tensor(View(tensor, np.arange(tensor.channels)), None)},\n"
+        f"      .fold_rows = {packing.fold[0]}, .fold_columns = {packing.fold[1]}, "
+        f".step = {packing.step}, .top = {packing.pad[0]}, .left = {packing.pad[1]} }},\n"
+    )
 
 
 def _places(view: View) -> list[int] | None:
@@ -73,6 +87,7 @@ def _tensor(view: View, places: str | None) -> str:
         f"{{ .base = {tensor.base}, .offset = {tensor.offset}u, .bytes = {tensor.bytes}u,\n"
         f"      .channels = {len(view.channels)}, .rows = {tensor.rows}, "
         f".columns = {tensor.columns}, .lanes = {tensor.lanes},\n"
+        f"      .images = {tensor.images}, .gap = {tensor.gap},\n"
         f"      .is_signed = {str(tensor.signed).lower()}, .places = {places or 'NULL'} }}"
     )
 

@@ -11,7 +11,7 @@ from .program import encode
 
 __all__ = ["FORMAT", "listing", "program_bytes", "summary"]
 
-FORMAT = 1
+FORMAT = 2
 KEY = "hwgen-program"
 
 
@@ -26,7 +26,9 @@ def program_bytes(compiled: Compiled) -> bytes:
         "config": compiled.config.name,
         "config_hash": compiled.config.hash,
         "work_bytes": compiled.work_bytes,
-        "input": asdict(compiled.input),
+        "batch": compiled.batch,
+        "input_bytes": compiled.input.bytes,
+        "input": [asdict(packing) for packing in compiled.input.packings],
         "views": {
             name: {"tensor": asdict(view.tensor), "channels": view.channels.tolist()}
             for name, view in compiled.views.items()
@@ -76,7 +78,7 @@ def summary(compiled: Compiled) -> list[dict]:
         elif step.name == "PASS":
             positions = -(-f["positions"] // config.array.clusters)
             row["array_cycles"] += positions * f["slots"] * f["chunks"]
-    macs = {layer.name: layer.macs for layer in compiled.network.layers}
+    macs = {layer.name: layer.macs * compiled.batch for layer in compiled.network.layers}
     for row in rows.values():
         row["macs"] = macs.get(row["layer"], 0)
         cycles = row["array_cycles"]

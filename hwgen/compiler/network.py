@@ -10,12 +10,15 @@ from models.netfile import Network, Parameters
 from ..config import Config
 from ..errors import UserError
 from ..isa.parameters import BIAS_BITS
+from .blocks import blocks_of
 from .convolution import lower_convolution
+from .image import InputArea, Packing, foldings
 from .layer import Convolution, Gate, Requantization, VectorLayer
 from .memory import Buffers
 from .pipeline import Item, schedule
 from .program import Builder, Program
 from .tensors import Tensor
+from .tiles import plan_tiles
 from .vector import lower_vector
 
 __all__ = ["INPUT_BASE", "WORK_BASE", "Compiled", "View", "compile_network"]
@@ -38,25 +41,26 @@ class View:
         return np.array_equal(self.channels, np.arange(len(self.channels)))
 
     def unpack(self, data: bytes) -> np.ndarray:
-        """The edge's integers from the bytes of its tensor."""
+        """The edge's integers from the bytes of its tensor; of a batch, an image after another."""
         places = self.tensor.planes * self.tensor.lanes
-        return replace(self.tensor, channels=places).unpack(data)[self.channels]
+        return replace(self.tensor, channels=places).unpack(data)[..., self.channels, :, :]
 
 
 @dataclass(frozen=True)
 class Compiled:
     """A program with what its caller has to know.
 
-    ``views`` has an entry for every edge that lies in memory; ``work_bytes`` is the size of the
-    work area.
+    ``input`` packs images into the input area; ``views`` has an entry for every edge that lies in
+    memory; ``work_bytes`` is the size of the work area. A run takes ``batch`` images.
     """
 
     network: Network
     config: Config
     program: Program
-    input: Tensor
+    input: InputArea
     views: dict[str, View]
     work_bytes: int
+    batch: int = 1
 
     @property
     def output(self) -> View:
@@ -67,14 +71,25 @@ class Compiled:
 class _Compiler:
     """One network on one configuration."""
 
-    def __init__(self, network: Network, config: Config, densities: Mapping[str, np.ndarray]):
+    def __init__(
+        self,
+        network: Network,
+        config: Config,
+        densities: Mapping[str, np.ndarray],
+        batch: int,
+        order: str | None,
+    ):
         self.network, self.config, self.densities = network, config, densities
+        self.batch, self.order = batch, order
         self.builder, self.buffers = Builder(), Buffers(config)
+        self.input = InputArea(config.bus.data_width // 8)
         self.items: list[Item] = []
         self.views: dict[str, View] = {}
         self.work = 0
         self._parts: dict[str, list[Tensor]] = {}
         self.targets = self._concat_targets()
+        paddings = [max(layer.padding[:2]) for layer in network.layers if layer.kind == "conv"]
+        self._gap = max(paddings, default=0)
 
     def run(self) -> Compiled:
         """Lower all layers."""
@@ -88,9 +103,10 @@ class _Compiler:
             self.network,
             self.config,
             self.builder.finish(),
-            self.views[self.network.input.name].tensor,
-            self.views,
+            self.input,
+            {name: view for name, view in self.views.items() if view.tensor.offset >= 0},
             self.work,
+            self.batch,
         )
 
     def _refuse(self, layer, why: str):
@@ -101,8 +117,20 @@ class _Compiler:
     # Places
 
     def _tensor(self, channels: int, rows: int, columns: int, signed: bool) -> Tensor:
-        lanes = self.config.array.lanes
-        tensor = Tensor(WORK_BASE, self.work, channels, rows, columns, lanes, signed)
+        array = self.config.array
+        # Small maps of a batch may be stacked in a tile: zeros between them then.
+        small = self.batch > 1 and rows * columns <= 2 * array.rows // array.slots * array.clusters
+        tensor = Tensor(
+            WORK_BASE,
+            self.work,
+            channels,
+            rows,
+            columns,
+            array.lanes,
+            signed,
+            self.batch,
+            self._gap if small else 0,
+        )
         # Bursts like to begin at a beat.
         beat = self.config.bus.data_width // 8
         self.work += -(-tensor.bytes // beat) * beat
@@ -188,10 +216,33 @@ class _Compiler:
 
     def _input(self, layer) -> None:
         channels, rows, columns = layer.output.shape
-        tensor = Tensor(
-            INPUT_BASE, 0, channels, rows, columns, self.config.array.lanes, layer.output.signed
-        )
+        lanes, signed = self.config.array.lanes, layer.output.signed
+        # Below zero as long as nobody reads the image as it is.
+        tensor = Tensor(INPUT_BASE, -1, channels, rows, columns, lanes, signed, self.batch)
+        readers = self.network.consumers(layer.name)
+        if any(r.kind != "conv" or layer.name in r.inputs[1:] for r in readers):
+            tensor = self.input.place(Packing(tensor, *layer.output.shape)).tensor
         self.views[layer.name] = View(tensor, np.arange(channels))
+
+    def _fold(self, layer: Convolution, name: str) -> Convolution:
+        """``layer``, which reads the network's input, on the packing with which it is fastest."""
+        channels = self.network.layer(name).output.shape[0]
+
+        def cycles(option: tuple[Packing, Convolution]) -> float:
+            blocks = blocks_of(self.config, option[1])
+            return plan_tiles(self.config, self.buffers, option[1], blocks, self.order).cycles
+
+        packing, folded = min(foldings(layer, channels), key=cycles)
+        tensor = self.input.place(packing).tensor
+        if packing.plain:
+            self.views[name] = replace(self.views[name], tensor=tensor)
+        return replace(folded, input=tensor)
+
+    def _reserve(self, layer) -> int:
+        """Words of the activation buffer that the vector unit needs beside a convolution."""
+        beside = [*self.network.consumers(layer.name), *map(self.network.layer, layer.inputs)]
+        computes = {"add", "maxpool", "avgpool", "global_avgpool"}
+        return self.buffers.vector_words if any(b.kind in computes for b in beside) else 0
 
     def _conv(self, layer) -> None:
         if layer.stride[0] != layer.stride[1]:
@@ -245,28 +296,31 @@ class _Compiler:
             if layer.name in self.targets and not residual.plain:
                 residual = self._copy(layer.name + ".residual", residual, layer.output)
         output = self._output(layer, residual)
-        self.items += lower_convolution(
-            self.config,
-            self.builder,
-            self.buffers,
-            Convolution(
-                name=layer.name,
-                input=source.tensor,
-                output=output.tensor,
-                channels=output.channels,
-                weights=full,
-                sees=sees,
-                requantization=self._requantization(layer, layer.full),
-                low=layer.lo,
-                high=layer.hi,
-                stride=stride,
-                padding=padding,
-                gate=gate,
-                residual=residual.tensor if residual is not None else None,
-                density=self.densities.get(layer.name),
-            ),
+        convolution = Convolution(
+            name=layer.name,
+            input=source.tensor,
+            output=output.tensor,
+            channels=output.channels,
+            weights=full,
+            sees=sees,
+            requantization=self._requantization(layer, layer.full),
+            low=layer.lo,
+            high=layer.hi,
+            stride=stride,
+            padding=padding,
+            gate=gate,
+            residual=residual.tensor if residual is not None else None,
+            density=self.densities.get(layer.name),
         )
+        if layer.inputs[0] == self.network.input.name and layer.kind == "conv":
+            convolution = self._fold(convolution, layer.inputs[0])
+        self._lower(convolution, self._reserve(layer))
         self.views[layer.name] = output
+
+    def _lower(self, layer: Convolution, reserve: int = 0) -> None:
+        self.items += lower_convolution(
+            self.config, self.builder, self.buffers, layer, self.order, reserve
+        )
 
     def _copy(self, name: str, source: View, edge, target: Tensor | None = None) -> View:
         """Channels in plain order in a tensor of their own: a convolution by one, exact."""
@@ -280,10 +334,7 @@ class _Compiler:
         # (2x + 1) >> 1 is x.
         two, none, one = np.full(count, 2), np.zeros(count, int), np.ones(count, int)
         plain = np.arange(count)
-        self.items += lower_convolution(
-            self.config,
-            self.builder,
-            self.buffers,
+        self._lower(
             Convolution(
                 name=name,
                 input=tensor,
@@ -294,7 +345,7 @@ class _Compiler:
                 requantization=Requantization(two, none, one),
                 low=edge.lo,
                 high=edge.hi,
-            ),
+            )
         )
         return View(target, plain)
 
@@ -424,11 +475,18 @@ LOWER = {
 
 
 def compile_network(
-    network: Network, config: Config, densities: Mapping[str, np.ndarray] | None = None
+    network: Network,
+    config: Config,
+    densities: Mapping[str, np.ndarray] | None = None,
+    *,
+    batch: int = 1,
+    order: str | None = None,
 ) -> Compiled:
     """Lower ``network`` to a program for ``config``.
 
     ``densities`` gives, for gated layers by name, the share of fired outputs per channel (profiled
-    on images): the compiler deals channels to groups by it.
+    on images): the compiler deals channels to groups by it. A run of the program takes ``batch``
+    images. ``order`` forces the order of work in every layer, see :data:`hwgen.compiler.tiles
+    .ORDERS`; otherwise each layer has the one with the best estimate.
     """
-    return _Compiler(network, config, densities or {}).run()
+    return _Compiler(network, config, densities or {}, batch, order).run()

@@ -1,7 +1,7 @@
 """A network on a backend, compared with the integer reference edge by edge."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,13 @@ def profile(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def _groups(images: np.ndarray, batch: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Number of the first image, and images for a run; the last image fills up the last batch."""
+    for first in range(0, len(images), batch):
+        numbers = np.minimum(np.arange(first, first + batch), len(images) - 1)
+        yield first, images[numbers] if batch > 1 else images[first]
+
+
 def _functional(compiled: Compiled, image: np.ndarray, inspect: Callable) -> int:
     """Run the program in integers; there are no cycles to tell."""
     constants = compiled.program.constants
@@ -62,8 +69,10 @@ def compare(
     trace: Path | None = None,
     limit: int = 1 << 32,
     quiet: bool = True,
+    batch: int = 1,
+    order: str | None = None,
 ) -> dict:
-    """Run ``images`` and compare every edge with the reference.
+    """Run ``images``, ``batch`` at a time, and compare every edge with the reference.
 
     Returns facts for people and programs: ``wrong`` counts edges that differ (0), ``first_wrong``
     names the first of them, ``cycles`` is the mean of an image, ``counters`` are means of the
@@ -85,15 +94,18 @@ def compare(
     }
     if backend == "golden":
         return facts
-    compiled = compile_network(network, config, profile(network, images) if network.gated else None)
+    densities = profile(network, images) if network.gated else None
+    compiled = compile_network(network, config, densities, batch=batch, order=order)
 
-    def checker(number: int) -> Callable:
+    def checker(first: int) -> Callable:
         def inspect(name: str, got: np.ndarray) -> None:
-            want = expected.taps[name][number]
-            facts["edges_compared"] += 1
-            if not np.array_equal(got.reshape(want.shape), want):
-                facts["wrong"] += 1
-                facts["first_wrong"] = facts["first_wrong"] or f"layer {name}, image {number}"
+            wanted = expected.taps[name][first : first + batch]
+            for number, want in enumerate(wanted, first):
+                facts["edges_compared"] += 1
+                one = got[number - first] if batch > 1 else got
+                if not np.array_equal(one.reshape(want.shape), want):
+                    facts["wrong"] += 1
+                    facts["first_wrong"] = facts["first_wrong"] or f"layer {name}, image {number}"
 
         return inspect
 
@@ -106,9 +118,9 @@ def compare(
             progress.update(task, description=step)
 
         if backend == "functional":
-            for number, image in enumerate(images):
-                _functional(compiled, image, checker(number))
-                progress.update(task, description="images", advance=1)
+            for number, group in _groups(images, batch):
+                _functional(compiled, group, checker(number))
+                progress.update(task, description="images", advance=batch)
             return facts
         facts |= _rtl(compiled, images, memory, trace, limit, checker, say, progress, task)
     return facts
@@ -125,13 +137,15 @@ def _rtl(compiled, images, memory, trace, limit, checker, say, progress, task) -
         if trace is not None:
             simulator.trace(trace)
         session = Driver(simulator, compiled.config).load(compiled, MEMORY_BYTES)
-        for number, image in enumerate(images):
-            session.run(image, cycles=limit, inspect=checker(number))
+        runs = 0
+        for number, group in _groups(images, compiled.batch):
+            session.run(group, cycles=limit, inspect=checker(number))
             for name, value in session.driver.counters().items():
                 total[name] = total.get(name, 0) + value
-            progress.update(task, description="images", advance=1)
+            runs += 1
+            progress.update(task, description="images", advance=compiled.batch)
         seconds = time.monotonic() - started
-        mean = {name: value / len(images) for name, value in total.items()}
+        mean = {name: value / (runs * compiled.batch) for name, value in total.items()}
         return {
             "cycles": mean["CYCLES"],
             "simulated_cycles_a_second": simulator.cycle / seconds,

@@ -11,25 +11,37 @@ from models.reference import run
 from models.zoo.synthetic import every_kind
 
 
-@pytest.mark.parametrize("name", ["cgnet8", "tiny"])
-@pytest.mark.parametrize("seed", range(3))
-def test_every_kind_of_layer(name, seed):
-    network = every_kind(seed)
-    compiled = compile_network(network, load(name))
+def check(network, config, seed, *, batch=1, order=None):
+    """Every edge of a run is what the reference says, whatever order the units work in."""
+    compiled = compile_network(network, config, batch=batch, order=order)
     edge = network.input.output
-    image = np.random.default_rng(seed).integers(edge.lo, edge.hi + 1, (1, *edge.shape))
-    expected = run(network, image, taps=True)
+    images = np.random.default_rng(seed).integers(edge.lo, edge.hi + 1, (batch, *edge.shape))
+    expected = run(network, images, taps=True)
     program = compiled.program
     bases = [0, len(program.constants), len(program.constants) + compiled.input.bytes]
-    memory = bytearray(
-        program.constants + compiled.input.pack(image[0]) + bytes(compiled.work_bytes)
-    )
+    packed = compiled.input.pack(images if batch > 1 else images[0])
+    work = np.random.default_rng(seed).bytes(compiled.work_bytes)  # left over by something else
+    memory = bytearray(program.constants + packed + work)
     Machine(compiled.config, memory, bases, seed=seed).run(program)
     for layer, view in compiled.views.items():
         start = bases[view.tensor.base] + view.tensor.offset
-        want = expected.taps[layer][0]
+        want = expected.taps[layer]
         got = view.unpack(bytes(memory[start : start + view.tensor.bytes]))
         np.testing.assert_array_equal(got.reshape(want.shape), want, err_msg=layer)
+
+
+@pytest.mark.parametrize("name", ["cgnet8", "tiny"])
+@pytest.mark.parametrize("seed", range(3))
+def test_every_kind_of_layer(name, seed):
+    check(every_kind(seed), load(name), seed)
+
+
+@pytest.mark.parametrize("name", ["cgnet8", "tiny"])
+@pytest.mark.parametrize(
+    ("batch", "order"), [(1, "weight"), (2, "output"), (5, None), (4, "input")]
+)
+def test_batches_and_forced_orders(name, batch, order):
+    check(every_kind(batch), load(name), batch, batch=batch, order=order)
 
 
 def test_a_gated_network_is_refused_by_the_dense_twin():

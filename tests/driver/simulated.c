@@ -109,7 +109,7 @@ static void print_outputs(const struct hwgen_device *device)
 
 static void run_images(struct hwgen_device *device, const char *path, unsigned count)
 {
-    uint32_t size = hwgen_size(&PROGRAM.input);
+    uint32_t size = PROGRAM.images * PROGRAM.channels * PROGRAM.rows * PROGRAM.columns;
     uint32_t counts[HWGEN_COUNTERS];
     uint8_t *pixels = malloc(size);
     FILE *file = fopen(path, "rb");
@@ -134,7 +134,7 @@ static void run_images(struct hwgen_device *device, const char *path, unsigned c
 /* The input's integers, as if the program had computed them. */
 static void put_integers(struct hwgen_device *device)
 {
-    uint32_t size = hwgen_size(&PROGRAM.input);
+    uint32_t size = PROGRAM.images * PROGRAM.channels * PROGRAM.rows * PROGRAM.columns;
     int16_t *values = malloc(size * sizeof *values);
     for (uint32_t n = 0; n < size; n++)
         values[n] = (int16_t)(n % 100) - 50;
