@@ -2,10 +2,21 @@
 
 from ...config import Config
 from .base import Mac
+from .bitbrick import BitBrickMac
+from .mode import Mode, Placement
 from .parallel import ParallelMac
 from .serial import SerialMac
 
-__all__ = ["KINDS", "Mac", "ParallelMac", "SerialMac", "create"]
+__all__ = [
+    "KINDS",
+    "BitBrickMac",
+    "Mac",
+    "Mode",
+    "ParallelMac",
+    "Placement",
+    "SerialMac",
+    "create",
+]
 
 KINDS = {"parallel": ParallelMac, "serial": SerialMac}
 """The unit for each value of ``array.mac``; a new one is a subclass of Mac and a line here."""

@@ -4,6 +4,7 @@ from amaranth import *
 
 from .adder_tree import AdderTree
 from .base import OPERAND_BITS, Mac
+from .mode import Mode
 
 __all__ = ["ParallelMac"]
 
@@ -17,13 +18,13 @@ class ParallelMac(Mac):
     that an FPGA uses one small multiplier block a lane for both.
     """
 
-    @staticmethod
-    def latency_of(lanes: int) -> int:
-        return 2 + AdderTree.latency_of(lanes)
+    @classmethod
+    def can(cls, mode: Mode) -> bool:
+        return mode == cls.MODES[0]
 
-    @property
-    def interval(self) -> int:
-        return 1
+    @classmethod
+    def depth_of(cls, lanes: int, modes: tuple[Mode, ...]) -> int:
+        return 2 + AdderTree.latency_of(lanes)
 
     def elaborate(self, platform):
         m = Module()

@@ -1,0 +1,79 @@
+"""Widths of operands, and where operands of a width lie in a vector."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amaranth.utils import ceil_log2
+
+__all__ = ["Mode", "Placement", "power_of_two"]
+
+
+def power_of_two(bits: int) -> int:
+    """The next power of two that is not less."""
+    return 1 << ceil_log2(bits)
+
+
+@dataclass(frozen=True, order=True)
+class Mode:
+    """Bits of an activation and of a weight; ``8x4`` in text."""
+
+    activations: int
+    weights: int
+
+    def __post_init__(self):
+        for what in ("activations", "weights"):
+            bits = getattr(self, what)
+            if not isinstance(bits, int) or not 1 <= bits <= 16:
+                raise ValueError(f"{what} of a mode must have 1 to 16 bits, not {bits!r}")
+
+    def __str__(self) -> str:
+        return f"{self.activations}x{self.weights}"
+
+    @property
+    def room(self) -> int:
+        """Bits of the wider operand, rounded up to a power of two."""
+        return power_of_two(max(self.activations, self.weights))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the operands of a vector lie: operand n begins at bit ``n * stride + offset``.
+
+    Attributes
+    ----------
+    lanes : int
+        Operands of a vector.
+    stride : int
+        Bits from one to the next.
+    width : int
+        Bits of an operand; narrower ones are extended.
+    offset : int
+        Zeros below an operand.
+    copies : int
+        How often it stands there, side by side.
+    """
+
+    lanes: int
+    stride: int
+    width: int
+    offset: int = 0
+    copies: int = 1
+
+    def pack(self, values: Sequence[int]) -> int:
+        """The vector of these numbers, signed or not; a ValueError if one does not fit."""
+        if len(values) != self.lanes:
+            raise ValueError(f"values must be {self.lanes}, not {len(values)}")
+        word = 0
+        for lane, value in enumerate(values):
+            if not -(1 << self.width - 1) <= value < 1 << self.width:
+                raise ValueError(f"value {lane} must fit {self.width} bits, not {value}")
+            for copy in range(self.copies):
+                position = lane * self.stride + self.offset + copy * self.width
+                word |= (value & (1 << self.width) - 1) << position
+        return word
+
+    def unpack(self, word: int, signed: bool) -> list[int]:
+        """The numbers of a vector."""
+        mask, top = (1 << self.width) - 1, 1 << self.width - 1
+        fields = (word >> lane * self.stride + self.offset & mask for lane in range(self.lanes))
+        return [(field ^ top) - top if signed else field for field in fields]

@@ -1,0 +1,143 @@
+"""Dot product units of many widths: every mode is exact, and modes follow each other freely."""
+
+import random
+from itertools import product
+
+import pytest
+from amaranth.sim import Simulator
+
+from hwgen.rtl.mac import BitBrickMac, Mode, SerialMac
+
+SQUARE = [Mode(8, 8), Mode(4, 4), Mode(2, 2)]
+EVERY = [Mode(a, w) for a, w in product((2, 4, 8), repeat=2)]
+UNITS = {
+    "bricks": (BitBrickMac, 4, EVERY),
+    "bricks-square": (BitBrickMac, 8, SQUARE),
+    "bricks-many-lanes": (BitBrickMac, 32, [Mode(8, 8), Mode(2, 2)]),
+    "bricks-few-lanes": (BitBrickMac, 2, EVERY),
+    "bricks-16": (BitBrickMac, 4, [Mode(16, 16), Mode(16, 4), Mode(2, 16), *SQUARE]),
+    "bricks-odd": (BitBrickMac, 4, [Mode(a, w) for a, w in product((1, 3, 5, 7), (3, 5, 6))]),
+    "bricks-one-mode": (BitBrickMac, 4, [Mode(4, 4)]),
+    "bricks-one-step": (BitBrickMac, 4, [Mode(2, 2), Mode(8, 2), Mode(2, 4)]),
+    "bricks-only": (BitBrickMac, 4, [Mode(2, 2)]),
+    "serial": (SerialMac, 8, [Mode(bits, 8) for bits in range(1, 9)]),
+    "serial-16": (SerialMac, 4, [Mode(16, 8), Mode(11, 8), Mode(8, 8), Mode(3, 5)]),
+}
+
+
+def extremes(bits, signed):
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+
+
+def numbers(rng, count, bits, signed):
+    """Random numbers of so many bits, often the largest or smallest, or zero."""
+    low, high = extremes(bits, signed)
+    kind = rng.randrange(4)
+    if kind == 0:
+        return [rng.choice((low, high))] * count
+    if kind == 1:
+        return [rng.choice((low, high, 0)) for _ in range(count)]
+    return [rng.randint(low, high) for _ in range(count)]
+
+
+def run(dut, starts):
+    """Drive (gap, mode, activations, weights, signed) and compare each sum in its very cycle."""
+    expected, checked = {}, 0
+
+    async def bench(ctx):
+        nonlocal checked
+        cycle = 0
+
+        async def tick():
+            nonlocal cycle, checked
+            if cycle in expected:
+                assert ctx.get(dut.o_sum) == expected.pop(cycle), f"cycle {cycle}"
+                checked += 1
+            await ctx.tick()
+            cycle += 1
+
+        rng = random.Random("rubbish")
+        bits = len(dut.i_activations)
+        for gap, mode, activations, weights, signed in starts:
+            packed = (
+                dut.activations_in(mode).pack(activations),
+                dut.weights_in(mode).pack(weights),
+            )
+            total = sum(a * w for a, w in zip(activations, weights, strict=True))
+            assert dut.model_in(mode, *packed, signed) == total
+            assert cycle + dut.latency_in(mode) not in expected
+            expected[cycle + dut.latency_in(mode)] = total
+            ctx.set(dut.i_start, 1)
+            if len(dut.modes) > 1:
+                ctx.set(dut.i_mode, dut.modes.index(mode))
+            ctx.set(dut.i_activations, packed[0])
+            ctx.set(dut.i_weights, packed[1])
+            ctx.set(dut.i_signed, signed)
+            await tick()
+            # The unit may look at its operands only at the start.
+            for _ in range(dut.steps_in(mode) - 1 + gap):
+                ctx.set(dut.i_start, 0)
+                if len(dut.modes) > 1:
+                    ctx.set(dut.i_mode, rng.randrange(len(dut.modes)))
+                ctx.set(dut.i_activations, rng.getrandbits(bits))
+                ctx.set(dut.i_weights, rng.getrandbits(bits))
+                ctx.set(dut.i_signed, rng.randrange(2))
+                await tick()
+        ctx.set(dut.i_start, 0)
+        while expected:
+            await tick()
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert checked == len(starts)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_modes_one_after_the_other(name):
+    kind, lanes, modes = UNITS[name]
+    dut = kind(lanes=lanes, modes=modes)
+    rng = random.Random(name)
+    starts = []
+    for n in range(300):
+        # Long runs of one mode, then a change in every start.
+        mode = modes[n // 20 % len(modes)] if n < 150 else rng.choice(modes)
+        signed = bool(rng.randrange(2))
+        count = dut.lanes_in(mode)
+        starts.append(
+            (
+                rng.choice((0, 0, 0, 1, 5)),
+                mode,
+                numbers(rng, count, mode.activations, signed),
+                numbers(rng, count, mode.weights, True),
+                signed,
+            )
+        )
+    run(dut, starts)
+
+
+def every_product(bits, signed):
+    low, high = extremes(bits[0], signed)
+    return list(product(range(low, high + 1), range(-(1 << bits[1] - 1), 1 << bits[1] - 1)))
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
+@pytest.mark.parametrize("name", ["bricks", "bricks-odd", "serial"])
+def test_every_product_of_small_operands(name, signed):
+    """All pairs of operands of up to eight bits together, in every lane."""
+    kind, lanes, modes = UNITS[name]
+    dut = kind(lanes=lanes, modes=modes)
+    rng = random.Random(f"{name} {signed}")
+    starts = []
+    for mode in modes:
+        if mode.activations + mode.weights > 8:
+            continue
+        pairs = every_product((mode.activations, mode.weights), signed)
+        rng.shuffle(pairs)
+        count = dut.lanes_in(mode)
+        pairs += [(0, 0)] * (-len(pairs) % count)
+        for n in range(0, len(pairs), count):
+            activations, weights = zip(*pairs[n : n + count], strict=True)
+            starts.append((0, mode, list(activations), list(weights), signed))
+    run(dut, starts)
