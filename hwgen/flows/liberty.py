@@ -27,12 +27,15 @@ class Cells:
         µm² of each cell.
     flip_flops : frozenset of str
         The cells that are flip-flops.
+    buffer : str
+        A small buffer, but not the smallest; empty if there is none.
     """
 
     files: tuple[str, ...]
     texts: tuple[str, ...]
     areas: dict[str, float]
     flip_flops: frozenset[str]
+    buffer: str = ""
 
     @property
     def smallest_flip_flop(self) -> float:
@@ -42,13 +45,18 @@ class Cells:
 
 @dataclass(frozen=True, order=True)
 class SramMacro:
-    """A compiled memory; with two ports it reads one row while it writes another."""
+    """A compiled memory; with two ports it reads one row while it writes another.
+
+    ``access`` and ``setup`` are the longest that its Liberty file has, in ns.
+    """
 
     name: str
     words: int
     bits: int
     area: float
     two_ports: bool
+    access: float = 0.0
+    setup: float = 0.0
 
 
 def read_cells(paths: tuple[Path, ...]) -> Cells:
@@ -68,7 +76,9 @@ def read_cells(paths: tuple[Path, ...]) -> Cells:
         found = ", ".join(str(path) for path in paths)
         raise UserError(f"LIBERTY: must have a flip-flop, which {found} has not")
     areas = {name: area for name, _body, area in cells}
-    return Cells(tuple(path.name for path in paths), texts, areas, flip_flops)
+    buffers = sorted((area, name) for name, body, area in cells if _is_buffer(body))
+    buffer = buffers[min(1, len(buffers) - 1)][1] if buffers else ""
+    return Cells(tuple(path.name for path in paths), texts, areas, flip_flops, buffer)
 
 
 def read_macros(folder: Path) -> tuple[SramMacro, ...]:
@@ -117,7 +127,14 @@ def _is_flip_flop(body: str) -> bool:
     return re.search(r"^\s*ff\s*\(", body, re.MULTILINE) is not None
 
 
+def _is_buffer(body: str) -> bool:
+    pins = re.findall(r"\bpin\s*\(\s*\"?(\w+)", body, re.MULTILINE)
+    function = re.search(r"\bfunction\s*:\s*\"\s*\(?\s*(\w+)\s*\)?\s*\"", body, re.MULTILINE)
+    return len(pins) == 2 and function is not None and function[1] in pins
+
+
 def _macros(text: str):
+    ns = 1e-3 if re.search(r'time_unit\s*:\s*"1ps"', text) else 1.0
     for name, body, area in _cells(text):
         words = re.search(r"\baddress_width\s*:\s*(\d+)", body)
         bits = re.search(r"\bword_width\s*:\s*(\d+)", body)
@@ -126,7 +143,26 @@ def _macros(text: str):
             # Dual-ported memories name an address for each port; those with a port of each kind,
             # one that is only read. A second write address alone is that of the self-test.
             two_ports = len(reads) > 1 or bool(reads - _addresses(body, "write"))
-            yield SramMacro(name, 1 << int(words[1]), int(bits[1]), area, two_ports)
+            access = ns * _longest(body, "cell_rise", "cell_fall")
+            setup = ns * _longest(_setups(body), "rise_constraint", "fall_constraint")
+            shape = 1 << int(words[1]), int(bits[1])
+            yield SramMacro(name, *shape, area, two_ports, round(access, 4), round(setup, 4))
+
+
+def _setups(body: str) -> str:
+    """The timing groups that are setup times."""
+    groups = re.split(r"\btiming\s*\(\s*\)\s*\{", body)
+    return "".join(group for group in groups if re.search(r"timing_type\s*:\s*setup", group))
+
+
+def _longest(body: str, *tables: str) -> float:
+    """The largest value of tables of these names; 0 if there is none."""
+    pattern = rf"\b(?:{'|'.join(tables)})\s*\([^)]*\)\s*\{{[^}}]*?values\s*\(([^)]*)\)"
+    found = re.findall(pattern, body)
+    numbers = [
+        float(n) for values in found for n in re.findall(r"-?\d+\.?\d*(?:[eE]-?\d+)?", values)
+    ]
+    return max([0.0, *numbers])
 
 
 def _addresses(body: str, kind: str) -> set[str]:

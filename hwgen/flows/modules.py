@@ -12,7 +12,7 @@ from hwgen.files import write_atomic
 from hwgen.flows.yosys import run_statistics, version
 from hwgen.simulator.rtl.build import cache_folder
 
-__all__ = ["Module", "cells_of_modules", "split"]
+__all__ = ["Module", "cells_of_modules", "digest_of", "split", "text_below"]
 
 CACHE_FORMAT = 1
 """Part of every key: raised when what is kept changes its meaning."""
@@ -20,11 +20,16 @@ CACHE_FORMAT = 1
 
 @dataclass(frozen=True)
 class Module:
-    """A module of emitted Verilog: its text, and the names of the modules that it instantiates."""
+    """A module of emitted Verilog: its text, and what it instantiates, by the instance's name."""
 
     name: str
     text: str
-    children: frozenset[str]
+    instances: dict[str, str]
+
+    @property
+    def children(self) -> frozenset[str]:
+        """The names of the modules that it instantiates."""
+        return frozenset(self.instances.values())
 
     @property
     def header(self) -> str:
@@ -42,7 +47,11 @@ def split(verilog: str) -> dict[str, Module]:
         name: Module(
             name,
             text,
-            frozenset(re.findall(r"^ +(\w+) \w+ \(", text, re.MULTILINE)) & texts.keys(),
+            {
+                instance: child
+                for child, instance in re.findall(r"^ +(\w+) (\w+) \(", text, re.MULTILINE)
+                if child in texts
+            },
         )
         for name, text in texts.items()
     }
@@ -81,7 +90,7 @@ def cells_of_modules(
     """
     boxes = frozenset(black_boxes)
     reached = _below(top, modules, boxes)
-    common = json.dumps([CACHE_FORMAT, version(), script, sorted(files.items())])
+    common = digest_of([CACHE_FORMAT, version(), script, sorted(files.items())])
     paths = {name: _path(common, name, modules) for name in reached}
     found = {name: cells for name in reached if (cells := _kept(paths[name])) is not None}
     # A black box hides what it contains, so a module that is known is synthesized again if it
@@ -100,7 +109,17 @@ def cells_of_modules(
     return found
 
 
-def _below(top: str, modules: dict[str, Module], boxes: frozenset[str]) -> set[str]:
+def text_below(top: str, modules: dict[str, Module]) -> str:
+    """The Verilog of ``top`` and all modules within it."""
+    return "\n\n".join(modules[name].text for name in sorted(_below(top, modules)))
+
+
+def digest_of(recipe: list) -> str:
+    """A name for what a recipe makes."""
+    return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:32]
+
+
+def _below(top: str, modules: dict[str, Module], boxes: frozenset[str] = frozenset()) -> set[str]:
     """``top`` and all modules within it, without black boxes."""
     seen, waiting = set(), [top]
     while waiting:
@@ -114,8 +133,7 @@ def _below(top: str, modules: dict[str, Module], boxes: frozenset[str]) -> set[s
 def _path(common: str, name: str, modules: dict[str, Module]) -> Path:
     module = modules[name]
     ports = [modules[child].header for child in sorted(module.children)]
-    recipe = json.dumps([common, module.text, ports])
-    return cache_folder() / "synth" / f"{hashlib.sha256(recipe.encode()).hexdigest()[:32]}.json"
+    return cache_folder() / "synth" / f"{digest_of([common, module.text, ports])}.json"
 
 
 def _kept(path: Path) -> Counter | None:

@@ -9,14 +9,18 @@ from pathlib import Path
 from hwgen.config import Config
 from hwgen.errors import UserError
 from hwgen.flows.blocks import Block, block_tree
+from hwgen.flows.cell_timing import CellTiming, cell_timing
+from hwgen.flows.design import design_of
 from hwgen.flows.liberty import Cells, SramMacro, read_cells, read_macros
 from hwgen.flows.memories import Tiling, smallest_tiling
-from hwgen.flows.modules import cells_of_modules, split
-from hwgen.flows.targets import Target, target_named
+from hwgen.flows.modules import cells_of_modules
+from hwgen.flows.parts import part_named
+from hwgen.flows.route import Placement, Routing, check_fit, route
+from hwgen.flows.targets import RESOURCES, Target, target_named
 from hwgen.flows.yosys import SynthesisFailed
 from hwgen.memory import MemoryUse
 
-__all__ = ["Bound", "Libraries", "Report", "synthesize"]
+__all__ = ["Aim", "Bound", "Libraries", "Report", "synthesize"]
 
 FORMAT_VERSION = 1
 """Of the JSON; raised when a reader of the old one could go wrong."""
@@ -33,6 +37,18 @@ class Libraries:
     def read(cls, liberty: tuple[Path, ...], sram: Path | None) -> "Libraries":
         """From the files that the user names; a UserError if one will not do."""
         return cls(read_cells(liberty), read_macros(sram) if sram else ())
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The clock to aim at, in MHz; on an FPGA, the placer's seed and the part, if not the default.
+
+    ``part`` is a name in :data:`hwgen.flows.parts.PARTS`.
+    """
+
+    frequency: float = 100.0
+    seed: int = 1
+    part: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,7 @@ class Report:
     blocks: Block
     memories: tuple[Bound, ...]
     libraries: tuple[str, ...] = ()
+    timing: Routing | CellTiming | None = None
 
     @property
     def total(self) -> Counter:
@@ -89,6 +106,7 @@ class Report:
             "memory_bits": self.memory_bits,
             "memories": [bound.as_dict() for bound in self.memories],
             "blocks": self.blocks.as_dict(resources),
+            **({"timing": self.timing.as_dict()} if self.timing else {}),
         }
 
 
@@ -98,6 +116,7 @@ def synthesize(
     *,
     module: str | None = None,
     libraries: Libraries | None = None,
+    aim: Aim | None = None,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Report:
     """Synthesize the accelerator of ``config``, or one module of it with all within.
@@ -112,22 +131,22 @@ def synthesize(
         A module of the emitted Verilog; the whole accelerator by default.
     libraries
         For target ``asic``, and only for it.
+    aim
+        Find out how fast it is, too: place and route it, or ask OpenSTA or abc.
     progress
         Called with a few words before each stage.
 
     Raises
     ------
     UserError
-        If there is no such target or module, or Yosys rejects a Liberty file.
+        If there is no such target or module, if Yosys rejects a Liberty file, or if the design
+        does not fit where it is to be placed.
     """
-    from hwgen.generate import generate
-
     chosen = target_named(target)
     if chosen.name == "asic" and libraries is None:
         libraries = Libraries.read((), None)
-    inferred = config.override({"memory.style": "auto"})
-    artifacts = generate(inferred, progress)
-    modules = split(artifacts.verilog)
+    design = design_of(config, progress)
+    modules, uses = design.modules, design.memories
     top = module or config.name
     if top not in modules:
         close = difflib.get_close_matches(top, modules, n=3, cutoff=0.4) or list(modules)[:3]
@@ -135,10 +154,6 @@ def synthesize(
             f"MODULE: must be a module of {config.name}, such as {', '.join(close)}, not {top!r}"
         )
 
-    uses = [
-        MemoryUse(**{k: v for k, v in m.items() if k != "bits"})
-        for m in artifacts.document["memories"]
-    ]
     shapes = {use.verilog_name: use for use in uses}
     macros = stay_out(shapes, libraries) if libraries else {}
     contents = _run(chosen, top, modules, libraries, macros, progress)
@@ -150,7 +165,7 @@ def synthesize(
     contents |= {name: Counter() for name in macros}
     if module is not None:
         uses = _within(top, contents, shapes)
-    return Report(
+    report = Report(
         config,
         chosen,
         top,
@@ -158,6 +173,30 @@ def synthesize(
         tuple(_bound(use, *forms[use.verilog_name]) for use in uses),
         libraries.cells.files if libraries else (),
     )
+    if aim is None:
+        return report
+    if libraries:
+        in_macros = {
+            name: smallest_tiling(shapes[name], libraries.macros)
+            for name, (form, _area) in forms.items()
+            if form != "flip-flops"
+        }
+        timing = cell_timing(
+            top,
+            modules,
+            libraries.cells,
+            in_macros,
+            frequency=aim.frequency,
+            progress=progress,
+        )
+        return replace(report, timing=timing)
+    part = part_named(aim.part, target)
+    # What no flattening can save is told at once, before the long way to the router.
+    available = part.available
+    taken = {RESOURCES[name]: (int(report.total[name]), available[name]) for name in available}
+    check_fit(part, taken, top)
+    placement = Placement(part, aim.frequency, aim.seed)
+    return replace(report, timing=route(top, modules, placement, progress))
 
 
 def _within(

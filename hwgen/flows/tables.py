@@ -7,7 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from hwgen.flows.blocks import Block
+from hwgen.flows.cell_timing import CellTiming
 from hwgen.flows.compare import Comparison, Row
+from hwgen.flows.paths import Stretch
+from hwgen.flows.route import Routing
 from hwgen.flows.synthesis import Report
 from hwgen.flows.targets import RESOURCES
 
@@ -32,7 +35,43 @@ def report_tables(report: Report, depth: int = 3) -> Group:
                 add(child, level + 1)
 
     add(report.blocks, 0)
-    return Group(table, _memories(report), *_notes(report))
+    timed = _timing(report.timing) if report.timing else ()
+    return Group(table, _memories(report), *timed, *_notes(report))
+
+
+def _timing(timing: Routing | CellTiming) -> list[Table | Text]:
+    """How full the device is, the path that limits the clock, and the clock."""
+    shown: list[Table | Text] = []
+    if isinstance(timing, Routing):
+        part, frequency = timing.placement.part, timing.placement.frequency
+        who = f"{part.tool} {' '.join(timing.placement.arguments)}"
+        fill = Table(title=f"{part.name}, placed and routed")
+        for column in ("resource", "used", "available", "%"):
+            fill.add_column(column, justify="left" if column == "resource" else "right")
+        for resource, (used, available) in timing.used.items():
+            percent = f"{100 * used / available:.0f}" if available else "-"
+            fill.add_row(resource, _number(used), _number(available), percent)
+        shown.append(fill)
+    else:
+        frequency, who = timing.frequency, f"{timing.method}; memories {timing.memories}"
+    if timing.path:
+        shown.append(_path(timing.path))
+    reached = "no path from clock to clock"
+    if timing.fmax is not None:
+        reached = f"{timing.fmax:.1f} MHz, {frequency:g} MHz asked for"
+    return [*shown, Text(f"fmax: {reached} ({who})")]
+
+
+def _path(path: tuple[Stretch, ...]) -> Table:
+    table = Table(title="critical path, from its first register to its last")
+    for column in ("block", "module", "leaves as"):
+        table.add_column(column, overflow="fold")
+    for column in ("cells", "ns in cells", "ns in wires"):
+        table.add_column(column, justify="right")
+    for step in path:
+        numbers = (str(step.cells), f"{step.logic:.2f}", f"{step.routing:.2f}")
+        table.add_row(step.block or "(top)", step.module, step.signal, *numbers)
+    return table
 
 
 def comparison_tables(comparison: Comparison) -> Group:

