@@ -5,9 +5,9 @@ from pathlib import Path
 from hwgen.errors import UserError
 from models.data import cifar10, fashion_mnist, generated, imagenet
 from models.data.augment import augmented
-from models.data.source import Dataset, InMemory, Source
+from models.data.source import Dataset, InMemory, Source, Subset
 
-__all__ = ["DATASETS", "Dataset", "InMemory", "Source", "augmented", "load_dataset"]
+__all__ = ["DATASETS", "Dataset", "InMemory", "Source", "Subset", "augmented", "load_dataset"]
 
 DATASETS = ("fashion-mnist", "cifar10", "imagenet", "generated")
 

@@ -1,6 +1,6 @@
 """What training asks of data: images by index, as bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -8,7 +8,7 @@ import torch
 
 from hwgen.errors import UserError
 
-__all__ = ["Dataset", "InMemory", "Source", "read_file"]
+__all__ = ["Dataset", "InMemory", "Source", "Subset", "read_file"]
 
 
 class Source(Protocol):
@@ -33,20 +33,44 @@ class InMemory:
     def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return self.images[indices], self.labels[indices]
 
-    def first(self, count: int | None) -> "InMemory":
-        """The first ``count`` images, or all."""
-        return self if count is None else InMemory(self.images[:count], self.labels[:count])
+
+@dataclass(frozen=True)
+class Subset:
+    """The images of ``source`` whose indices are in ``indices``, in that order."""
+
+    source: Source
+    indices: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.source.batch(self.indices[indices])
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images to train with and images to test with, of one shape (C, H, W)."""
+    """Images to train with and images to test with, of one shape (C, H, W).
+
+    ``validation``, if not None, was held out of ``train``: to choose by, so that the test images
+    decide nothing.
+    """
 
     name: str
     train: Source
     test: Source
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
+    validation: Source | None = None
+
+    def holding_out(self, count: int) -> "Dataset":
+        """The same with ``count`` images to train with held out, the same ones each time."""
+        if count >= len(self.train):
+            total = len(self.train)
+            raise UserError(f"data.validation: must be less than {total}, not {count}")
+        order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(0))
+        kept, held = order[count:].sort().values, order[:count].sort().values
+        return replace(self, train=Subset(self.train, kept), validation=Subset(self.train, held))
 
 
 def read_file(path: Path, expected: int | None = None) -> bytes:

@@ -42,6 +42,7 @@ class AlexNet(nn.Module):
             *(nn.Dropout(), nn.Linear(hidden, hidden), nn.ReLU()),
             nn.Linear(hidden, classes),
         )
+        self.logits = Stored(signed=True)
 
     def forward(self, x):
-        return self.classifier(self.features(x).flatten(1))
+        return self.logits(self.classifier(self.features(x).flatten(1)))

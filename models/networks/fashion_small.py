@@ -25,6 +25,7 @@ class FashionSmall(nn.Module):
             Stored(),
         )
         self.classifier = nn.Linear(width, classes)
+        self.logits = Stored(signed=True)
 
     def forward(self, x):
-        return self.classifier(self.features(x).flatten(1))
+        return self.logits(self.classifier(self.features(x).flatten(1)))

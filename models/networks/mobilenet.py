@@ -28,6 +28,7 @@ class MobileNetV1(nn.Module):
             inputs = factor * width
         self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), Stored())
         self.classifier = nn.Linear(inputs, classes)
+        self.logits = Stored(signed=True)
 
     def forward(self, x):
-        return self.classifier(self.features(x).flatten(1))
+        return self.logits(self.classifier(self.features(x).flatten(1)))

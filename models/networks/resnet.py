@@ -50,9 +50,10 @@ class ResNet(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), Stored())
         self.classifier = nn.Linear(inputs, classes)
+        self.logits = Stored(signed=True)
 
     def forward(self, x):
-        return self.classifier(self.pool(self.stages(self.stem(x))).flatten(1))
+        return self.logits(self.classifier(self.pool(self.stages(self.stem(x))).flatten(1)))
 
 
 def resnet8(classes: int = 10, channels: int = 3, width: int = 16, imagenet: bool = False):

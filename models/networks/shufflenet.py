@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from models.layers import ChannelShuffle, Stored
 from models.networks.blocks import conv_bn, conv_bn_relu
@@ -30,16 +31,17 @@ class Unit(nn.Module):
             Stored(signed=True),
             *conv_bn(middle, made, 1, groups=groups),
         )
-        self.relu = nn.ReLU()
-        self.pool = None
+        self.relu = nn.ReLU() if stride == 1 else None
+        self.pool = self.joined = None
         if stride == 2:
-            self.pool = nn.Sequential(nn.AvgPool2d(3, 2, 1), Stored())
+            # Both parts of a concatenation are stored with one step: it is rounded behind it.
+            self.pool, self.joined = nn.AvgPool2d(3, 2, 1), Stored()
 
     def forward(self, x):
         if self.pool is None:
             return self.relu(x + self.branch(x))
         # The pooled copy of what a ReLU made is not negative: ReLU only the branch.
-        return torch.cat([self.pool(x), self.relu(self.branch(x))], dim=1)
+        return self.joined(torch.cat([self.pool(x), F.relu(self.branch(x))], dim=1))
 
 
 class ShuffleNet(nn.Module):
@@ -67,6 +69,7 @@ class ShuffleNet(nn.Module):
                 inputs = outputs
         self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), Stored())
         self.classifier = nn.Linear(inputs, classes)
+        self.logits = Stored(signed=True)
 
     def forward(self, x):
-        return self.classifier(self.features(x).flatten(1))
+        return self.logits(self.classifier(self.features(x).flatten(1)))

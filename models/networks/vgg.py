@@ -50,9 +50,10 @@ class VGG(nn.Module):
         else:
             self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), Stored())
             self.classifier = nn.Linear(inputs, classes)
+        self.logits = Stored(signed=True)
 
     def forward(self, x):
-        return self.classifier(self.pool(self.features(x)).flatten(1))
+        return self.logits(self.classifier(self.pool(self.features(x)).flatten(1)))
 
 
 def vgg11(classes: int = 10, channels: int = 3, size=(32, 32), width: int = 64, imagenet=False):

@@ -48,12 +48,16 @@ class Augment(_Part):
 
 
 class Data(_Part):
-    """A data set; ``limit_train`` and ``limit_test`` keep the first so many images."""
+    """A data set; ``limit_train`` and ``limit_test`` keep the first so many images.
+
+    ``validation`` holds so many of the images to train with back, to choose settings by.
+    """
 
     name: Literal[DATASETS]
     augment: Augment = Augment()
     limit_train: Count | None = None
     limit_test: Count | None = None
+    validation: Count | None = None
     options: dict[str, Any] = {}
 
 

@@ -2,12 +2,12 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from hwgen.errors import UserError
-from models.data import Dataset, load_dataset
+from models.data import Dataset, Source, Subset, load_dataset
 from models.training.build import build
 from models.training.checkpoint import load_checkpoint, load_weights
 from models.training.config import Training
@@ -19,15 +19,18 @@ __all__ = ["load_data", "load_run", "train"]
 
 
 def load_data(config: Training, folder: Path | None) -> Dataset:
-    """The data of a run, cut to its limits."""
-    data = load_dataset(config.data.name, folder, **config.data.options)
-    limits = config.data.limit_train, config.data.limit_test
-    if limits == (None, None):
-        return data
-    if not hasattr(data.train, "first"):
-        raise UserError(f"data.limit_train, data.limit_test: {data.name} cannot be cut")
-    train, test = data.train.first(limits[0]), data.test.first(limits[1])
-    return Dataset(data.name, train, test, data.classes, data.shape)
+    """The data of a run, cut to its limits, with its validation images held out."""
+    choice = config.data
+    data = load_dataset(choice.name, folder, **choice.options)
+    if choice.limit_train is not None:
+        data = replace(data, train=_first(data.train, choice.limit_train))
+    if choice.limit_test is not None:
+        data = replace(data, test=_first(data.test, choice.limit_test))
+    return data.holding_out(choice.validation) if choice.validation else data
+
+
+def _first(source: Source, count: int) -> Source:
+    return Subset(source, torch.arange(min(count, len(source))))
 
 
 def load_run(folder: Path, data: Dataset | None = None):

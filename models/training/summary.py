@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hwgen.files import write_atomic
 from models.layers import PrecisionGatedConv2d, gated_layers
-from models.training.evaluate import products
+from models.training.evaluate import evaluate, products
 
 __all__ = ["LayerSummary", "Summary"]
 
@@ -29,7 +29,10 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """``macs`` are products of one image; they and ``reduction_all`` count all layers."""
+    """``macs`` are products of one image; they and ``reduction_all`` count all layers.
+
+    Accuracies are of the test images; ``validation_accuracy`` of the images held out, if any.
+    """
 
     network: str
     data: str
@@ -37,6 +40,7 @@ class Summary:
     epochs: int
     accuracy: float
     twin_accuracy: float | None
+    validation_accuracy: float | None
     macs: int
     reduction_gated: float
     reduction_all: float
@@ -73,6 +77,7 @@ class Summary:
             epochs=config.schedule.epochs,
             accuracy=found.accuracy,
             twin_accuracy=twin.evaluation.accuracy if twin else None,
+            validation_accuracy=_validated(trainer),
             macs=whole,
             reduction_gated=found.reduction,
             reduction_all=whole / (whole - saved),
@@ -113,6 +118,8 @@ class Summary:
         table.add_column("")
         table.add_column("", justify="right")
         table.add_row("accuracy", f"{100 * self.accuracy:.2f} %")
+        if self.validation_accuracy is not None:
+            table.add_row("accuracy in validation", f"{100 * self.validation_accuracy:.2f} %")
         if self.twin_accuracy is not None:
             table.add_row("ungated twin", f"{100 * self.twin_accuracy:.2f} %")
         table.add_row("products of an image", f"{self.macs / 1e6:.2f} M")
@@ -120,3 +127,10 @@ class Summary:
             table.add_row("fewer in gated layers", f"{self.reduction_gated:.2f}×")
             table.add_row("fewer in all layers", f"{self.reduction_all:.2f}×")
         console.print(table)
+
+
+def _validated(trainer) -> float | None:
+    held_out = trainer.data.validation
+    if held_out is None:
+        return None
+    return evaluate(trainer.model, held_out, trainer.place.device).accuracy

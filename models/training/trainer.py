@@ -78,7 +78,7 @@ class Trainer:
         return self.step >= self.steps
 
     def run(self, progress: Progress | None = None) -> Evaluation:
-        """Train to the end and evaluate."""
+        """Train to the end and test. Until then only validation images, if any, are looked at."""
         metrics = Metrics(self.folder, self.step) if self.place.first else None
         module = self._joined()
         saved, summed = time.monotonic(), 0
@@ -173,7 +173,8 @@ class Trainer:
         return loss
 
     def _tested(self) -> dict[str, float]:
-        found = evaluate(self.model, self.data.test, self.place.device)
+        source = self.data.validation or self.data.test
+        found = evaluate(self.model, source, self.place.device)
         shown = {"accuracy": found.accuracy, "test_loss": found.loss}
         if found.works:
             shown["reduction"] = found.reduction

@@ -15,6 +15,7 @@ from hwgen.errors import UserError
 from models.training import Place, load_config, load_data, load_run, train
 from models.training.build import build
 from models.training.config import Schedule
+from models.training.evaluate import evaluate
 from models.training.schedule import parameter_groups, rate_at
 from models.training.trainer import Trainer
 
@@ -90,6 +91,31 @@ def test_a_run_learns_and_reports(config_file, tmp_path):
     steps = [json.loads(line)["step"] for line in lines]
     assert steps == sorted(set(steps)) and steps[-1] == 2 * 80
     assert any((tmp_path / "out" / "tensorboard").iterdir())
+
+
+def test_only_validation_images_are_looked_at_before_the_end(config_file, tmp_path, monkeypatch):
+    from models.training import trainer
+
+    config = load_config(config_file, (*SHORT, "data.validation=8", "data.limit_test=40"))
+    data = load_data(config, None)
+    assert (len(data.train), len(data.validation), len(data.test)) == (24, 8, 40)
+    whole = load_data(load_config(config_file, SHORT), None).train.images
+    drawn = torch.cat(
+        [part.batch(torch.arange(len(part)))[0] for part in (data.train, data.validation)]
+    )
+    assert sorted(image.sum().item() for image in drawn) == sorted(w.sum().item() for w in whole)
+    seen = []
+    monkeypatch.setattr(
+        trainer,
+        "evaluate",
+        lambda m, source, *a: seen.append(len(source)) or evaluate(m, source, *a),
+    )
+    summary = train(config, data, tmp_path / "out", HERE)
+    assert seen == [8, 40, 8, 40]  # the twin: after its epoch, at its end; the gated network
+    last = json.loads((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert summary.validation_accuracy == last["accuracy"]
+    with pytest.raises(UserError, match=r"data\.validation: must be less than 32, not 32"):
+        load_data(load_config(config_file, (*SHORT, "data.validation=32")), None)
 
 
 @pytest.mark.parametrize(("title", "at"), [("twin", 40), ("fashion-small", 40)])
