@@ -1,0 +1,30 @@
+// What the model has to know of a configuration; filled by hwgen/cycles/core.py, in this order.
+#pragma once
+#include <cstdint>
+
+namespace hwgen {
+
+using Cycle = uint64_t;
+constexpr Cycle NEVER = ~Cycle(0);
+
+struct Config {
+    int32_t clusters, groups, group, lanes, slots, queue, rows, gated;
+    int32_t mac_latency, mac_interval;
+    int32_t drain_lanes, pool;
+    int32_t activation_words, weight_words, parameter_words;
+    int32_t weight_slots, thresholds_per_word;
+    int32_t beat_bytes, outstanding, burst, queue_depth;
+    int32_t word_bytes[3];  // of a word of each target of a LOAD
+    // The memory beside the accelerator
+    int32_t latency, rate;  // cycles to the first beat; beats in 256 cycles
+};
+
+inline unsigned bit_length(uint64_t value) {
+    unsigned bits = 0;
+    for (; value; value >>= 1) bits++;
+    return bits;
+}
+
+inline unsigned ceil_log2(uint64_t value) { return value <= 1 ? 0 : bit_length(value - 1); }
+
+}  // namespace hwgen

@@ -1,0 +1,76 @@
+// Queues between units. Units are stepped consumer first, so what a producer sees of a queue in a cycle must not depend
+// on what its consumer has already taken in that cycle.
+#pragma once
+#include <vector>
+
+#include "config.h"
+
+namespace hwgen {
+
+// hwgen/rtl/control/fifo.py: latency 1; when full, it takes nothing even while it gives.
+template <class T>
+struct StreamFifo {
+    std::vector<T> rows;
+    unsigned depth = 0, write = 0, read = 0;
+    Cycle popped = NEVER;  // the cycle of the newest pop
+
+    void build(unsigned size) { rows.resize(depth = size); }
+    bool valid() const { return write != read; }
+    bool ready(Cycle now) const { return write - read + (popped == now) != depth; }
+    T &front() { return rows[read % depth]; }
+    void pop(Cycle now) { read++, popped = now; }
+    void push(const T &value) { rows[write++ % depth] = value; }
+};
+
+// What waits in a memory behind an output register; of hwgen/rtl/fifo.py (RamFifo) and credit_queue.py (CreditQueue).
+// Pushed in one cycle, offered two cycles later. `step` ends the cycle.
+template <class T>
+struct RamFifo {
+    std::vector<T> rows;
+    unsigned mask = 0, level = 0, write = 0, read = 0;
+    bool valid = false;  // of the output
+    T out{};
+
+    void build(unsigned least) {
+        unsigned size = 1u << ceil_log2(least);
+        rows.resize(size);
+        mask = size - 1;
+    }
+    bool full() const { return level == mask + 1; }
+    bool busy() const { return level || valid; }
+    void step(bool taken, bool push, const T &value) {
+        bool pull = level && (!valid || taken);
+        if (push) rows[write++ & mask] = value;
+        if (pull) {
+            out = rows[read++ & mask];
+            valid = true;
+        } else if (taken) {
+            valid = false;
+        }
+        level += push - pull;
+    }
+};
+
+// hwgen/rtl/group/buffer.py: two entries, latency 1. `ready` must be asked before `step`.
+template <class T>
+struct StreamBuffer {
+    bool valid = false, spare_valid = false;
+    T out{}, spare{};
+
+    bool ready() const { return !spare_valid; }
+    void step(bool taken, bool push, const T &value) {  // push: only if ready
+        if (!valid || taken) {
+            valid = push || spare_valid;
+            if (spare_valid)
+                out = spare;
+            else if (push)
+                out = value;
+            spare_valid = false;
+        } else if (push) {
+            spare = value;
+            spare_valid = true;
+        }
+    }
+};
+
+}  // namespace hwgen

@@ -1,0 +1,92 @@
+// The load unit (hwgen/rtl/control/load.py, words.py).
+#pragma once
+#include <cstring>
+
+#include "activations.h"
+#include "fifo.h"
+#include "memory_port.h"
+#include "rows.h"
+
+namespace hwgen {
+
+struct LoadUnit {
+    enum Target { ACTIVATIONS, WEIGHTS, RECORDS };
+    const Config *config = nullptr;
+    RowWalker walker;
+    StreamFifo<Row> expected;
+    int target = 0;
+    // The row whose words come
+    bool active = false, full = false;
+    Row row{};
+    unsigned offset = 0, parts = 0;
+    uint64_t record_address = 0;  // in memory, of the next record
+
+    void build(const Config &c) {
+        config = &c;
+        expected.build(1u << ceil_log2(c.outstanding + 2));
+    }
+    bool idle() const { return walker.state == RowWalker::IDLE && !active && !expected.valid(); }
+    bool writes_activations() const { return full && target == ACTIVATIONS; }
+    uint32_t address() const { return row.buffer; }
+
+    // Takes `command` if there is one; true: it has ended.
+    template <class Records>
+    bool step(Cycle now, const LoadFields *command, const uint64_t *bases, bool granted, MemoryPort &port,
+              Records &&store_record, Counters &counters, bool &accepted) {
+        bool done = words(now, granted, port, store_record, counters);
+        bool walks = walker.valid() && expected.ready(now) && port.splitters[1].ready();
+        if (walks) {
+            Row next = walker.row();
+            port.splitters[1].ask({next.address, uint64_t(next.words) * walker.size});
+            expected.push(next);
+        }
+        accepted = command && walker.ready();
+        if (accepted) {
+            target = int(command->target);
+            std::memcpy(&walker.command, &command->base, sizeof walker.command);
+            walker.size = config->word_bytes[target];
+        }
+        walker.step(accepted, walks, bases);
+        return done;
+    }
+
+private:
+    template <class Records>
+    bool words(Cycle now, bool granted, MemoryPort &port, Records &&store_record, Counters &counters) {
+        const unsigned beat = config->beat_bytes, size = config->word_bytes[target];
+        bool given = full && (target != ACTIVATIONS || granted);
+        bool ended = given && row.words == 1;
+        bool emptied = given && (size >= beat || offset + size >= beat);
+        bool done = ended && row.last;
+        bool rows_ready = !active || ended;
+        bool beats_ready = active && !ended && (!full || emptied);
+        if (given) {
+            if (target == RECORDS) {
+                store_record(row.buffer, record_address);
+                record_address += size;
+                counters.records_written++;
+            }
+            counters.weight_words_written += target == WEIGHTS;
+            row.words--, row.buffer++;
+            offset = (offset + size) & (beat - 1);
+        }
+        if (emptied || ended) full = false;
+        if (beats_ready && port.beat_valid(1)) {
+            port.beat_ready = true;
+            full = parts + 1 >= (size + beat - 1) / beat;
+            parts = full ? 0 : parts + 1;
+        }
+        if (rows_ready) {
+            active = expected.valid();
+            if (active) {
+                row = expected.front();
+                offset = row.address & (beat - 1);
+                record_address = row.address;
+                expected.pop(now);
+            }
+        }
+        return done;
+    }
+};
+
+}  // namespace hwgen

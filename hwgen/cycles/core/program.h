@@ -1,0 +1,201 @@
+// From instructions in memory to commands of the units (hwgen/rtl/control/fetch.py, decoder.py, check.py, tokens.py,
+// unit_queue.py, program.py).
+#pragma once
+#include "fields.h"
+#include "fifo.h"
+#include "memory_port.h"
+
+namespace hwgen {
+
+struct Instruction {
+    Unit unit;
+    bool end;
+    uint32_t wait, post;
+    int64_t fields[MOST_FIELDS];
+};
+
+struct UnitQueue {
+    StreamFifo<unsigned> waiting;  // numbers of instructions
+    bool offered = false;
+    unsigned level = 0, in_flight = 1;
+    std::vector<unsigned> under_way;  // accepted and not done
+    bool accepted = false, done = false;  // in this cycle
+
+    bool valid() const { return waiting.valid(); }
+    bool asking() const { return waiting.valid() && !offered && level != in_flight; }
+    bool busy() const { return offered || level; }
+    bool idle() const { return !waiting.valid() && level == 0; }
+};
+
+struct Fetch {
+    static constexpr unsigned PREFETCHED = 4, INSTRUCTION_BYTES = 32;
+    unsigned length = 0, beats = 0;
+    unsigned asked = 0, left = 0, room = PREFETCHED, parts = 0;
+    StreamFifo<char> prefetched;
+    uint64_t address = 0;
+    bool running = true;
+
+    void build(const Config &config, unsigned instructions) {
+        length = instructions;
+        beats = INSTRUCTION_BYTES / config.beat_bytes;
+        prefetched.build(PREFETCHED * beats);
+    }
+    bool idle() const { return room == PREFETCHED; }
+    bool valid() const { return parts == beats; }
+    void step(Cycle now, bool stop, bool leaving, MemoryPort &port) {
+        bool asking = running && !stop && asked != length && room && port.splitters[0].ready();
+        bool beat = port.beat_valid(0) && prefetched.ready(now);
+        bool full = valid();
+        if (asking) port.splitters[0].ask({address + uint64_t(asked) * INSTRUCTION_BYTES, INSTRUCTION_BYTES});
+        if (leaving) parts = 0, left++;
+        if (!full && prefetched.valid()) parts++, prefetched.pop(now);
+        if (beat) port.beat_ready = true, prefetched.push(0);
+        room += leaving - asking;
+        asked += asking;
+        if (stop) running = false;
+    }
+};
+
+// Where the time of an instruction goes.
+struct Times {
+    Cycle granted = 0, accepted = 0, done = 0;
+};
+
+struct ProgramRunner {
+    static constexpr unsigned PASSES_IN_FLIGHT = 4, TOKENS = 32;
+    std::vector<Instruction> program;
+    std::vector<Times> times;
+    UnitQueue queues[UNITS];
+    Fetch fetch;
+    unsigned counts[TOKENS] = {};
+    enum { NEXT, CHECK, DISPATCH, END, DROP } state = NEXT;
+    Cycle checked = 0;  // the cycle of the verdict
+    unsigned at = 0;    // the instruction that is looked at
+    bool ended = false;
+    bool overflow = false;
+    bool vectors = true;
+
+    void build(const Config &config) {
+        for (int unit = LOAD; unit < UNITS; unit++) {
+            queues[unit].waiting.build(config.queue_depth);
+            queues[unit].in_flight = unit == ARRAY ? PASSES_IN_FLIGHT : 1;
+        }
+        fetch.build(config, unsigned(program.size()));
+        times.resize(program.size());
+    }
+
+    // The instruction that is offered to a unit, or -1.
+    int offer(Unit unit) { return queues[unit].offered ? int(queues[unit].waiting.front()) : -1; }
+
+    void step(Cycle now, MemoryPort &port, Counters &counters) {
+        bool quiet = fetch.idle();
+        uint32_t filled = 0, taken = 0;
+        for (int unit = LOAD; unit < UNITS; unit++) quiet &= queues[unit].idle();
+        for (unsigned token = 0; token < TOKENS; token++) filled |= uint32_t(counts[token] != 0) << token;
+        int granted = grant(filled, taken);
+        uint32_t posts[UNITS] = {};
+        for (int unit = LOAD; unit < UNITS; unit++) {
+            UnitQueue &queue = queues[unit];
+            counters.busy[unit] += queue.busy();
+            counters.waiting[unit] += queue.asking() && granted != unit;
+            if (queue.done) {
+                posts[unit] = program[queue.under_way.front()].post;
+                times[queue.under_way.front()].done = now;
+                queue.under_way.erase(queue.under_way.begin());
+            }
+        }
+        bool leaving = decode(now, granted == FETCH, quiet, counters);
+        for (int unit = LOAD; unit < UNITS; unit++) {
+            UnitQueue &queue = queues[unit];
+            if (granted == unit) {
+                queue.offered = true;
+                times[queue.waiting.front()].granted = now;
+            }
+            if (queue.accepted) {
+                queue.under_way.push_back(queue.waiting.front());
+                times[queue.waiting.front()].accepted = now;
+                queue.waiting.pop(now);
+                queue.offered = false;
+            }
+            queue.level += queue.accepted - queue.done;
+            queue.accepted = queue.done = false;
+            if (dispatched_to == unit) queue.waiting.push(at - 1);
+        }
+        for (unsigned token = 0; token < TOKENS; token++) {
+            unsigned added = 0;
+            for (uint32_t post : posts) added += post >> token & 1;
+            counts[token] += added - (taken >> token & 1);
+            overflow |= counts[token] > 255;
+        }
+        fetch.step(now, stopping, leaving, port);
+    }
+
+private:
+    int dispatched_to = -1;
+    bool stopping = false;
+
+    int grant(uint32_t filled, uint32_t &taken) {
+        for (int unit = FETCH; unit < UNITS; unit++) {
+            bool asking = unit == FETCH ? state == END : queues[unit].asking();
+            if (!asking) continue;
+            uint32_t ask = program[unit == FETCH ? at : queues[unit].waiting.front()].wait;
+            if (ask & ~filled) continue;
+            taken = ask;
+            return unit;
+        }
+        return -1;
+    }
+
+    // True: an instruction leaves the fetch. Queues are as they were at the beginning of the cycle, but for what units took.
+    bool decode(Cycle now, bool granted, bool quiet, Counters &counters) {
+        dispatched_to = -1;
+        stopping = state == END || state == DROP;
+        switch (state) {
+            case NEXT:
+                if (fetch.valid()) {
+                    checked = now + verdict(program[at]);
+                    state = CHECK;
+                }
+                return false;
+            case CHECK:
+                if (now == checked) state = program[at].end ? END : DISPATCH;
+                return false;
+            case DISPATCH:
+                if (!queues[program[at].unit].waiting.ready(now)) return false;
+                dispatched_to = program[at++].unit;
+                counters.instructions++;
+                state = NEXT;
+                return true;
+            case END:
+                if (!granted) return false;
+                counters.instructions++;
+                times[at].granted = now;
+                state = DROP;
+                return true;
+            case DROP:
+                if (quiet) {
+                    ended = true;
+                    times[at].done = now;
+                }
+                return fetch.valid();
+        }
+        return false;
+    }
+
+    // Cycles from the start of the check to its verdict.
+    static unsigned verdict(const Instruction &instruction) {
+        if (instruction.unit == DRAIN) {
+            DrainFields f;
+            read_fields(f, instruction.fields);
+            return 2 + bit_length(f.slots);
+        }
+        if (instruction.unit == ARRAY) {
+            PassFields f;
+            read_fields(f, instruction.fields);
+            return 4 + bit_length(f.slots) + bit_length(f.planes) + bit_length(f.step_rows);
+        }
+        return 1;
+    }
+};
+
+}  // namespace hwgen

@@ -1,0 +1,236 @@
+// The source of a chain (hwgen/rtl/streamer.py, geometry.py, walker.py, locator.py, vector_fetch.py, task_index.py,
+// task_reader.py).
+#pragma once
+#include "activations.h"
+#include "fields.h"
+#include "group.h"
+
+namespace hwgen {
+
+// Where a position's window begins, not counting padding.
+struct Place {
+    int32_t x, y, offset;
+};
+
+struct Entry {
+    Place place;
+    uint32_t want;
+};
+
+struct Located {
+    bool inside;
+    uint32_t address, want;
+};
+
+struct Pass {
+    PassFields fields;
+    unsigned positions;  // of the cluster
+    unsigned number;     // of the instruction
+};
+
+// Joins the decisions of the groups to a list of the positions that have tasks.
+struct TaskIndex {
+    std::vector<RamFifo<bool>> decisions;
+    std::vector<Entry> entries;
+    unsigned left = 0, count = 0, walked = 0;
+    const std::vector<Place> *places = nullptr;
+
+    bool complete() const { return left == 0; }
+    void step(Cycle now, std::vector<Group> &groups) {
+        bool joined = left != 0;
+        uint32_t want = 0;
+        for (unsigned j = 0; j < groups.size(); j++) {
+            joined &= decisions[j].valid;
+            want |= uint32_t(decisions[j].out) << j;
+        }
+        for (unsigned j = 0; j < groups.size(); j++) {
+            bool decided = groups[j].decided.due(now);
+            decisions[j].step(joined, decided, decided && groups[j].decided.take());
+        }
+        if (!joined) return;
+        if (want) entries[count++] = {(*places)[walked], want};
+        walked++, left--;
+    }
+};
+
+// Goes through the list again and again, also while it still grows.
+struct TaskReader {
+    bool valid = false, some = false, last = false;
+    Entry entry{};
+    unsigned following = 0;
+
+    void step(bool enable, bool taken, const TaskIndex &tasks) {
+        if (!enable) {
+            valid = false;
+            following = 0;
+        } else if (!valid || taken) {
+            valid = following != tasks.count || tasks.complete();
+            some = following != tasks.count;
+            if (some) {
+                entry = tasks.entries[following];
+                last = tasks.complete() && following + 1 == tasks.count;
+                following = last ? 0 : following + 1;
+            } else if (tasks.complete()) {
+                last = true;
+                following = 0;
+            }
+        }
+    }
+};
+
+struct Streamer {
+    static constexpr Cycle PREPARES = 1, STRIDE_BITS = 3, STEP_BITS = 5;
+
+    const Config *config = nullptr;
+    unsigned cluster = 0, words = 0;
+    // Geometry: the next pass, and when it is prepared
+    bool preparing = false;
+    Cycle prepared_at = 0;
+    Pass next{};
+    // The pass being walked
+    Pass job{};
+    std::vector<Place> places, gate_places;
+    bool begin = false, running = false;
+    unsigned left = 0, position = 0;
+    int64_t column = 0, row = 0, plane = 0;  // of the chunk
+    // Locator
+    bool found = false, located = false;
+    Located found_vector{}, located_vector{};
+    // Fetch
+    struct Ticket {
+        bool inside;
+        uint32_t want;
+    };
+    static constexpr unsigned ROOM = 16;
+    RamFifo<Ticket> order;
+    bool valid = false;  // of the vector
+    uint32_t want = 0;
+    TaskIndex tasks;
+    TaskReader reader;
+
+    void build(const Config &c, unsigned number) {
+        config = &c;
+        cluster = number;
+        words = c.clusters * c.activation_words;
+        order.build(ROOM);
+        tasks.decisions.resize(c.groups);
+        for (auto &decisions : tasks.decisions) decisions.build(c.rows);
+        tasks.entries.resize(c.rows + 1);
+        tasks.places = &gate_places;
+    }
+    bool ready() const { return !preparing; }
+
+    // `taken`: the chain takes the vector of this cycle.
+    void step(Cycle now, const Pass *command, bool taken, ReadPort &port, std::vector<Group> &groups, Counters &counters) {
+        // 1: vectors that were asked for.
+        const bool request_ready = port.ready(), order_ready = !order.full();
+        counters.vectors += valid && taken;
+        bool free = !valid || taken;
+        bool there = order.valid && (port.valid() || !order.out.inside);
+        if (free) {
+            valid = there;
+            want = order.out.want;
+            if (there && order.out.inside) port.take();
+        }
+        // 2: vectors to ask for.
+        const bool inside = located_vector.inside;
+        bool leaves_locator = located && order_ready && (request_ready || !inside);
+        if (leaves_locator && inside) port.ask(located_vector.address);
+        order.step(free && there, leaves_locator, {inside, located_vector.want});
+        bool leaves = !located || leaves_locator, locator_ready = !found || leaves;
+        if (leaves) {
+            located = found;
+            located_vector = found_vector;
+        }
+        // 3: positions to find.
+        bool ends = walk(locator_ready);
+        // 4: passes to prepare.
+        bool settled = !config->gated || tasks.complete() || next.fields.conditional;
+        bool begins = preparing && now >= prepared_at && !begin && !running && locator_ready && settled;
+        bool restart = begin && job.fields.gate;
+        if (config->gated) {
+            reader.step(reader_enabled, reader_taken, tasks);
+            tasks.step(now, groups);
+            if (restart) {
+                tasks.left = job.positions, tasks.count = tasks.walked = 0;
+                gate_places = places;
+            }
+        }
+        if (begin) {
+            running = true;
+            left = job.positions;
+            position = 0;
+            plane = row = column = 0;
+        } else if (ends) {
+            running = false;
+        }
+        begin = begins && next.positions;
+        if (begins) {
+            job = next;
+            preparing = false;
+            locate();
+        }
+        if (command) {
+            next = *command;
+            preparing = true;
+            prepared_at = now + PREPARES + 1 + STRIDE_BITS + std::max<Cycle>(STEP_BITS, cluster);
+        }
+    }
+
+private:
+    bool reader_enabled = false, reader_taken = false;
+
+    // Moves on by a position if the locator takes one; true: the pass ends with it.
+    bool walk(bool locator_ready) {
+        bool conditional = job.fields.conditional;
+        bool offers = running && (!conditional || (reader.valid && reader.some));
+        bool moves = running && locator_ready, last = left == 1;
+        if (conditional) {
+            reader_taken = running && reader.valid && (locator_ready || !reader.some);
+            moves = reader_taken;
+            last = reader.last;
+        }
+        reader_enabled = running && conditional;
+        if (locator_ready) {
+            found = offers;
+            if (offers) found_vector = conditional ? find(reader.entry) : find({places[position], all()});
+        }
+        if (!moves) return false;
+        left--, position++;
+        if (!last) return false;
+        left = job.positions, position = 0;
+        return next_chunk();
+    }
+
+    uint32_t all() const { return (uint32_t(1) << config->groups) - 1; }
+
+    Located find(const Entry &entry) const {
+        const PassFields &f = job.fields;
+        int64_t x = entry.place.x + column - f.pad_left, y = entry.place.y + row - f.pad_top;
+        bool inside = x >= 0 && x < f.in_columns && y >= 0 && y < f.in_rows;
+        int64_t address = f.input + plane * f.input_plane_stride + (row - f.pad_top) * f.in_columns + column - f.pad_left;
+        return {inside, uint32_t((entry.place.offset + address) & (words - 1)), entry.want};
+    }
+
+    bool next_chunk() {
+        if (++column < job.fields.kernel_columns) return false;
+        column = 0;
+        if (++row < job.fields.kernel_rows) return false;
+        row = 0;
+        return ++plane == job.fields.planes;
+    }
+
+    // The places of all positions of the pass.
+    void locate() {
+        const PassFields &f = job.fields;
+        places.resize(job.positions);
+        for (unsigned n = 0; n < job.positions; n++) {
+            unsigned turns = f.diagonal ? n >> (f.diagonal - 1) : 0;
+            unsigned position = n * config->clusters + ((cluster - turns) & (config->clusters - 1));
+            int32_t x = position % f.width * f.stride, y = position / f.width * f.stride;
+            places[n] = {x, y, int32_t(y * f.in_columns + x)};
+        }
+    }
+};
+
+}  // namespace hwgen
