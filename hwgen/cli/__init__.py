@@ -15,6 +15,7 @@ import click
 
 import hwgen
 from hwgen.errors import UserError
+from hwgen.processes import ending_as_if_interrupted
 
 __all__ = ["EXTRAS", "cli", "main"]
 
@@ -56,7 +57,8 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; a user's mistake is one line on standard error and exit code 2."""
     try:
-        sys.exit(cli.main(arguments, prog_name="hwgen", standalone_mode=False) or 0)
+        with ending_as_if_interrupted():
+            sys.exit(cli.main(arguments, prog_name="hwgen", standalone_mode=False) or 0)
     except UserError as error:
         _fail(str(error))
     except click.exceptions.NoArgsIsHelpError as error:

@@ -26,104 +26,112 @@ __all__ = ["command"]
 @click.option("--images", type=click.IntRange(1), help="Only so many images.")
 @batch_option
 @order_option
-@click.option("--latency", default=20, show_default=True, help="Memory: cycles to the first beat.")
-@click.option("--bandwidth", default=1.0, show_default=True, help="Memory: beats a cycle.")
-@click.option("--stall", default=0.0, show_default=True, help="Memory: share of random pauses.")
-@click.option("--trace", type=click.Path(path_type=Path), help="FST file of the run (backend rtl).")
-@click.option("--limit", default=1 << 32, help="Give up an image after so many cycles.")
+@click.option(
+    "--latency",
+    type=click.IntRange(0, 100_000),
+    default=20,
+    show_default=True,
+    help="Memory: cycles to the first beat.",
+)
+@click.option(
+    "--bandwidth",
+    type=click.FloatRange(0.004, 1),
+    default=1.0,
+    show_default=True,
+    help="Memory: beats a cycle.",
+)
+@click.option(
+    "--stall",
+    type=click.FloatRange(0, 0.99),
+    default=0.0,
+    show_default=True,
+    help="Memory: share of random pauses.",
+)
+@click.option(
+    "--trace", "waves", type=click.Path(path_type=Path), help="Write an FST file (backend rtl)."
+)
+@click.option(
+    "--from",
+    "first",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="First cycle of the trace; 0 is when the simulation begins to load the program.",
+)
+@click.option("--to", "last", type=click.IntRange(1), help="Cycle before which the trace ends.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=1 << 32,
+    show_default=True,
+    help="Give up an image after so many cycles.",
+)
 @json_option
-def command(
-    net,
-    input,
-    name,
-    settings,
-    backend,
-    images,
-    batch,
-    order,
-    latency,
-    bandwidth,
-    stall,
-    trace,
-    limit,
-    as_json,
-):
-    """Run NET on INPUT: an .npz with `images` (raw bytes or integers, NCHW) and perhaps `labels`.
+def command(net, input, name, settings, backend, images, waves, first, last, as_json, **options):
+    """Run NET on INPUT: a file of images (.npz with `images` and perhaps `labels`, .npy, IDX), or
+    the folder of Fashion-MNIST or CIFAR-10, whose test images are taken.
 
+    Images of bytes are scaled as the network says, other integers are its input as they are.
     Without INPUT, random images are run. Every edge of every image is compared with the integer
     reference; a difference is an error of ours and is told by layer.
     """
+    from hwgen.cli._run_summary import show
     from hwgen.config import load
     from hwgen.simulator.compare import Memory, compare
+    from hwgen.simulator.trace import Trace
     from models.netfile import load as load_network
 
-    network = load_network(net)
+    network, config = load_network(net), load(name, settings)
+    if waves is None and (first or last):
+        raise UserError("--from and --to: say with --trace FILE where the trace is to be written")
+    if waves is not None and backend != "rtl":
+        raise UserError(f"--trace: the backend must be rtl, not {backend}")
+    trace = None if waves is None else Trace(waves, first, last)
+    memory = Memory(*(options.pop(key) for key in ("latency", "bandwidth", "stall")))
     facts = compare(
         network,
-        load(name, settings),
-        *_images(network, input, images or (4 if input is None else None)),
+        config,
+        *_images(network, input, images),
         backend=backend,
-        memory=Memory(latency, bandwidth, stall),
+        memory=memory,
         trace=trace,
-        limit=limit,
         quiet=as_json,
-        batch=batch,
-        order=order,
+        **options,
     )
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
-        _print(facts)
+        show(facts)
     if facts["wrong"]:
         raise SystemExit(1)
 
 
-def _images(network, path, count):
+def _images(network, path: Path | None, count: int | None):
     """Integer images for the network, and their labels or None."""
     import numpy as np
 
+    from models.images import load_images, load_test_set
     from models.reference import prepare
 
     edge = network.input.output
     if path is None:
         rng = np.random.default_rng(0)
-        return rng.integers(edge.lo, edge.hi + 1, (count, *edge.shape)), None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            images, labels = file["images"], file["labels"] if "labels" in file else None
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: must be an .npz file with an array `images` ({error})") from None
-    images = images[:count]
-    if images.ndim == 3:
-        images = images[:, None]
-    if network.input.full is not None and images.dtype == np.uint8:
-        images = prepare(network, images)
+        return rng.integers(edge.lo, edge.hi + 1, (count or 4, *edge.shape)), None
+    loaded = (load_test_set if path.is_dir() else load_images)(path, count)
+    images = loaded.images
     if images.shape[1:] != edge.shape:
         raise UserError(
-            f"{path}: images are {images.shape[1:]}, network {network.name} takes {edge.shape}"
+            f"{path}: images are {list(images.shape[1:])}, network {network.name} takes "
+            f"{list(edge.shape)}"
         )
-    return images.astype(np.int64), None if labels is None else labels[:count]
-
-
-def _print(facts: dict) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    table = Table(title=f"{facts['network']} on {facts['config']} ({facts['backend']})")
-    table.add_column("")
-    table.add_column("", justify="right")
-    for name, value in facts.items():
-        if name in ("network", "config", "backend", "counters") or value is None:
-            continue
-        text = (
-            f"{value:,.4g}"
-            if isinstance(value, float)
-            else f"{value:,}"
-            if isinstance(value, int)
-            else str(value)
+    if images.dtype == np.uint8:
+        return prepare(network, images), loaded.labels
+    integers = images.astype(np.int64)
+    if (integers != images).any():
+        raise UserError(f"{path}: holds real numbers; accepted are bytes (uint8) and integers")
+    if integers.min() < edge.lo or integers.max() > edge.hi:
+        raise UserError(
+            f"{path}: holds {integers.min()} … {integers.max()}, network {network.name} takes "
+            f"{edge.lo} … {edge.hi}"
         )
-        table.add_row(name.replace("_", " "), text)
-    for name, value in (facts.get("counters") or {}).items():
-        table.add_row(name.lower().replace("_", " "), f"{value:,.0f}")
-    console.print(table)
+    return integers, loaded.labels

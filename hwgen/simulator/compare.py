@@ -1,11 +1,13 @@
 """A network on a backend, compared with the integer reference edge by edge."""
 
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
 
 from models.netfile import Network
 from models.reference import run as reference
@@ -14,10 +16,13 @@ from ..compiler.network import Compiled, compile_network
 from ..config import Config
 from ..driver import Driver
 from .machine import Machine
+from .trace import Trace, traced
 
-__all__ = ["Memory", "compare", "profile"]
+__all__ = ["Comparison", "Memory", "compare", "profile", "progress_bar", "where"]
 
 MEMORY_BYTES = 1 << 28
+PROFILED = 16
+"""Images whose densities the compiler gets."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,63 @@ def _functional(compiled: Compiled, image: np.ndarray, inspect: Callable) -> int
     bases = [0, len(constants), len(constants) + compiled.input.bytes]
     memory = bytearray(constants + compiled.input.pack(image) + bytes(compiled.work_bytes))
     Machine(compiled.config, memory, bases).run(compiled.program)
-    for name, view in compiled.views.items():
+    for layer in compiled.network.layers:
+        if layer.kind in ("input", "flatten") or layer.name not in compiled.views:
+            continue
+        view = compiled.views[layer.name]
         start = bases[view.tensor.base] + view.tensor.offset
-        inspect(name, view.unpack(bytes(memory[start : start + view.tensor.bytes])))
+        inspect(layer.name, view.unpack(bytes(memory[start : start + view.tensor.bytes])))
     return 0
+
+
+class Comparison:
+    """Edges as they come from a backend, ``batch`` images at a time, against those of the
+    reference: ``expected`` holds the edges of all images by name.
+    """
+
+    def __init__(self, expected: dict[str, np.ndarray], batch: int = 1):
+        self._expected, self._batch = expected, batch
+        self.edges = 0
+        self.wrong: list[str] = []
+        self._checksums: dict[str, int] = {}
+
+    def checker(self, first: int) -> Callable[[str, np.ndarray], None]:
+        """A function that takes each edge of the images from ``first`` on."""
+
+        def inspect(name: str, got: np.ndarray) -> None:
+            wanted = self._expected[name][first : first + self._batch]
+            for number, want in enumerate(wanted):
+                one = got[number] if self._batch > 1 else got
+                one = one.reshape(want.shape).astype(want.dtype)
+                self.edges += 1
+                self._checksums[name] = zlib.crc32(one.tobytes(), self._checksums.get(name, 0))
+                if not np.array_equal(one, want):
+                    self.wrong.append(f"layer {name}, image {first + number}")
+
+        return inspect
+
+    def facts(self) -> dict:
+        """For people and programs."""
+        return {
+            "edges_compared": self.edges,
+            "wrong": len(self.wrong),
+            "first_wrong": self.wrong[0] if self.wrong else None,
+            "layers": [
+                {
+                    "layer": name,
+                    "checksum": f"{value:08x}",
+                    "wrong": sum(w.startswith(f"layer {name}, ") for w in self.wrong),
+                }
+                for name, value in self._checksums.items()
+            ],
+        }
+
+
+def progress_bar(quiet: bool) -> Progress:
+    """A bar on standard error that counts images."""
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    console = Console(stderr=True, quiet=quiet)
+    return Progress(*columns, console=console, disable=quiet, transient=True)
 
 
 def compare(
@@ -66,7 +124,7 @@ def compare(
     *,
     backend: str = "rtl",
     memory: Memory = Memory(),
-    trace: Path | None = None,
+    trace: Trace | None = None,
     limit: int = 1 << 32,
     quiet: bool = True,
     batch: int = 1,
@@ -75,12 +133,13 @@ def compare(
     """Run ``images``, ``batch`` at a time, and compare every edge with the reference.
 
     Returns facts for people and programs: ``wrong`` counts edges that differ (0), ``first_wrong``
-    names the first of them, ``cycles`` is the mean of an image, ``counters`` are means of the
-    performance counters.
+    names the first of them, ``layers`` has the checksum of each edge over all images, ``cycles`` is
+    the mean of an image, ``counters`` are means of the performance counters.
     """
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
-
+    compiled = None
+    if backend != "golden":  # first: it refuses what the configuration cannot run
+        densities = profile(network, images[:PROFILED])
+        compiled = compile_network(network, config, densities, batch=batch, order=order)
     expected = reference(network, images, taps=True)
     facts = {
         "network": network.name,
@@ -88,66 +147,64 @@ def compare(
         "backend": backend,
         "images": len(images),
         "accuracy": None if labels is None else float((expected.classes == labels).mean()),
-        "edges_compared": 0,
-        "wrong": 0,
-        "first_wrong": None,
     }
-    if backend == "golden":
-        return facts
-    densities = profile(network, images) if network.gated else None
-    compiled = compile_network(network, config, densities, batch=batch, order=order)
-
-    def checker(first: int) -> Callable:
-        def inspect(name: str, got: np.ndarray) -> None:
-            wanted = expected.taps[name][first : first + batch]
-            for number, want in enumerate(wanted, first):
-                facts["edges_compared"] += 1
-                one = got[number - first] if batch > 1 else got
-                if not np.array_equal(one.reshape(want.shape), want):
-                    facts["wrong"] += 1
-                    facts["first_wrong"] = facts["first_wrong"] or f"layer {name}, image {number}"
-
-        return inspect
-
-    console = Console(stderr=True, quiet=quiet)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
+    comparison = Comparison(expected.taps, batch)
+    if compiled is None:
+        return facts | comparison.facts()
+    with progress_bar(quiet) as progress:
         task = progress.add_task("building", total=len(images))
 
-        def say(step: str) -> None:
-            progress.update(task, description=step)
+        def say(step: str, advance: int = 0) -> None:
+            progress.update(task, description=step, advance=advance)
 
         if backend == "functional":
-            for number, group in _groups(images, batch):
-                _functional(compiled, group, checker(number))
-                progress.update(task, description="images", advance=batch)
-            return facts
-        facts |= _rtl(compiled, images, memory, trace, limit, checker, say, progress, task)
-    return facts
+            for first, group in _groups(images, batch):
+                _functional(compiled, group, comparison.checker(first))
+                say("images", batch)
+        else:
+            facts |= _rtl(compiled, images, memory, trace, limit, comparison, say)
+    return facts | comparison.facts()
 
 
-def _rtl(compiled, images, memory, trace, limit, checker, say, progress, task) -> dict:
+def _rtl(compiled, images, memory, trace, limit, comparison, say) -> dict:
     from .rtl import MemoryModel, RtlSimulator, library
 
     built = library(compiled.config, trace=trace is not None, progress=say)
     model = MemoryModel(memory.latency, memory.bandwidth, memory.stall)
     total: dict[str, int] = {}
+    cycles = []
     started = time.monotonic()
-    with RtlSimulator(built, memory_bytes=MEMORY_BYTES, model=model) as simulator:
-        if trace is not None:
-            simulator.trace(trace)
+    with (
+        RtlSimulator(built, memory_bytes=MEMORY_BYTES, model=model) as simulator,
+        traced(simulator, trace),
+    ):
         session = Driver(simulator, compiled.config).load(compiled, MEMORY_BYTES)
-        runs = 0
-        for number, group in _groups(images, compiled.batch):
-            session.run(group, cycles=limit, inspect=checker(number))
-            for name, value in session.driver.counters().items():
+        for first, group in _groups(images, compiled.batch):
+            session.run(group, cycles=limit, inspect=comparison.checker(first))
+            counters = session.driver.counters()
+            cycles.append(counters["CYCLES"] / compiled.batch)
+            for name, value in counters.items():
                 total[name] = total.get(name, 0) + value
-            runs += 1
-            progress.update(task, description="images", advance=compiled.batch)
+            say("images", compiled.batch)
         seconds = time.monotonic() - started
-        mean = {name: value / (runs * compiled.batch) for name, value in total.items()}
+        mean = {name: value / (len(cycles) * compiled.batch) for name, value in total.items()}
         return {
             "cycles": mean["CYCLES"],
+            "cycles_least": min(cycles),
+            "cycles_most": max(cycles),
             "simulated_cycles_a_second": simulator.cycle / seconds,
+            "where": where(compiled.config, mean),
             "counters": mean,
         }
+
+
+def where(config: Config, counters: dict[str, float]) -> dict[str, float]:
+    """Shares of the cycles of all groups: what they did, or what they waited for."""
+    groups = config.array.clusters * config.groups * counters["CYCLES"]
+    shares = {
+        "computing": counters["ARRAY_BUSY"] / groups,
+        "waiting for vectors": counters["ARRAY_STARVED"] / groups,
+        "waiting for weights": counters["ARRAY_UNLOADED"] / groups,
+        "waiting for an accumulator row": counters["ARRAY_INTERLOCKED"] / groups,
+    }
+    return shares | {"no pass to do": 1 - sum(shares.values())}

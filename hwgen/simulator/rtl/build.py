@@ -3,14 +3,17 @@
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
+from ... import processes
 from ...errors import UserError
 from ...tools import environment, locate
 
 __all__ = ["build", "cache_folder"]
+
+TRACE_HEADERS = {"zlib.h": "zlib1g-dev", "lz4.h": "liblz4-dev"}
+"""Of the libraries that compress an FST file, and the Debian packages that have them."""
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 
@@ -28,8 +31,11 @@ def build(verilog: str, *, top: str, beat_bytes: int, trace: bool = False) -> Pa
     target = cache_folder() / "rtl" / f"{top}-{hashlib.sha256(recipe).hexdigest()[:24]}.so"
     if target.exists():
         return target
-    verilator = locate("verilator")
-    locate("c++")
+    verilator, compiler = locate("verilator"), locate("c++")
+    for name in ("make", "perl"):  # Verilator calls them
+        locate(name)
+    if trace:
+        _check_headers(compiler)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch)
@@ -39,13 +45,12 @@ def build(verilog: str, *, top: str, beat_bytes: int, trace: bool = False) -> Pa
         command += ["--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal"]
         command += ["-Wno-lint", "-CFLAGS", flags + (" -DHWGEN_TRACE" if trace else "")]
         command += ["--output-split", "20000", "--output-split-cfuncs", "2000"]
-        command += ["-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2 OPT_SLOW=-O0"]
+        make = f"CXX={compiler} LINK={compiler} OPT_FAST=-O2 OPT_SLOW=-O0"
+        command += ["-MAKEFLAGS", f"CFG_CXXFLAGS_PCH_I=-include {make}"]
         command += ["--trace-fst"] if trace else []
         command += ["--exe", str(HARNESS), f"{top}.v", "-LDFLAGS", "-shared"]
         command += ["-o", "simulator.so"]
-        result = subprocess.run(
-            command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
-        )
+        result = processes.run(command, cwd=folder, env=environment())
         built = folder / "obj_dir" / "simulator.so"
         if result.returncode or not built.exists():
             log = target.with_suffix(".log")
@@ -54,3 +59,14 @@ def build(verilog: str, *, top: str, beat_bytes: int, trace: bool = False) -> Pa
         shutil.move(built, folder / "done.so")
         os.replace(folder / "done.so", target)
     return target
+
+
+def _check_headers(compiler: Path) -> None:
+    """Refuse to trace without the headers that it needs."""
+    for header, package in TRACE_HEADERS.items():
+        command = [str(compiler), "-E", "-x", "c++", "-include", header, os.devnull]
+        if processes.run(command, env=environment()).returncode:
+            raise UserError(
+                f"--trace: {compiler.name} does not find {header}, which FST files need; install "
+                f"it (apt-get install {package})"
+            )

@@ -8,6 +8,8 @@ from ...errors import UserError
 
 __all__ = ["MemoryModel", "RtlSimulator"]
 
+CYCLES_AT_ONCE = 10_000
+
 
 @dataclass(frozen=True)
 class MemoryModel:
@@ -113,7 +115,11 @@ class RtlSimulator:
 
     def wait(self, cycles: int) -> bool:
         """Run until the interrupt; False if it has not come within ``cycles``."""
-        return bool(self._library.hwgen_run(self._machine, cycles))
+        # In pieces: Python sees Ctrl-C only between calls.
+        for start in range(0, cycles, CYCLES_AT_ONCE):
+            if self._library.hwgen_run(self._machine, min(CYCLES_AT_ONCE, cycles - start)):
+                return True
+        return False
 
     def trace(self, path: Path, first: int = 0, last: int = 1 << 62) -> None:
         """Write an FST file of cycles first..last-1; needs a library built with ``trace``."""
