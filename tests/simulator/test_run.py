@@ -44,13 +44,15 @@ def files(tmp_path_factory):
     save(every_kind(5), folder / "every.safetensors")
     save(example(), folder / "small.safetensors")
     rng = np.random.default_rng(0)
-    for name, channels, kernel in (("deep", 4096, 3), ("kernel", 4, 17)):
-        net = Builder(name)
-        x = net.input((channels, 20, 20))
-        weights = rng.integers(-127, 128, (4, channels, kernel, kernel))
-        full = random_parameters(rng, 4, weights[0].size)
-        net.output(net.conv("first", x, weights, full=full))
-        save(net.build(), folder / f"{name}.safetensors")
+    net = Builder("kernel")
+    x = net.input((4, 20, 20))
+    full = random_parameters(rng, 4, 4 * 17 * 17)
+    weights = rng.integers(-127, 128, (4, 4, 17, 17))
+    net.output(net.conv("first", x, weights, full=full))
+    save(net.build(), folder / "kernel.safetensors")
+    net = Builder("wide")
+    net.output(net.maxpool("first", net.input((4, 5, 1500)), (3, 3), (2, 2)))
+    save(net.build(), folder / "wide.safetensors")
     for name, arrays in {
         "real": {"images": rng.random((2, 5, 5, 4))},
         "shape": {"images": np.zeros((2, 5, 5, 5), np.uint8)},
@@ -75,7 +77,7 @@ class TestRefusals:
         "arguments, expected",
         [
             (["every.safetensors", "--set", "drain.pool=false"], "layer sum"),
-            (["deep.safetensors"], "layer first: one output position needs"),
+            (["wide.safetensors"], "layer first: one output row needs"),
             (["kernel.safetensors"], "layer first (conv): kernel (17, 17) is larger than 15"),
             (["cut.safetensors"], "cut.safetensors"),
             (["good.npz"], "good.npz: no safetensors header: not a network file"),
