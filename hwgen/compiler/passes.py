@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ..config import Config
 from .blocks import Block
 from .layer import Convolution
-from .program import Builder, reads, writes
+from .program import Builder, Decided, reads, writes
 from .tiles import Plan, Tile
 
 __all__ = ["PassEmitter", "Place"]
@@ -75,7 +75,7 @@ class PassEmitter:
             accesses += [writes("bank", 1 - bank), writes("tasks"), writes("decisions")]
         part = "gate" if segment.gate else "base" if layer.gate is not None else "dense"
         kind = "conditional" if taps.conditional else part
-        self.builder.add(
+        step = self.builder.add(
             "PASS",
             accesses,
             f"{layer.name}: {kind} pass, block {number}, "
@@ -108,6 +108,9 @@ class PassEmitter:
             weights=weights,
             chunks=len(taps.weights),
         )
+        if segment.gate:
+            rows, columns = (range(s.first, s.last) for s in (tile.down, tile.across))
+            step.decided = Decided(layer.name, block.channels, tile.images, rows, columns)
 
     def drain(
         self,

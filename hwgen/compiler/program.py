@@ -11,12 +11,14 @@ first to first.
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from ..config import Config
 from ..errors import UserError
 from ..isa.instructions import TOKENS, by_name
 from ..isa.packing import pack
 
-__all__ = ["Access", "Builder", "Program", "Step", "encode", "reads", "writes"]
+__all__ = ["Access", "Builder", "Decided", "Program", "Step", "encode", "reads", "writes"]
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,24 @@ def writes(resource: str, low: int = 0, high: int | None = None) -> Access:
     return Access(resource, low, low + 1 if high is None else high, True)
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What a gated PASS decides on: ``channels`` of a layer, in the order of their slots, at the
+    positions ``images`` x ``rows`` x ``columns``, in that order.
+    """
+
+    layer: str
+    channels: np.ndarray
+    images: range
+    rows: range
+    columns: range
+
+
 @dataclass
 class Step:
-    """One instruction of a program; `wait` and `post` are sets of token counters."""
+    """One instruction of a program; `wait` and `post` are sets of token counters. A PASS that gates
+    has ``decided``.
+    """
 
     name: str
     fields: dict[str, int]
@@ -78,6 +95,7 @@ class Step:
     )  # unit -> number of its instruction, in that unit
     wait: set[int] = field(default_factory=set)
     post: set[int] = field(default_factory=set)
+    decided: Decided | None = None
 
     @property
     def unit(self) -> str:
