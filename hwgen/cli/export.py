@@ -18,8 +18,13 @@ __all__ = ["command", "show"]
     "--test", type=click.IntRange(1), help="Images to compare on; default: the whole test set."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Default: NAME.safetensors.")
+@click.option(
+    "--ignore-activity",
+    is_flag=True,
+    help="Leave out activity thresholds (τ_c), which the accelerator does not have.",
+)
 @json_option
-def command(run: Path, data: Path | None, test: int | None, out: Path | None, as_json: bool):
+def command(run, data, test, out, ignore_activity, as_json):
     """Export RUN, a folder or checkpoint of hwgen train, and compare it with the trained network.
 
     Batch norm, steps and thresholds become the integers M, B, S and theta. A layer that has no
@@ -30,7 +35,7 @@ def command(run: Path, data: Path | None, test: int | None, out: Path | None, as
     from models.netfile import save
 
     with Console(stderr=True).status(f"{run}: exporting …") as status:
-        exported = export_run(run, data, test=test)
+        exported = export_run(run, data, test=test, ignore_activity=ignore_activity)
         report = compare(
             exported.model,
             exported.quantized,

@@ -7,6 +7,7 @@ import numpy as np
 from hwgen.errors import UserError
 from models.netfile import Builder, Edge, Limits, Network, prove_bounds, round_half_up
 
+from .combined import with_high_channels
 from .fixed_point import fixed_point
 from .ir import EdgePlan, FloatGraph, Op
 from .weights import quantize_weights
@@ -103,14 +104,16 @@ class _Emitter:
         source = self.plans[op.inputs[0]]
         bits = op.attrs.get("weight_bits", self.weight_bits)
         weight, steps = quantize_weights(op, bits)
+        unit, operand = steps * source.scale, op.inputs[0]
+        if op.attrs.get("gate") and op.gate.kind == "both":
+            operand, weight = with_high_channels(self.net, op, weight)
         acc = self._products(op, weight)
-        unit = steps * source.scale
         gate = None
         if op.attrs.get("gate"):
             gate = self._gate(op, acc, unit)
         self.net.conv(
             op.name,
-            op.inputs[0],
+            operand,
             weight,
             full=self._parameters(op, op.gain, op.shift, acc, unit),
             residual=op.inputs[1] if len(op.inputs) == 2 else None,
@@ -127,11 +130,11 @@ class _Emitter:
         # base > theta is base > floor(theta) for integers; beyond 32 bits all or none fire.
         theta = np.floor(np.nan_to_num(gate.theta / unit, posinf=2.0**31, neginf=-(2.0**31)))
         fields = {
-            "kind": gate.kind,
+            "kind": "precision" if gate.kind == "precision" else "channel",
             "theta": theta.clip(-(2.0**31), 2.0**31 - 1).astype(np.int64),
             "base": self._parameters(op, gate.gain, gate.shift, acc, unit),
         }
-        if gate.kind == "channel":
+        if gate.kind != "precision":
             return fields | {"count": gate.count, "starts": gate.starts}
         return fields | {"high_bits": gate.high_bits}
 

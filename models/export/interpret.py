@@ -87,7 +87,7 @@ def _on_grid(y: torch.Tensor, plan: EdgePlan) -> torch.Tensor:
 def _gated(graph: FloatGraph, op: Op, full, x, *residual):
     """The full result where the gate fires, that of the base sum elsewhere."""
     gate = op.gate
-    if gate.kind == "precision":
+    if gate.kind in ("precision", "both"):
         plan = graph.plan_of(op.inputs[0])
         if plan is None:
             return full

@@ -64,7 +64,8 @@ class Gate:
     """The gate of a convolution, in real numbers.
 
     An output fires when its base sum (weights times activations, before gain and shift) exceeds
-    ``theta``; if not, it is ``gain * base sum + shift`` with the numbers here.
+    ``theta``; if not, it is ``gain * base sum + shift`` with the numbers here. ``kind`` is channel,
+    precision, or both: the high bits of the base channels.
     """
 
     kind: str

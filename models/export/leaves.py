@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 
+from hwgen.errors import UserError
+
 __all__ = ["Describe", "Leaf", "marked"]
 
 
@@ -74,11 +76,14 @@ def marked(model: torch.nn.Module, describe: Describe) -> Iterator[list[list[Lea
         _modules.clear()
 
 
-def _collect(parent, describe: Describe, leaves, places) -> None:
+def _collect(parent, describe: Describe, leaves, places, path: str = "") -> None:
     for name, module in parent.named_children():
-        found = describe(module)
+        try:
+            found = describe(module)
+        except UserError as error:
+            raise UserError(f"layer {path + name!r}: {error}") from None
         if found is None:
-            _collect(module, describe, leaves, places)
+            _collect(module, describe, leaves, places, f"{path}{name}.")
             continue
         leaves.append(found if isinstance(found, list) else [found])
         places.append((parent, name, module))

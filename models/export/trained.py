@@ -1,11 +1,13 @@
 """Export of what this project trained: a run's checkpoint becomes a network file."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from models.layers import gated_layers
 from models.layers.describe import describe
 from models.training.session import load_data, load_run
 
@@ -36,19 +38,29 @@ class ExportedRun:
 
 
 def export_run(
-    run: Path, folder: Path | None, *, calibrate: int = 512, test: int | None = None
+    run: Path,
+    folder: Path | None,
+    *,
+    calibrate: int = 512,
+    test: int | None = None,
+    ignore_activity: bool = False,
 ) -> ExportedRun:
     """Export the run (or checkpoint) ``run`` of ``hwgen train``, whose data lie in ``folder``.
 
     Networks of ``hwgen train`` are fed with ``byte / 255``. Calibrates on the first images to train
-    with and gives the first ``test`` images to test with, or all.
+    with and gives the first ``test`` images to test with, or all. ``ignore_activity`` exports gates
+    without their activity thresholds, which network files cannot have.
     """
     config, _, _ = load_run(run)
     data = load_data(config, folder)
     config, model, step = load_run(run, data)
     images, _ = data.train.batch(torch.arange(min(calibrate, len(data.train))))
+    exported = copy.deepcopy(model)
+    if ignore_activity:
+        for layer in gated_layers(exported).values():
+            layer.activity.zero_()
     quantized = export_trained(
-        model,
+        exported,
         images.numpy(),
         pixels=Pixels((0.0,) * data.shape[0], (1.0,) * data.shape[0]),
         name=config.network.name,

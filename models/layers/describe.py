@@ -8,7 +8,7 @@ from torch import nn
 
 from hwgen.errors import UserError
 from models.layers.gated import ChannelGatedConv2d, GatedConv2d
-from models.layers.precision import ChannelPrecisionGatedConv2d, PrecisionGatedConv2d
+from models.layers.precision import PrecisionGatedConv2d
 from models.layers.quantized import QuantConv2d, QuantLinear, QuantReLU, Stored
 from models.quantizers import Quantizer
 
@@ -85,28 +85,30 @@ def _affine(norm: nn.BatchNorm2d | None, bias: np.ndarray) -> tuple[np.ndarray, 
 def _gated(layer: GatedConv2d):
     from models.export import Gate, Leaf
 
-    if bool((layer.activity > 0).any()):
+    quiet = float(layer.activity.max())
+    if quiet > 0:
         raise UserError(
-            "activity thresholds have no place in a network file; train with activity = 0"
+            f"skips channels that fire at less than {quiet:g} of an image's positions (activity, "
+            "τ_c), but the accelerator decides on each output by itself, before it has seen the "
+            "image; hwgen export --ignore-activity leaves them out"
         )
-    if isinstance(layer, ChannelPrecisionGatedConv2d):
-        raise UserError("a base of some bits of some channels has no place in a network file")
     attrs = _convolution(layer)
     bias = attrs["shift"]
     theta = _numbers(layer.threshold)
+    kind, fields = "precision", {}
     if isinstance(layer, ChannelGatedConv2d):
         norm = layer.gate_bn
         theta = theta * np.sqrt(_numbers(norm.running_var) + norm.eps) + _numbers(norm.running_mean)
         fields = {"count": layer.base_count, "starts": layer.base_starts}
-    else:
-        fields = {"high_bits": layer.high_bits}
+        kind = "both" if isinstance(layer, PrecisionGatedConv2d) else "channel"
+    if isinstance(layer, PrecisionGatedConv2d):
+        fields["high_bits"] = layer.high_bits
     gain, shift = _affine(layer.bn_base, bias)
-    kind = "precision" if isinstance(layer, PrecisionGatedConv2d) else "channel"
     attrs["gate"] = Gate(kind, theta - bias, gain, shift, **fields)
     attrs["gain"], attrs["shift"] = _affine(layer.bn_full, bias)
     before = []
-    if kind == "precision" and layer.quantize_input:
-        before = [describe(layer.activation)]
+    if getattr(layer, "quantize_input", False):
+        before.append(describe(layer.activation))
     if getattr(layer, "shuffle_groups", 1) > 1:
-        before = [Leaf("shuffle", {"groups": layer.shuffle_groups})]
+        before.append(Leaf("shuffle", {"groups": layer.shuffle_groups}))
     return [*before, Leaf("conv", attrs)]

@@ -15,6 +15,7 @@ from models.export.comparison import compare
 from models.export.trained import export_trained
 from models.layers import Stored, gate, quantize_aware
 from models.netfile import load
+from models.reference import run
 
 RUN = """
 [network]
@@ -97,6 +98,8 @@ def _trained(kind: str, **options) -> nn.Module:
         ("channel", {"part": 4, "grouping": True, "shuffle": True}),
         ("precision", {"bits": 4, "high_bits": 2}),
         ("precision", {"bits": 8, "high_bits": 4, "norms": 2}),
+        ("both", {"part": 4, "bits": 4, "high_bits": 2}),
+        ("both", {"part": 4, "bits": 8, "high_bits": 5, "grouping": True, "shuffle": True}),
     ],
 )
 def test_integers_choose_the_classes_of_the_fake_quantized_network(kind, options):
@@ -106,7 +109,8 @@ def test_integers_choose_the_classes_of_the_fake_quantized_network(kind, options
     pixels = Pixels((0.0,), (1.0,))
     exported = export_trained(model, _pixels(16, 2)[0], pixels=pixels)
     network = exported.network
-    assert len(network.gated) == 3 and {layer.gate.kind for layer in network.gated} == {kind}
+    as_exported = "channel" if kind == "both" else kind
+    assert [layer.gate.kind for layer in network.gated] == [as_exported] * 3
     assert any(layer.residual for layer in network.gated)
     report = compare(model, exported, _pixels(2000, 3)[0])
     # Forty steps leave many images between two classes; what M's 16 bits move decides some of them.
@@ -144,10 +148,36 @@ def test_runs_that_are_not(tmp_path):
         CliRunner().invoke(cli, ["export", str(tmp_path)], catch_exceptions=False)
 
 
+@pytest.mark.parametrize(("signed", "grouping"), [(False, True), (True, False)])
+def test_high_bits_of_some_channels_of_each_group(signed, grouping):
+    """Decision for decision: base channels of two groups, in two runs of outputs or in one."""
+    torch.manual_seed(1)
+    conv = nn.Conv2d(12, 8, 3, padding=1, groups=2)
+    stored = Stored(signed=signed, step=1 / 64)
+    model = nn.Sequential(Stored(signed=True, step=1 / 32), nn.Conv2d(12, 12, 1), stored, conv)
+    gate(model, "both", part=2, grouping=grouping, bits=8, high_bits=5)
+    layer = model[3]
+    quantize_aware(model)
+    layer.activation, layer.quantize_input = stored.quantizer, False
+    layer.threshold.data.normal_()
+    images = torch.randn(8, 12, 6, 6)
+    model(images)
+    fired = []
+    layer.recorder = lambda layer, base, full, on: fired.append(on)
+    exported = export_trained(model.eval(), images)
+    with torch.no_grad():
+        model(images)
+    result = run(exported.network, exported.integers(images), masks=True)
+    (gated,) = exported.network.gated
+    assert gated.in_channels == (24 if grouping else 18)
+    assert np.mean(result.masks[gated.name] == fired[-1].numpy()) > 0.998
+    assert 0.1 < result.density(gated.name) < 0.9
+
+
 def test_activity_thresholds_are_refused_by_name():
     torch.manual_seed(0)
     model = gate(Residual(), "channel", part=4, activity=0.1).eval()
-    with pytest.raises(UserError, match="activity"):
+    with pytest.raises(UserError, match=r"layer 'conv1': skips channels .* less than 0\.1 of"):
         export_trained(model, torch.zeros(1, 1, 16, 16))
 
 
