@@ -50,6 +50,12 @@ def _numbers(ctx, param, text: str) -> tuple[float, ...]:
     help="Outlier channel splitting of the weights: part of the channels that is added.",
 )
 @click.option(
+    "--split-activations",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="The same of activations, where one layer alone reads them.",
+)
+@click.option(
     "--gate",
     metavar="channel:1/P|precision:BITS",
     help="Gate the convolutions: base of 1/P of the input channels, or of the BITS high bits.",
@@ -124,11 +130,15 @@ def _preparation(options, gate, density, loaded, pixels):
     """What rewrites the graph before it is calibrated, in this order."""
     from models.export import normalized
     from models.export.gating import gate_graph, parse_gate
-    from models.splitting import split_graph
+    from models.splitting import split_graph, split_seen_activations
 
     settings = parse_gate(gate) if gate else None
 
     def prepare(graph):
+        if options["split_activations"]:
+            images = normalized(loaded.images, pixels)
+            ratio, how = options["split_activations"], {k: options[k] for k in ("bits", "method")}
+            split_seen_activations(graph, images, ratio, **how)
         if options["split"]:
             split_graph(graph, options["split"], bits=options["weight_bits"] or options["bits"])
         if settings:

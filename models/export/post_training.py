@@ -95,10 +95,11 @@ def quantize(
     graph = trace(model, images.shape[1:], describe)
     _check_same(model, graph, real[:_CHECKED], "tracing")
     fuse(graph)
-    if prepare_graph:
-        prepare_graph(graph)
     if not graph.rescaled:
         _check_same(model, graph, real[:_CHECKED], "fusing")
+    if prepare_graph:
+        # Gates and splits change results, and mean to.
+        prepare_graph(graph)
     try:
         seen = observe(graph, real, progress=progress)
     except ValueError as error:

@@ -2,13 +2,38 @@
 them up.
 """
 
+import copy
 import math
 
 import numpy as np
+import torch
 
+from models.export.interpret import evaluate
 from models.export.ir import FloatGraph, Op
+from models.export.scales import calibrated, observe
 
-__all__ = ["split_activations"]
+__all__ = ["split_activations", "split_seen_activations"]
+
+
+def split_seen_activations(
+    graph: FloatGraph, images: torch.Tensor, ratio: float, *, bits: int, method: str
+) -> list[str]:
+    """:func:`split_activations` by what ``images`` make of each channel, and by the steps that
+    calibration with ``bits`` and ``method`` finds for the halves.
+    """
+    largest: dict[str, np.ndarray] = {}
+
+    def look(op: Op, y: torch.Tensor, *sources) -> None:
+        found = y.abs().amax((0, 2, 3)).numpy()
+        largest[op.name] = np.maximum(largest.get(op.name, 0), found)
+
+    for part in images.split(64):
+        evaluate(graph, part, look)
+    trial = copy.deepcopy(graph)
+    split_activations(trial, largest, ratio)
+    plans = calibrated(trial, observe(trial, images), bits=bits, method=method)
+    steps = {name: plan.scale for name, plan in plans.items()}
+    return split_activations(graph, largest, ratio, step=steps)
 
 
 def split_activations(

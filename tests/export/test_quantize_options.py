@@ -15,7 +15,7 @@ from models.export.gating import GateSettings, gate_graph, parse_gate
 from models.export.interpret import evaluate
 from models.netfile import load
 from models.reference import run, work
-from models.splitting import split_activations, split_graph
+from models.splitting import split_activations, split_graph, split_seen_activations
 
 MODEL = """
 from torch import nn
@@ -97,6 +97,33 @@ def test_splitting_activations_changes_nothing_before_rounding(step):
     assert after["_0"] < float(largest["_0"].max())
 
 
+def test_splitting_activations_spares_the_others_an_outlier():
+    """One channel eight times as large as the others leaves these one bit of four."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3)).eval()
+    images = _images()
+    with torch.no_grad():
+        model[0].weight[3], model[0].bias[3] = 8 * model[0].weight[1], 8 * model[0].bias[1]
+        model[2].weight[:, 3] /= 8
+        expected = model(images).numpy()
+    errors = []
+    for ratio in (0.0, 0.3):
+        quantized = quantize(
+            model,
+            images,
+            bits=4,
+            weight_bits=8,
+            method="minmax",
+            prepare_graph=lambda graph, ratio=ratio: split_seen_activations(
+                graph, images, ratio, bits=4, method="minmax"
+            ),
+        )
+        result = run(quantized.network, quantized.integers(images))
+        found = result.outputs["output"] * quantized.network.layer("_2").output.scale
+        errors.append(float(np.square(found - expected).mean()))
+    assert errors[1] < 0.5 * errors[0], errors
+
+
 @pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("kind", ["channel", "precision"])
 def test_gates_pass_the_density_asked_for(kind, density):
@@ -168,6 +195,23 @@ def test_command_line(files):
     assert shown["macs"] == report["macs"] and shown["layers"][2]["gate"] == "channel"
     table = _hwgen("inspect", out)
     assert table.exit_code == 0 and "channel: 2 of 8 channels" in table.stdout
+
+
+def test_splits_on_the_command_line(files):
+    def channels(*options):
+        out = files / "split.safetensors"
+        model = f"{files / 'net.py'}:make_model"
+        done = _hwgen(
+            "quantize", model, "--calibrate", files / "images.npz", "--out", out, *options
+        )
+        assert done.exit_code == 0, done.output
+        network = load(out)
+        return [network.layer(name).in_channels for name in ("_3", "_6")]
+
+    assert channels() == [8, 16]
+    assert channels("--split-activations", "0.25") == [10, 20]
+    assert channels("--split", "0.25") == [10, 20]
+    assert channels("--split", "0.25", "--split-activations", "0.25") == [13, 25]
 
 
 def test_a_model_that_was_fine_tuned_with_gates(files):

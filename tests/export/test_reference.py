@@ -1,7 +1,5 @@
 """The integer reference against a slow, literal reading of the contract, and against bad input."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -143,35 +141,3 @@ def test_wrong_images(network, images, said):
 def test_unknown_tap(network):
     with pytest.raises(UserError, match="no layer 'absent'"):
         run(network, _images(network, 1), taps=["absent"])
-
-
-def test_speed_of_a_thousand_small_images():
-    """The shape of the small network for 28×28: a thousand images within the promised 20 s."""
-    rng = np.random.default_rng(0)
-    net = Builder("speed")
-    x = net.input((1, 28, 28))
-    full = {"M": 9000, "B": 0, "S": 25}
-    for index, (channels, stride) in enumerate([(16, 1), (32, 2), (32, 1), (64, 2), (64, 1)]):
-        sources = net.edge(x).shape[0]
-        weight = rng.integers(-127, 128, (channels, sources, 3, 3))
-        gate = {
-            "kind": "channel",
-            "count": max(1, sources // 8),
-            "starts": (0,),
-            "theta": 0,
-            "base": full,
-        }
-        x = net.conv(
-            f"conv{index}",
-            x,
-            weight,
-            full=full,
-            stride=(stride, stride),
-            padding=(1, 1, 1, 1),
-            gate=gate if index else None,
-        )
-    net.output(net.global_avgpool("mean", x, full={"M": 1, "B": 0, "S": 6}))
-    network = net.build()
-    start = time.perf_counter()
-    run(network, _images(network, 1000))
-    assert time.perf_counter() - start < 20
