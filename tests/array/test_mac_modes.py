@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from amaranth.sim import Simulator
 
-from hwgen.rtl.mac import BitBrickMac, Mode, SerialMac
+from hwgen.rtl.mac import BitBrickMac, Mode, SerialMac, SubwordMac, XnorMac
 
 SQUARE = [Mode(8, 8), Mode(4, 4), Mode(2, 2)]
 EVERY = [Mode(a, w) for a, w in product((2, 4, 8), repeat=2)]
@@ -22,6 +22,12 @@ UNITS = {
     "bricks-only": (BitBrickMac, 4, [Mode(2, 2)]),
     "serial": (SerialMac, 8, [Mode(bits, 8) for bits in range(1, 9)]),
     "serial-16": (SerialMac, 4, [Mode(16, 8), Mode(11, 8), Mode(8, 8), Mode(3, 5)]),
+    "subword": (SubwordMac, 8, [Mode(16, 16), Mode(8, 8), Mode(4, 4), Mode(16, 4), Mode(5, 7)]),
+    "subword-one-multiplier": (SubwordMac, 2, [Mode(16, 16), Mode(3, 8), Mode(4, 3)]),
+    "subword-8": (SubwordMac, 4, [Mode(8, 8), Mode(4, 4)]),
+    "subword-only": (SubwordMac, 4, [Mode(4, 4)]),
+    "xnor": (XnorMac, 8, [Mode(1, 1)]),
+    "xnor-few-lanes": (XnorMac, 2, [Mode(1, 1)]),
 }
 
 
@@ -105,15 +111,11 @@ def test_modes_one_after_the_other(name):
         mode = modes[n // 20 % len(modes)] if n < 150 else rng.choice(modes)
         signed = bool(rng.randrange(2))
         count = dut.lanes_in(mode)
-        starts.append(
-            (
-                rng.choice((0, 0, 0, 1, 5)),
-                mode,
-                numbers(rng, count, mode.activations, signed),
-                numbers(rng, count, mode.weights, True),
-                signed,
-            )
-        )
+        activations = numbers(rng, count, mode.activations, signed)
+        weights = numbers(rng, count, mode.weights, True)
+        if kind is XnorMac:
+            activations, weights = ([2 * (v & 1) - 1 for v in x] for x in (activations, weights))
+        starts.append((rng.choice((0, 0, 0, 1, 5)), mode, activations, weights, signed))
     run(dut, starts)
 
 
@@ -123,7 +125,7 @@ def every_product(bits, signed):
 
 
 @pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
-@pytest.mark.parametrize("name", ["bricks", "bricks-odd", "serial"])
+@pytest.mark.parametrize("name", ["bricks", "bricks-odd", "serial", "subword"])
 def test_every_product_of_small_operands(name, signed):
     """All pairs of operands of up to eight bits together, in every lane."""
     kind, lanes, modes = UNITS[name]

@@ -6,6 +6,8 @@ from .bitbrick import BitBrickMac
 from .mode import Mode, Placement
 from .parallel import ParallelMac
 from .serial import SerialMac
+from .subword import SubwordMac
+from .xnor import XnorMac
 
 __all__ = [
     "KINDS",
@@ -15,6 +17,8 @@ __all__ = [
     "ParallelMac",
     "Placement",
     "SerialMac",
+    "SubwordMac",
+    "XnorMac",
     "create",
 ]
 

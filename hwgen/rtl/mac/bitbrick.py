@@ -5,13 +5,11 @@ from amaranth.utils import ceil_log2
 
 from .base import OPERAND_BITS, Mac
 from .brick_column import BRICK, BrickColumn
+from .columns import add_columns, adding_latency, choose, delayed, held
 from .mode import Mode, Placement, power_of_two
-from .steps import StepCounter, by_mode
+from .steps import StepCounter
 
 __all__ = ["BitBrickMac"]
-
-LEVELS_PER_STAGE = 2
-"""Adders between two registers where columns are added."""
 
 
 class BitBrickMac(Mac):
@@ -50,7 +48,7 @@ class BitBrickMac(Mac):
     def depth_of(cls, lanes: int, modes: tuple[Mode, ...]) -> int:
         columns = max(map(cls.room_in, modes)) // BRICK
         bricks = OPERAND_BITS * lanes // BRICK // columns
-        adding = -(-ceil_log2(columns) // LEVELS_PER_STAGE)
+        adding = adding_latency(columns)
         several = any(cls.steps_in(mode) > 1 for mode in modes)
         return 1 + BrickColumn.latency_of(bricks) + adding + several
 
@@ -98,15 +96,15 @@ class BitBrickMac(Mac):
             ]
             terms.append(column.o)
         latency = BrickColumn.latency_of(bricks)
-        apart = [_delayed(m, value, latency, f"apart{n}") for n, value in enumerate(fusion.apart)]
-        total, adding = _add_columns(m, terms, apart)
+        apart = [delayed(m, value, latency, f"apart{n}") for n, value in enumerate(fusion.apart)]
+        total, adding = add_columns(m, terms, apart, width=BRICK)
 
         # Steps.
         if max(steps) == 1:
             m.d.comb += self.o_sum.eq(total)
             return m
-        running = _delayed(m, counter.running, latency + adding, "running", reset_less=False)
-        first = _delayed(m, counter.first, latency + adding, "first")
+        running = delayed(m, counter.running, latency + adding, "running", reset_less=False)
+        first = delayed(m, counter.first, latency + adding, "first")
         with m.If(running):
             m.d.sync += self.o_sum.eq(Mux(first, 0, self.o_sum << BRICK) + total)
         return m
@@ -128,24 +126,12 @@ class _Fusion:
     def __init__(self, m: Module, mac: Mac, levels: int):
         rooms = [mac.room_in(mode) // BRICK for mode in mac.modes]
         parts = [room // _copies(mode) for room, mode in zip(rooms, mac.modes, strict=True)]
-        self._m = m
-        self._start, self._code = mac.i_start, mac.mode_code
         self.within = [
-            self._held([part <= 1 << n for part in parts], f"within{n}") for n in range(levels)
+            held(m, mac, [part <= 1 << n for part in parts], f"within{n}") for n in range(levels)
         ]
         self.apart = [
-            self._held([room > 1 << n for room in rooms], f"apart{n}") for n in range(levels)
+            held(m, mac, [room > 1 << n for room in rooms], f"apart{n}") for n in range(levels)
         ]
-
-    def _held(self, values: list[bool], name: str) -> Value:
-        """What is true of the mode, from the start on; a constant where it is of all or none."""
-        now = by_mode(self._m, self._code, list(map(int, values)), f"{name}_now")
-        if isinstance(now, Const):
-            return now
-        held = Signal(name=name, reset_less=True)
-        with self._m.If(self._start):
-            self._m.d.sync += held.eq(now)
-        return held
 
     def chosen(self, weights: Value, brick: int) -> Value:
         """The bits of the weights that a brick has: the upper ones of its part."""
@@ -154,7 +140,7 @@ class _Fusion:
         for n in reversed(range(len(self.within))):
             source = weights.word_select(brick | (1 << n) - 1, BRICK)
             if ~brick >> n & 1:
-                choice = _choose(self.within[n], source, choice)
+                choice = choose(self.within[n], source, choice)
         return choice
 
     def ends_activation(self, column: int) -> Value:
@@ -169,43 +155,6 @@ class _Fusion:
             if ~column >> n & 1:
                 result &= ~(within & apart)
         return result
-
-
-def _add_columns(m: Module, terms: list[Value], apart: list[Value]) -> tuple[Value, int]:
-    """The sum of the columns, each at its place in a room, and its latency."""
-    latency = 0
-    for n in range(len(apart)):
-        registered = n % LEVELS_PER_STAGE == 1 or len(terms) == 2
-        sums = []
-        for pair, (low, high) in enumerate(zip(terms[::2], terms[1::2], strict=True)):
-            placed = _choose(apart[n], high << (BRICK << n), high)
-            shape = signed(len(placed) + 1)
-            total = Signal(shape, name=f"columns{n}_{pair}", reset_less=True)
-            m.d["sync" if registered else "comb"] += total.eq(low + placed)
-            sums.append(total)
-        terms = sums
-        if registered:
-            latency += 1
-            apart = [_delayed(m, value, 1, f"placed{n}_{k}") for k, value in enumerate(apart)]
-    return terms[0], latency
-
-
-def _delayed(m: Module, value: Value, cycles: int, name: str, *, reset_less: bool = True) -> Value:
-    """A bit some cycles later."""
-    if isinstance(value, Const):
-        return value
-    for n in range(cycles):
-        later = Signal(name=f"{name}_after{n + 1}", reset_less=reset_less)
-        m.d.sync += later.eq(value)
-        value = later
-    return value
-
-
-def _choose(condition: Value, true: Value, false: Value) -> Value:
-    """A multiplexer, or none where the condition is known."""
-    if isinstance(condition, Const):
-        return true if condition.value else false
-    return Mux(condition, true, false)
 
 
 def _rounded(bits: int) -> int:

@@ -84,25 +84,28 @@ class BrickColumn(wiring.Component):
             )
             m.d.sync += [a_negative.eq(earlier[0]), w_negative.eq(earlier[1])]
 
-        # Bits of the activations with each bit of the weights, then both: each time a lower sum
-        # plus or minus twice an upper one.
-        bits = len(counts[0, 0]) + 2
-        by_weight = [
-            _combined(m, counts[0, w], counts[1, w], a_negative, bits, f"weights{w}")
-            for w in range(BRICK)
-        ]
-        m.d.sync += self.o.eq(_combined(m, *by_weight, w_negative, len(self.o), "total"))
+        # The upper bit of the activations is worth 2 or -2, then likewise that of the weights. A
+        # count is short enough to be negated in gates; for a sum, two equal bits below the addends
+        # make the carry that a negation needs. The lowest bit passes.
+        sums = []
+        for w in range(BRICK):
+            low, high = counts[0, w], _negated(counts[1, w], a_negative)
+            upper = Signal(signed(len(high)), name=f"upper{w}")
+            m.d.comb += upper.eq(low[1:] + high)
+            sums.append(Cat(low[0], upper).as_signed())
+        low, high = sums
+        upper = Signal(signed(len(self.o)))
+        m.d.comb += upper.eq(
+            Cat(w_negative, low[1:]).as_signed()
+            + Cat(w_negative, high.as_unsigned() ^ w_negative.replicate(len(high))).as_signed()
+        )
+        m.d.sync += self.o.eq(Cat(low[0], upper[1:]))
         return m
 
 
-def _combined(m: Module, low: Value, high: Value, negative: Value, bits: int, name: str) -> Value:
-    """``low - 2 * high`` where negative, else ``low + 2 * high``: a signed number of ``bits``.
-
-    The lowest bit passes. Two's complement needs a one more: the carry of two equal bits below.
-    """
-    if not low.shape().signed:
-        low, high = Cat(low, 0), Cat(high, 0)
-    inverse = (high.as_unsigned() ^ negative.replicate(len(high))).as_signed()
-    upper = Signal(signed(bits), name=name)
-    m.d.comb += upper.eq(Cat(negative, low[1:]).as_signed() + Cat(negative, inverse).as_signed())
-    return Cat(low[0], upper[1:]).as_signed()
+def _negated(count: Value, negative: Value) -> Value:
+    """``-count`` where negative, else ``count``: a bit is inverted if there are ones below it."""
+    bits = [count[0]]
+    for n in range(1, len(count)):
+        bits.append(count[n] ^ (negative & count[:n].any()))
+    return Cat(*bits, negative & count.any()).as_signed()

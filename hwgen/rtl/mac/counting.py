@@ -10,28 +10,30 @@ from .adder_tree import LEVELS_PER_STAGE
 
 __all__ = ["OnesCounter", "count_few"]
 
-QUAD = 4
-"""Bits that are counted in gates: two look-up tables of four inputs give a pair its count."""
+FEW = 8
+"""Bits that are counted in gates alone: fewer gates and registers than with adders from two on."""
 
 
 def count_few(bits: Sequence[Value]) -> Value:
-    """Number of ones among up to four bits, without carry chains."""
-    if len(bits) == 1:
-        return bits[0]
-    if len(bits) == 2:
-        return Cat(bits[0] ^ bits[1], bits[0] & bits[1])
-    low, high = (count_few(bits[:2]), count_few(bits[2:]))
-    carry = low[0] & high[0]
-    if len(high) == 1:
-        return Cat(low[0] ^ high[0], low[1] ^ carry)
-    twos = low[1] ^ high[1]
-    return Cat(low[0] ^ high[0], twos ^ carry, low[1] & high[1] | twos & carry)
+    """Number of ones, by full adders and without carry chains."""
+    column, result = list(bits), []
+    while column:
+        carries = []
+        while len(column) > 1:
+            a, b, c = (*column[:3], None)[:3]
+            del column[:3]
+            half = a ^ b
+            column.append(half if c is None else half ^ c)
+            carries.append(a & b if c is None else a & b | half & c)
+        result += column
+        column = carries
+    return Cat(*result)
 
 
 class OnesCounter(wiring.Component):
     """Number of ones of a word, ``latency`` cycles later.
 
-    One count a cycle, no backpressure. Fours are counted in gates, their counts added in a tree.
+    One count a cycle, no backpressure. Eights are counted in gates, their counts added in a tree.
 
     Parameters
     ----------
@@ -60,15 +62,15 @@ class OnesCounter(wiring.Component):
     @staticmethod
     def latency_of(bits: int) -> int:
         """Latency of a counter of so many bits."""
-        levels = max(0, (bits // QUAD).bit_length() - 1)
+        levels = max(0, (bits // FEW).bit_length() - 1)
         return 1 + -(-levels // LEVELS_PER_STAGE)
 
     def elaborate(self, platform):
         m = Module()
         counts = []
-        for n in range(0, self._bits, QUAD):
-            few = [self.i[k] for k in range(n, min(n + QUAD, self._bits))]
-            count = Signal(len(few).bit_length(), name=f"few{n // QUAD}", reset_less=True)
+        for n in range(0, self._bits, FEW):
+            few = [self.i[k] for k in range(n, min(n + FEW, self._bits))]
+            count = Signal(len(few).bit_length(), name=f"few{n // FEW}", reset_less=True)
             m.d.sync += count.eq(count_few(few))
             counts.append(count)
         level = 0

@@ -51,6 +51,8 @@ class Placement:
         Zeros below an operand.
     copies : int
         How often it stands there, side by side.
+    bipolar : bool
+        An operand is one bit, which is 1 for 1 and 0 for -1.
     """
 
     lanes: int
@@ -58,6 +60,7 @@ class Placement:
     width: int
     offset: int = 0
     copies: int = 1
+    bipolar: bool = False
 
     def pack(self, values: Sequence[int]) -> int:
         """The vector of these numbers, signed or not; a ValueError if one does not fit."""
@@ -65,7 +68,11 @@ class Placement:
             raise ValueError(f"values must be {self.lanes}, not {len(values)}")
         word = 0
         for lane, value in enumerate(values):
-            if not -(1 << self.width - 1) <= value < 1 << self.width:
+            if self.bipolar:
+                if value not in (-1, 1):
+                    raise ValueError(f"value {lane} must be 1 or -1, not {value}")
+                value = (value + 1) // 2
+            elif not -(1 << self.width - 1) <= value < 1 << self.width:
                 raise ValueError(f"value {lane} must fit {self.width} bits, not {value}")
             for copy in range(self.copies):
                 position = lane * self.stride + self.offset + copy * self.width
@@ -75,5 +82,7 @@ class Placement:
     def unpack(self, word: int, signed: bool) -> list[int]:
         """The numbers of a vector."""
         mask, top = (1 << self.width) - 1, 1 << self.width - 1
-        fields = (word >> lane * self.stride + self.offset & mask for lane in range(self.lanes))
+        fields = [word >> lane * self.stride + self.offset & mask for lane in range(self.lanes)]
+        if self.bipolar:
+            return [2 * field - 1 for field in fields]
         return [(field ^ top) - top if signed else field for field in fields]
