@@ -11,7 +11,6 @@ from .rtl.cluster import PASSES_IN_FLIGHT, Cluster
 from .rtl.commands import instruction_layout
 from .rtl.control.control import Control
 from .rtl.control.ports import REGISTER_ADDRESS_BITS
-from .rtl.drain import Drain
 from .rtl.feeder import WeightFeeder
 from .rtl.fork import Fork, StrobeJoin
 from .rtl.vector_unit import VectorUnit
@@ -130,7 +129,7 @@ class Accelerator(wiring.Component):
         vector unit.
         """
         config = self._config
-        lanes = Drain.lanes(config)
+        lanes = config.drain.lanes
         pool = int(config.drain.pool)
         buffer = ActivationBuffer(
             config,

@@ -96,5 +96,4 @@ class Buffers:
 
     def chunk_words(self, slots: int) -> int:
         """Weight words of a chunk."""
-        per_group = self._config.array.group * slots
-        return self._config.groups * -(-per_group // self._config.memory.weight_slots)
+        return -(-self._config.array.group * slots // self._config.memory.weight_slots)

@@ -4,18 +4,43 @@ import numpy as np
 
 from ..config import Config
 
-__all__ = ["pack_chunks", "pack_thresholds"]
+__all__ = [
+    "pack_chunks",
+    "pack_thresholds",
+    "threshold_words",
+    "unpack_chunks",
+    "unpack_thresholds",
+]
 
 # A threshold no sum exceeds: slots without an output channel never fire.
 NEVER = (1 << 31) - 1
 
 
-def _words(config: Config, slots: np.ndarray) -> np.ndarray:
-    """Slot vectors (…, groups, slots of a group, R) as words, the last word of a group padded."""
-    per_word = config.memory.weight_slots
-    padding = -slots.shape[-2] % per_word
-    widths = [(0, 0)] * (slots.ndim - 2) + [(0, padding), (0, 0)]
-    return np.pad(slots, widths)
+def _thresholds_per_word(config: Config) -> int:
+    """Thresholds that a word has for each group."""
+    return min(config.array.group, config.weight_part_bits // 32)
+
+
+def _words(config: Config, values: np.ndarray, per_word: int) -> np.ndarray:
+    """Bytes (…, group, slot of the group, byte) as words (…, word, byte): in each word a part for
+    every group with ``per_word`` of its slots, padded with zeros.
+    """
+    *rest, groups, slots, size = values.shape
+    part = config.weight_part_bits // 8
+    count = -(-slots // per_word)
+    parts = np.zeros((*rest, config.weight_word_bits // 8 // part, count, part), np.uint8)
+    padded = np.zeros((*rest, groups, count * per_word, size), np.uint8)
+    padded[..., :slots, :] = values
+    parts[..., :groups, :, : per_word * size] = padded.reshape(*rest, groups, count, -1)
+    return np.swapaxes(parts, -3, -2).reshape(*rest, count, -1)
+
+
+def _values(config: Config, words: np.ndarray, per_word: int, size: int) -> np.ndarray:
+    """The inverse of :func:`_words`, padding slots included."""
+    part = config.weight_part_bits // 8
+    parts = words.reshape(*words.shape[:-1], -1, part)[..., : config.groups, : per_word * size]
+    parts = np.swapaxes(parts, -3, -2)  # (…, group, word, byte)
+    return np.ascontiguousarray(parts).reshape(*parts.shape[:-2], -1, size)
 
 
 def pack_chunks(config: Config, weights: np.ndarray, slots: int) -> bytes:
@@ -24,16 +49,33 @@ def pack_chunks(config: Config, weights: np.ndarray, slots: int) -> bytes:
     total = config.groups * per_group
     full = np.zeros((weights.shape[0], total, config.array.lanes), np.int8)
     full[:, : weights.shape[1]] = weights
-    full = full.reshape(weights.shape[0], config.groups, per_group, config.array.lanes)
-    return _words(config, full).tobytes()
+    full = full.view(np.uint8).reshape(len(full), config.groups, per_group, config.array.lanes)
+    return _words(config, full, config.memory.weight_slots).tobytes()
+
+
+def unpack_chunks(config: Config, words: np.ndarray, chunks: int, slots: int) -> np.ndarray:
+    """The weights (chunk, slot of the block, R) of packed words (word, byte)."""
+    lanes = config.array.lanes
+    words = words.reshape(chunks, -1, words.shape[-1])
+    values = _values(config, words, config.memory.weight_slots, lanes)
+    values = values[:, :, : config.array.group * slots]
+    return values.reshape(chunks, -1, lanes).view(np.int8)
 
 
 def pack_thresholds(config: Config, thresholds: np.ndarray, slots: int) -> bytes:
-    """Thresholds of the block's slots, int32, in words of ``min(D, word bytes / 4)``."""
-    word_bytes = config.weight_word_bits // 8
-    per_word = min(config.array.group, word_bytes // 4)
+    """Thresholds of the block's slots, int32, ``min(D, bytes of a part / 4)`` in each part."""
     full = np.full(config.array.engines * slots, NEVER, np.int64)
     full[: len(thresholds)] = thresholds
-    words = np.zeros((len(full) // per_word, word_bytes), np.uint8)
-    words[:, : 4 * per_word] = full.astype("<i4").view(np.uint8).reshape(-1, 4 * per_word)
-    return words.tobytes()
+    values = full.astype("<i4").view(np.uint8).reshape(config.groups, -1, 4)
+    return _words(config, values, _thresholds_per_word(config)).tobytes()
+
+
+def threshold_words(config: Config, slots: int) -> int:
+    """Words of the thresholds of a block."""
+    return -(-config.array.group * slots // _thresholds_per_word(config))
+
+
+def unpack_thresholds(config: Config, words: np.ndarray) -> np.ndarray:
+    """The thresholds (slot of the block) of packed words (word, byte)."""
+    values = _values(config, words, _thresholds_per_word(config), 4)
+    return values.reshape(-1).view("<i4").astype(np.int64)

@@ -132,7 +132,7 @@ class DrainConfig(Section):
 
     lanes: Annotated[int, PowerOfTwo(1, 8)] = parameter(
         1,
-        "Requantizers of a cluster.",
+        "Requantizers of a cluster, at most one a group.",
         area="A multiplier of 32 x multiplier_bits each.",
         speed="Finished sums that leave a cluster in a cycle.",
     )
@@ -151,7 +151,7 @@ class DrainConfig(Section):
     pool: bool = parameter(
         True,
         "Whether the pooling unit (maximum, average, global average) is present.",
-        area="A comparator, an adder and a row of sums for each cluster.",
+        area="A requantizer, a row of sums of R lanes and a copy of the parameters, once.",
         speed="Without it pooling layers are refused by the compiler.",
     )
 
@@ -172,17 +172,19 @@ class MemoryConfig(Section):
     )
     weight_words: Annotated[int, PowerOfTwo(16, 65536)] = parameter(
         4096,
-        "Words of weight_slots * R weights in the weight buffer that is shared by the clusters.",
+        "Words of n * weight_slots * R weights (n groups of a cluster, rounded up to a power of "
+        "two) in the weight buffer that is shared by the clusters.",
         area="Proportional.",
         speed="Weights that stay for the next tile are not fetched again.",
     )
     weight_slots: Annotated[int, PowerOfTwo(1, 16)] = parameter(
         2,
-        "Weight vectors of R weights in a word of the weight buffer, broadcast to the engines in "
-        "a cycle; at most array.group.",
-        area="Width of the weight buffer and of the broadcast.",
-        speed="A chunk of engines * slots weight vectors loads in that many / weight_slots "
-        "cycles; a conditional pass over few tasks may wait for it.",
+        "Weight vectors of R weights that a word of the weight buffer has for each group; a word "
+        "is broadcast in a cycle; at most array.group.",
+        area="Width of the weight buffer, of the broadcast and of the weight memories of the "
+        "engines: shallow wide memories are larger than deep narrow ones.",
+        speed="A chunk loads in group * slots / weight_slots cycles; a conditional pass over few "
+        "tasks may wait for it.",
     )
     parameter_words: Annotated[int, PowerOfTwo(8, 4096)] = parameter(
         128,
@@ -284,11 +286,17 @@ class Config(Section):
             raise cannot(
                 "memory.weight_slots", f"at most array.group ({array.group})", memory.weight_slots
             )
-        if self.weight_word_bits < ACCUMULATOR_BITS:
+        if self.drain.lanes > self.groups:
+            raise cannot(
+                "drain.lanes",
+                f"at most {self.groups}, the groups of a cluster (array.engines / array.group)",
+                self.drain.lanes,
+            )
+        if self.weight_part_bits < ACCUMULATOR_BITS:
             raise cannot(
                 "memory.weight_slots",
                 f"at least {ACCUMULATOR_BITS // self.vector_bits} with array.lanes = "
-                f"{array.lanes}: a weight word holds a threshold of 32 bits",
+                f"{array.lanes}: a weight word holds a threshold of 32 bits for each group",
                 memory.weight_slots,
             )
         if array.rows < array.slots:
@@ -368,9 +376,8 @@ class Config(Section):
 
     @property
     def chunk_words(self) -> int:
-        """Weight words of a chunk when all slots are used; each group's last word is padded."""
-        per_group = -(-self.channels_per_group // self.memory.weight_slots)
-        return self.groups * per_group
+        """Weight words of a chunk when all slots are used; the last one is padded."""
+        return -(-self.channels_per_group // self.memory.weight_slots)
 
     @property
     def vector_bits(self) -> int:
@@ -378,9 +385,14 @@ class Config(Section):
         return self.array.lanes * self.array.activation_bits
 
     @property
-    def weight_word_bits(self) -> int:
-        """Bits of a word of the weight buffer."""
+    def weight_part_bits(self) -> int:
+        """Bits of a weight word that are for one group."""
         return self.memory.weight_slots * self.array.lanes * self.array.weight_bits
+
+    @property
+    def weight_word_bits(self) -> int:
+        """Bits of a weight word: a part for each group, padded to a power of two."""
+        return self.weight_part_bits << (self.groups - 1).bit_length()
 
     @property
     def accumulator_bits(self) -> int:

@@ -180,7 +180,7 @@ def _constants(config: Config) -> list[Register]:
     parts, parts_value = packed(
         ("group", 8, array.group, "D"),
         ("bus_bytes", 8, config.bus.data_width // 8, "bytes of a beat of the memory port"),
-        ("weight_slots", 8, memory.weight_slots, "weight vectors of a weight word"),
+        ("weight_slots", 8, memory.weight_slots, "weight vectors of a group in a weight word"),
         ("gated", 1, int(array.gated), "the array can skip"),
         ("pool", 1, int(config.drain.pool), "there is a vector unit"),
         ("serial", 1, int(array.mac == "serial"), "bit-serial MAC units"),

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import bits_for, ceil_log2
 
 from ..config import Config
-from .commands import instruction_layout, slot_shape, weight_write
+from .commands import instruction_layout, slot_shape, weight_broadcast
 from .control.ports import activation_address, activation_write
 from .drain import Drain
 from .drain.records import record_write
@@ -53,7 +53,7 @@ class Cluster(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        lanes = Drain.lanes(config)
+        lanes = config.drain.lanes
         word = stream.Signature(config.vector_bits)
         address = stream.Signature(activation_address(config))
         members = {
@@ -62,7 +62,7 @@ class Cluster(wiring.Component):
             "pass_done": Out(1),
             "drains": In(stream.Signature(instruction_layout("DRAIN"))),
             "drain_done": Out(1),
-            "weights": In(weight_write(config)),
+            "weights": In(weight_broadcast(config)),
             "weights_valid": In(1),
             "chunk_loaded": In(1),
             "chunk_released": Out(config.groups),
@@ -102,9 +102,11 @@ class Cluster(wiring.Component):
         if config.array.gated:
             self._connect_gate(m, streamer, groups)
         for j, group in enumerate(groups):
+            part = self.weights.data.word_select(j, config.weight_part_bits)
             m.d.comb += [
                 group.index.eq(j),
-                group.weights.eq(self.weights),
+                group.weights.data.eq(part),
+                *(group.weights[n].eq(self.weights[n]) for n in ("index", "bank", "thresholds")),
                 group.weights_valid.eq(self.weights_valid),
                 group.chunk_loaded.eq(self.chunk_loaded),
                 self.chunk_released[j].eq(group.chunk_released),
@@ -164,7 +166,7 @@ class Cluster(wiring.Component):
         for j, group in enumerate(groups):
             connect(m, drain.group_commands[j], group.drain)
             connect(m, group.items, drain.items[j])
-        for n in range(Drain.lanes(self._config)):
+        for n in range(self._config.drain.lanes):
             connect(m, drain.requests[n], flipped(self.residual_requests[n]))
             connect(m, flipped(self.residuals[n]), drain.residuals[n])
             connect(m, drain.writes[n], flipped(self.writes[n]))

@@ -18,6 +18,7 @@ __all__ = [
     "row_shape",
     "slot_shape",
     "vector",
+    "weight_broadcast",
     "weight_write",
 ]
 
@@ -53,20 +54,30 @@ def vector(config: Config) -> data.StructLayout:
     return data.StructLayout({"data": 8 * config.array.lanes, "want": config.groups})
 
 
-def weight_write(config: Config) -> data.StructLayout:
-    """One weight word on its way to the groups; ``thresholds`` says that it carries thresholds
-    instead.
-    """
+def _weights(config: Config, groups: int) -> data.StructLayout:
     words = config.array.group * config.array.slots
     return data.StructLayout(
         {
-            "data": config.weight_word_bits,
-            "group": max(1, ceil_log2(config.groups)),
+            "data": groups * config.weight_part_bits,
             "index": max(1, ceil_log2(words)),
             "bank": 1,
             "thresholds": 1,
         }
     )
+
+
+def weight_broadcast(config: Config) -> data.StructLayout:
+    """A weight word on its way to the clusters: a part for each group, group 0 in the low bits.
+
+    ``index`` is the number of the word in its chunk, ``bank`` where it goes; ``thresholds`` says
+    that it carries thresholds instead.
+    """
+    return _weights(config, config.groups)
+
+
+def weight_write(config: Config) -> data.StructLayout:
+    """The part of a weight word that is for one group."""
+    return _weights(config, 1)
 
 
 def group_command(config: Config) -> data.StructLayout:

@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import Config
-from .commands import instruction_layout, weight_write
+from .commands import instruction_layout, weight_broadcast
 from .control.ports import weight_store
 from .credits import Credits
 from .weight_buffer import WeightBuffer
@@ -18,9 +18,8 @@ __all__ = ["WeightFeeder"]
 class WeightFeeder(wiring.Component):
     """Holds the weight buffer, and sends the weights of a PASS to all groups of all clusters.
 
-    Thresholds first, if the pass asks for them, then chunk after chunk; within each the words of
-    group 0, 1, …. The words lie in the buffer in that order from ``weights`` on, and around its
-    end. A word a cycle, also from chunk to chunk and from command to command; the first one leaves
+    Thresholds first, if the pass asks for them, then chunk after chunk; each word has a part for
+    every group. The words lie in the buffer in that order from ``weights`` on, and around its end. A word a cycle, also from chunk to chunk and from command to command; the first one leaves
     ``latency`` cycles after its command, if there are credits.
 
     A chunk starts when every group has a free weight bank, and takes one of each; thresholds wait
@@ -37,7 +36,7 @@ class WeightFeeder(wiring.Component):
         Loaded words, see :class:`WeightBuffer`.
     command : In(stream(PASS))
         The instruction.
-    weights_valid : Out(1), weights : Out(weight_write)
+    weights_valid : Out(1), weights : Out(weight_broadcast)
         The broadcast.
     chunk_loaded : Out(1)
         Strobe in the cycle after the last word of a chunk.
@@ -59,7 +58,7 @@ class WeightFeeder(wiring.Component):
                 "write": In(stream.Signature(weight_store(config))),
                 "command": In(stream.Signature(instruction_layout("PASS"))),
                 "weights_valid": Out(1),
-                "weights": Out(weight_write(config)),
+                "weights": Out(weight_broadcast(config)),
                 "chunk_loaded": Out(1),
                 "released": In(config.array.clusters * config.groups),
                 "waiting": Out(1),
@@ -69,8 +68,8 @@ class WeightFeeder(wiring.Component):
 
     @staticmethod
     def thresholds_per_word(config: Config) -> int:
-        """Thresholds that a weight word carries."""
-        return min(config.array.group, config.weight_word_bits // 32)
+        """Thresholds that a weight word carries for each group."""
+        return min(config.array.group, config.weight_part_bits // 32)
 
     @classmethod
     def model(cls, config: Config, command: Mapping[str, int], bank: int) -> list[dict[str, int]]:
@@ -84,18 +83,16 @@ class WeightFeeder(wiring.Component):
         rounds += [(0, chunk_words, (bank + n) & 1) for n in range(command["chunks"])]
         words = []
         for thresholds, count, its_bank in rounds:
-            for group in range(config.groups):
-                for index in range(count):
-                    address = (command["weights"] + len(words)) % config.memory.weight_words
-                    words.append(
-                        {
-                            "address": address,
-                            "group": group,
-                            "index": index,
-                            "bank": its_bank,
-                            "thresholds": thresholds,
-                        }
-                    )
+            for index in range(count):
+                address = (command["weights"] + len(words)) % config.memory.weight_words
+                words.append(
+                    {
+                        "address": address,
+                        "index": index,
+                        "bank": its_bank,
+                        "thresholds": thresholds,
+                    }
+                )
         return words
 
     def elaborate(self, platform):
@@ -126,7 +123,7 @@ class WeightFeeder(wiring.Component):
 
     def _word(self) -> data.StructLayout:
         """A weight word without its data."""
-        members = weight_write(self._config).members
+        members = weight_broadcast(self._config).members
         return data.StructLayout({k: v for k, v in members.items() if k != "data"})
 
     def _walk(self, m, buffer, credits, sent, active):
@@ -145,13 +142,10 @@ class WeightFeeder(wiring.Component):
             with m.If(self.command.ready):
                 m.d.sync += last.eq(command.slots * (engines // per_word) - 1)
 
-        sends, ends_group, ends_round, ends = (
-            Signal(name=name) for name in ("sends", "ends_group", "ends_round", "ends")
-        )
+        sends, ends_round, ends = (Signal(name=name) for name in ("sends", "ends_round", "ends"))
         m.d.comb += [
             sends.eq(active & (credits.available | ~fresh)),
-            ends_group.eq(word.index == Mux(word.thresholds, lasts[1], lasts[0])),
-            ends_round.eq(ends_group & (word.group == self._config.groups - 1)),
+            ends_round.eq(word.index == Mux(word.thresholds, lasts[1], lasts[0])),
             ends.eq(ends_round & ~word.thresholds & (chunks == 1)),
             sent.valid.eq(sends),
             sent.ends_chunk.eq(sends & ends_round & ~word.thresholds),
@@ -161,30 +155,26 @@ class WeightFeeder(wiring.Component):
             buffer.address.eq(address),
             self.command.ready.eq(~active | (sends & ends)),
         ]
-        index, group, bank, thresholds = (
-            Signal.like(word[name], name=name) for name in ("index", "group", "bank", "thresholds")
+        index, bank, thresholds = (
+            Signal.like(word[name], name=name) for name in ("index", "bank", "thresholds")
         )
         m.d.comb += [
             word.index.eq(index),
-            word.group.eq(group),
             word.bank.eq(bank),
             word.thresholds.eq(thresholds),
         ]
         with m.If(sends):
             m.d.sync += [
                 address.eq(address + 1),
-                index.eq(Mux(ends_group, 0, index + 1)),
+                index.eq(Mux(ends_round, 0, index + 1)),
                 fresh.eq(ends_round),
             ]
             with m.If(ends_round):
                 m.d.sync += [
-                    group.eq(0),
                     thresholds.eq(0),
                     bank.eq(bank ^ ~thresholds),
                     chunks.eq(chunks - ~thresholds),
                 ]
-            with m.Elif(ends_group):
-                m.d.sync += group.eq(group + 1)
         with m.If(self.command.ready):
             m.d.sync += [
                 active.eq(self.command.valid),

@@ -7,6 +7,7 @@ from amaranth.utils import ceil_log2
 
 from ..config import Config
 from ..memory import RAM
+from .commands import weight_broadcast
 from .control.ports import weight_store
 
 __all__ = ["WeightBuffer"]
@@ -15,8 +16,9 @@ __all__ = ["WeightBuffer"]
 class WeightBuffer(wiring.Component):
     """``config.memory.weight_words`` weight words; one is written and one read in each cycle.
 
-    A word that has been accepted is there for reads from the next cycle on. A word must not be read
-    while it is written: the tokens of a program see to it.
+    What a word has behind its last group (see ``config.weight_word_bits``) is not kept. A word that
+    has been accepted is there for reads from the next cycle on. A word
+    must not be read while it is written: the tokens of a program see to it.
 
     Members
     -------
@@ -24,7 +26,7 @@ class WeightBuffer(wiring.Component):
         Words from memory; always ready.
     read_en : In(1), address : In
         Read a word.
-    word : Out(weight_word_bits)
+    word : Out
         It, ``latency`` cycles later.
     """
 
@@ -37,7 +39,7 @@ class WeightBuffer(wiring.Component):
                 "write": In(stream.Signature(weight_store(config))),
                 "read_en": In(1),
                 "address": In(ceil_log2(config.memory.weight_words)),
-                "word": Out(config.weight_word_bits),
+                "word": Out(weight_broadcast(config)["data"].width),
             }
         )
 
@@ -45,7 +47,7 @@ class WeightBuffer(wiring.Component):
         m = Module()
         m.submodules.ram = ram = RAM(
             depth=self._config.memory.weight_words,
-            width=self._config.weight_word_bits,
+            width=len(self.word),
             style="macro" if self._config.memory.style == "macro" else "block",
             name="weight buffer",
         )
@@ -53,7 +55,7 @@ class WeightBuffer(wiring.Component):
             self.write.ready.eq(1),
             ram.w_en.eq(self.write.valid),
             ram.w_addr.eq(self.write.payload.address),
-            ram.w_data.eq(self.write.payload.data),
+            ram.w_data.eq(self.write.payload.data[: len(self.word)]),
             ram.r_en.eq(self.read_en),
             ram.r_addr.eq(self.address),
         ]

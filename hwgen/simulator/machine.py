@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arithmetic import requantize, wrap32
 from ..compiler.program import Program, Step
+from ..compiler.weights import threshold_words, unpack_chunks, unpack_thresholds
 from ..config import Config
 from ..isa.instructions import TOKEN_BITS
 from ..isa.parameters import RECORD, RECORD_BYTES
@@ -137,19 +138,14 @@ class Machine:
 
     def _pass(self, f: dict) -> None:
         config, array = self.config, self.config.array
-        per_group = array.group * f["slots"]
         at = f["weights"]
         if f["thresholds"]:
-            per_word = min(array.group, config.weight_word_bits // 32)
-            words = config.groups * (per_group // per_word)
-            data = self._weight_words(at, words)[:, : 4 * per_word].copy().view(np.int32)
-            self._thresholds = data.reshape(-1).astype(np.int64)
+            words = threshold_words(config, f["slots"])
+            self._thresholds = unpack_thresholds(config, self._weight_words(at, words))
             at += words
-        words = config.groups * -(-per_group // config.memory.weight_slots)
-        data = self._weight_words(at, words * f["chunks"])
-        # (chunk, group, slot, lane), without the padding behind each group
-        weights = data.reshape(f["chunks"], config.groups, -1, array.lanes)[:, :, :per_group]
-        weights = weights.reshape(f["chunks"], -1, array.lanes).view(np.int8).astype(np.float64)
+        words = -(-array.group * f["slots"] // config.memory.weight_slots) * f["chunks"]
+        data = self._weight_words(at, words)
+        weights = unpack_chunks(config, data, f["chunks"], f["slots"]).astype(np.float64)
         vectors = self._vectors(f).astype(np.float64)
         # float64 is exact: |sum| < 2**53
         sums = np.einsum("cpr,csr->sp", vectors, weights, optimize=True).astype(np.int64)

@@ -171,7 +171,7 @@ class GroupBench:
                     yield int.from_bytes(bytes(vector), "little"), want
 
     def weight_words(self, step, number):
-        """Weight words of a chunk (numbered over the whole run), of all groups."""
+        """Weight words of a chunk (numbered over the whole run), as far as they are for this group."""
         config = self.config
         bank = number % 2
         _, weights = step.chunks[number - self.first_chunk(step)]
@@ -184,21 +184,11 @@ class GroupBench:
                 )
 
         def broadcast(values, per_word, bits, thresholds):
-            for group in range(config.groups):
-                own = (
-                    values if group == self.index else [self.rng.getrandbits(bits) for _ in values]
-                )
-                for index, word in enumerate(words(own, per_word, bits)):
-                    yield {
-                        "data": word,
-                        "group": group,
-                        "index": index,
-                        "bank": bank,
-                        "thresholds": thresholds,
-                    }
+            for index, word in enumerate(words(values, per_word, bits)):
+                yield {"data": word, "index": index, "bank": bank, "thresholds": thresholds}
 
         if step.thresholds is not None and number == self.first_chunk(step):
-            per_word = min(config.array.group, config.weight_word_bits // 32)
+            per_word = min(config.array.group, config.weight_part_bits // 32)
             yield from broadcast(step.thresholds, per_word, 32, 1)
         packed = [sum((w & 0xFF) << 8 * r for r, w in enumerate(row)) for row in weights]
         yield from broadcast(packed, config.memory.weight_slots, 8 * config.array.lanes, 0)

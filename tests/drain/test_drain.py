@@ -18,7 +18,7 @@ CONFIGS = {
     "one lane": config(),
     "two lanes": config(drain={"lanes": 2}),
     "three groups, two lanes": config(array={"engines": 6, "clusters": 1}, drain={"lanes": 2}),
-    "one group": config(array={"engines": 2, "lanes": 8, "clusters": 4}, drain={"lanes": 4}),
+    "one group": config(array={"engines": 2, "lanes": 8, "clusters": 4}),
     "dense": config(array={"gated": False}, drain={"multiplier_bits": 24, "shift_max": 47}),
 }
 

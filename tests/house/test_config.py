@@ -77,9 +77,7 @@ class TestShipped:
 
     def test_defaults_are_the_reference_configuration(self):
         config = load("cgnet8")
-        wide = config.memory.weight_slots  # the default suits groups of two engines as well
-        ours = Config(name="cgnet8", description=config.description)
-        assert ours.override({"memory.weight_slots": wide}) == config
+        assert Config(name="cgnet8", description=config.description) == config
 
 
 class TestFields:
@@ -250,6 +248,10 @@ class TestCombinations:
                 "memory.weight_words: must be at least 32",
             ),
             (
+                {"drain.lanes": 4},
+                "drain.lanes: must be at most 2, the groups of a cluster",
+            ),
+            (
                 {"memory.weight_slots": 8},
                 "memory.weight_slots: must be at most array.group (4)",
             ),
@@ -276,6 +278,7 @@ class TestCombinations:
             {"bus.data_width": 256, "bus.burst": 128},
             {"memory.weight_words": 32},
             {"memory.parameter_words": 64},
+            {"drain.lanes": 2},
             {"memory.activation_words": 128},
             {"memory.activation_words": 65536},
             {"array.engines": 12},
@@ -289,7 +292,7 @@ class TestCombinations:
 class TestHash:
     def test_it_does_not_depend_on_how_a_field_was_given(self, file):
         spelled = load("cgnet8")
-        text = f"name = 'cgnet8'\ndescription = '{spelled.description}'\n[memory]\nweight_slots = 4"
+        text = f"name = 'cgnet8'\ndescription = '{spelled.description}'\n[memory]\nweight_slots = 2"
         short = load(file(text))
         assert short.hash == spelled.hash
         assert spelled.override(["array.lanes=8"]).hash == spelled.hash
@@ -307,6 +310,7 @@ class TestHash:
         together = {
             "array.group": {"array.engines": 4, "array.group": 4},
             "memory.weight_slots": {"memory.weight_slots": 2},
+            "drain.lanes": {"array.engines": 4, "drain.lanes": 2},
             "drain.multiplier_bits": {"drain.multiplier_bits": 17},
             "drain.shift_max": {"drain.shift_max": 32},
         }

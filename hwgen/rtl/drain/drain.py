@@ -18,8 +18,7 @@ __all__ = ["Drain"]
 class Drain(wiring.Component):
     """Runs DRAIN instructions on the groups of a cluster, one at a time.
 
-    The groups are shared among ``config.drain.lanes`` lanes as equally as their number allows;
-    more lanes than groups are not built.
+    The groups are shared among ``config.drain.lanes`` lanes as equally as their number allows.
 
     Members
     -------
@@ -41,7 +40,7 @@ class Drain(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        lanes = self.lanes(config)
+        lanes = config.drain.lanes
         words = ceil_log2(config.array.clusters * config.memory.activation_words)
         super().__init__(
             {
@@ -57,11 +56,6 @@ class Drain(wiring.Component):
                 "record": In(record_write(config)),
             }
         )
-
-    @staticmethod
-    def lanes(config: Config) -> int:
-        """Lanes that are built."""
-        return min(config.drain.lanes, config.groups)
 
     def position(self, command: dict, cluster: int, number: int) -> int:
         """The raster number of a cluster's position."""
@@ -111,7 +105,7 @@ class Drain(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        lanes = self.lanes(config)
+        lanes = config.drain.lanes
         # Groups of lane n: share[n] to share[n + 1] - 1.
         share = [n * config.groups // lanes for n in range(lanes + 1)]
 

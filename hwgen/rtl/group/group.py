@@ -52,7 +52,7 @@ class Group(wiring.Component):
     done : Out(1)
         Strobe, once a command, in order: all its sums (and tasks) are in the memories.
     weights : In(weight_write), weights_valid : In(1)
-        Broadcast; words of other groups are ignored. No backpressure.
+        What is broadcast for this group. No backpressure.
     chunk_loaded : In(1)
         Strobe for each chunk, in the cycle of its last word or the next.
     chunk_released : Out(1)
@@ -134,7 +134,7 @@ class Group(wiring.Component):
         m.submodules.drain_reader = reader = DrainReader(config)
 
         self._connect_chain(m, link, queue)
-        word, mine = self._connect_weights(m, store, sequencer)
+        word, arrived = self._connect_weights(m, store, sequencer)
         self._connect_engines(m, queue, units, store, sequencer, sums)
         self._connect_drain(m, sums, reader)
 
@@ -149,7 +149,7 @@ class Group(wiring.Component):
             gate, packer = self._add_gate(m, sequencer, sums, reader)
             m.d.comb += [
                 gate.write.eq(word),
-                gate.write_en.eq(mine & word.thresholds),
+                gate.write_en.eq(arrived & word.thresholds),
                 gate.write_bank.eq(sequencer.threshold_write_bank),
                 sequencer.threshold_written.eq(gate.write_en),
                 ended.eq((sums.written.end & ~sums.written.gate) | packer.done),
@@ -176,20 +176,20 @@ class Group(wiring.Component):
             m.d.comb += link.i.payload.want.eq(-1)
 
     def _connect_weights(self, m, store, sequencer):
-        """The broadcast is registered at the door; returns the word, and whether it is for us."""
+        """The broadcast is registered at the door; returns the word, and whether it is a new one."""
         word = Signal(weight_write(self._config), reset_less=True)
-        mine = Signal()
-        m.d.sync += mine.eq(self.weights_valid & (self.weights.group == self.index))
+        arrived = Signal()
+        m.d.sync += arrived.eq(self.weights_valid)
         with m.If(self.weights_valid):
             m.d.sync += word.eq(self.weights)
         m.d.sync += sequencer.chunk_loaded.eq(self.chunk_loaded)
         m.d.comb += [
             store.write.eq(word),
-            store.write_en.eq(mine & ~word.thresholds),
+            store.write_en.eq(arrived & ~word.thresholds),
             store.read_en.eq(sequencer.operation.some),
             store.bank.eq(sequencer.weight_bank),
         ]
-        return word, mine
+        return word, arrived
 
     def _connect_engines(self, m, queue, units, store, sequencer, sums):
         """Operands to the MAC units, dot products to the sums, and the operation beside them."""

@@ -22,7 +22,7 @@ class ThresholdStore(wiring.Component):
     Members
     -------
     write_en : In(1), write : In(weight_write)
-        A word of thresholds of this group: ``min(D, word bits / 32)`` of consecutive slots. The
+        A word of thresholds: ``min(D, bits of data / 32)`` of consecutive slots. The
         bank in it is that of the weights, and not looked at.
     write_bank : In(1)
         Where the word goes.
@@ -54,7 +54,7 @@ class ThresholdStore(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        per_word = min(config.array.group, config.weight_word_bits // 32)
+        per_word = min(config.array.group, config.weight_part_bits // 32)
         parts = config.array.group // per_word
         part_bits = ceil_log2(parts)
         column_bits = ceil_log2(config.array.slots)

@@ -28,7 +28,7 @@ class DealtWeights(wiring.Component):
     Members
     -------
     write_en : In(1), write : In(weight_write)
-        A weight word of this group: ``weight_slots`` consecutive slots, for all engines.
+        A weight word: ``weight_slots`` consecutive slots, for all engines.
     read_en : In(1), bank : In(1), slots : In(array of D)
         The slot that each engine reads, and from which bank.
     weights : Out(array of D)
@@ -58,13 +58,13 @@ class DealtWeights(wiring.Component):
         row_bits = ceil_log2(words)
         depth = (1 << row_bits) + words  # the second bank starts at a power of two
 
-        style = storage_style(config, depth, config.weight_word_bits)
+        style = storage_style(config, depth, config.weight_part_bits)
         # LUT RAM shows a word at once: choosing first leaves one slot to register, not a word.
         asynchronous = style == "distributed"
         for e in range(config.array.group):
             m.submodules[f"engine{e}"] = memory = RAM(
                 depth=depth,
-                width=config.weight_word_bits,
+                width=config.weight_part_bits,
                 style=style,
                 asynchronous=asynchronous,
                 name="weights",
@@ -128,9 +128,9 @@ class FixedWeights(wiring.Component):
 
         m.submodules.memory = memory = RAM(
             depth=depth,
-            width=parts * config.weight_word_bits,
-            granularity=config.weight_word_bits,
-            style=storage_style(config, depth, parts * config.weight_word_bits),
+            width=parts * config.weight_part_bits,
+            granularity=config.weight_part_bits,
+            style=storage_style(config, depth, parts * config.weight_part_bits),
             name="weights",
         )
         index = self.write.index
