@@ -20,6 +20,10 @@ from .weights import pack_chunks, pack_thresholds
 
 __all__ = ["Lowering", "lower_convolution"]
 
+EVERY_BIT = 255  # of an activation
+
+DEPARTED = 1 << 31  # the gate leaves minus this in place of a sum that has become a task
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -62,6 +66,12 @@ class Lowering:
             raise UserError(
                 f"layer {layer.name}: it is gated, configuration {config.name} has "
                 "array.gated = false"
+            )
+        largest = EVERY_BIT * int(np.abs(layer.weights.astype(np.int64)).sum(axis=(1, 2, 3)).max())
+        if layer.gate is not None and largest >= DEPARTED:
+            raise UserError(
+                f"layer {layer.name}: sums of a gated layer must stay below 2^31 in size, "
+                f"not reach {largest}"
             )
         self.blocks = blocks_of(config, layer)
         self.plan: Plan = plan_tiles(config, buffers, layer, self.blocks, order, reserve)

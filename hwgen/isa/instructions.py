@@ -80,8 +80,8 @@ LOAD = Instruction(
     2,
     "load",
     "Copies `planes` x `rows` x `words` words from memory to a buffer on chip. A word is R bytes "
-    "for activations, a weight word for weights (`weight_slots` x R bytes for each of the n groups, "
-    "padded to a power of two), and a record of 32 bytes for parameters.",
+    "for activations, a weight word for weights (`weight_slots` x R bytes for each of the n "
+    "groups, padded to a power of two), and a record of 32 bytes for parameters.",
     (
         Field("target", 2, "0 activations, 1 weights, 2 parameters of the drain"),
         Field("base", 3, "base register that is added to `address`"),

@@ -25,6 +25,8 @@ class Credits(wiring.Component):
         Strobe of each receiver: a place is free again.
     available : Out(1)
         Everybody has a place, as of the strobes of the cycles before.
+    full : Out(1)
+        Everybody has all places.
 
     Raises
     ------
@@ -40,7 +42,7 @@ class Credits(wiring.Component):
         self._room = room
         # The proofs look at these.
         self._free = [Signal(range(room + 1), init=room, name=f"free{n}") for n in range(ways)]
-        super().__init__({"take": In(1), "released": In(ways), "available": Out(1)})
+        super().__init__({"take": In(1), "released": In(ways), "available": Out(1), "full": Out(1)})
 
     @property
     def room(self) -> int:
@@ -48,9 +50,9 @@ class Credits(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        some = Signal(self._ways)
+        some, all_of_them = Signal(self._ways), Signal(self._ways)
         for n, free in enumerate(self._free):
             m.d.sync += free.eq(free + self.released[n] - self.take)
-            m.d.comb += some[n].eq(free != 0)
-        m.d.comb += self.available.eq(some.all())
+            m.d.comb += [some[n].eq(free != 0), all_of_them[n].eq(free == self._room)]
+        m.d.comb += [self.available.eq(some.all()), self.full.eq(all_of_them.all())]
         return m

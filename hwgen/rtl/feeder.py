@@ -19,12 +19,13 @@ class WeightFeeder(wiring.Component):
     """Holds the weight buffer, and sends the weights of a PASS to all groups of all clusters.
 
     Thresholds first, if the pass asks for them, then chunk after chunk; each word has a part for
-    every group. The words lie in the buffer in that order from ``weights`` on, and around its end. A word a cycle, also from chunk to chunk and from command to command; the first one leaves
+    every group. The words lie in the buffer in that order from ``weights`` on, and around its end.
+    A word a cycle, also from chunk to chunk and from command to command; the first one leaves
     ``latency`` cycles after its command, if there are credits.
 
-    A chunk starts when every group has a free weight bank, and takes one of each; thresholds wait
-    for the same, but take none. Banks alternate chunk by chunk from bank 0 after reset; thresholds
-    carry the bank of the chunk behind them.
+    A chunk starts when every group has a free weight bank, and takes one of each. Thresholds wait
+    for the same, but take none; behind a pass with a gate they wait until all banks are free, since
+    a group has one set of thresholds. Banks alternate chunk by chunk from bank 0 after reset.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ class WeightFeeder(wiring.Component):
     released : In(G * n)
         Strobe of each group: a weight bank is free again.
     waiting : Out(1)
-        There is something to send, but no free bank.
+        There is something to send, but no bank is free.
     busy : Out(1)
         A command is being worked on, or its last words are under way.
     """
@@ -142,15 +143,23 @@ class WeightFeeder(wiring.Component):
             with m.If(self.command.ready):
                 m.d.sync += last.eq(command.slots * (engines // per_word) - 1)
 
-        sends, ends_round, ends = (Signal(name=name) for name in ("sends", "ends_round", "ends"))
+        room, sends, ends_round, ends = (
+            Signal(name=name) for name in ("room", "sends", "ends_round", "ends")
+        )
+        # The pass before, if it gates, may still be comparing with the thresholds that are there.
+        gates, gated = Signal(), Signal()
+        m.d.comb += room.eq(credits.available)
+        if self._config.array.gated:
+            with m.If(word.thresholds & gated):
+                m.d.comb += room.eq(credits.full)
         m.d.comb += [
-            sends.eq(active & (credits.available | ~fresh)),
+            sends.eq(active & (room | ~fresh)),
             ends_round.eq(word.index == Mux(word.thresholds, lasts[1], lasts[0])),
             ends.eq(ends_round & ~word.thresholds & (chunks == 1)),
             sent.valid.eq(sends),
             sent.ends_chunk.eq(sends & ends_round & ~word.thresholds),
             credits.take.eq(sends & fresh & ~word.thresholds),
-            self.waiting.eq(active & fresh & ~credits.available),
+            self.waiting.eq(active & fresh & ~room),
             buffer.read_en.eq(sends),
             buffer.address.eq(address),
             self.command.ready.eq(~active | (sends & ends)),
@@ -183,3 +192,5 @@ class WeightFeeder(wiring.Component):
                 chunks.eq(command.chunks),
                 address.eq(command.weights),
             ]
+        with m.If(self.command.ready & self.command.valid):
+            m.d.sync += [gates.eq(command.gate), gated.eq(gates)]

@@ -171,7 +171,7 @@ class GroupBench:
                     yield int.from_bytes(bytes(vector), "little"), want
 
     def weight_words(self, step, number):
-        """Weight words of a chunk (numbered over the whole run), as far as they are for this group."""
+        """What the weight words of a chunk (numbered over the whole run) have for this group."""
         config = self.config
         bank = number % 2
         _, weights = step.chunks[number - self.first_chunk(step)]
@@ -292,7 +292,9 @@ class GroupBench:
             self.forwarded.append((payload.data, payload.want))
 
     async def send_weights(self, ctx):
-        """As the feeder does: a chunk is sent when one of the two banks is free."""
+        """As the feeder does: a chunk is sent when one of the two banks is free, new thresholds
+        behind a gate when both are.
+        """
         dut = self.dut
         number = 0
 
@@ -301,9 +303,11 @@ class GroupBench:
             ctx.set(dut.weights_valid, 0)
             ctx.set(dut.chunk_loaded, 0)
 
+        gated = False
         for step in self.passes:
-            for _ in step.chunks:
-                while number - self.released >= 2:
+            for n in range(len(step.chunks)):
+                banks = 1 if gated and step.thresholds is not None and n == 0 else 2
+                while number - self.released >= banks:
                     await cycle()
                 for word in self.weight_words(step, number):
                     while self.rng.random() < self.stalls.weights:
@@ -316,6 +320,7 @@ class GroupBench:
                 number += 1
                 if self.rng.random() < 0.5:
                     await cycle()
+            gated = step.command["gate"]
         await cycle()
 
     async def send_commands(self, ctx):

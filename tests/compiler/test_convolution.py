@@ -1,9 +1,11 @@
 """Random convolutions, compiled and executed in integers, units in random order."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from hwgen.compiler.convolution import lower_convolution
+from hwgen.compiler.convolution import Lowering, lower_convolution
 from hwgen.compiler.memory import Buffers
 from hwgen.compiler.pipeline import schedule
 from hwgen.compiler.program import Builder
@@ -80,3 +82,10 @@ def test_a_missing_token_shows():
             continue
         seen += (case.layer.output.unpack(bytes(memory[target:])) != case.expected).any()
     assert seen == 20
+
+
+def test_refuses_sums_that_the_gate_could_not_tell_from_its_mark():
+    weights = np.full((1, 66_400, 1, 1), -127, np.int8)
+    layer = SimpleNamespace(name="huge", weights=weights, gate=object())
+    with pytest.raises(UserError, match="layer huge: sums of a gated layer must stay below 2.31"):
+        Lowering(load("tiny"), None, None, layer)

@@ -142,38 +142,60 @@ def test_full_speed():
     assert not groups.waiting
 
 
-def test_waits_for_banks():
-    """Groups that give nothing back get two chunks, and the third when the last of them has."""
+class Releaser:
+    """Gives banks back, in turn one of group 0 and one of group 1, each after ten cycles of
+    waiting."""
+
+    def __init__(self, dut, groups):
+        self.dut, self.groups = dut, groups
+        self.given = []  # cycles
+
+    def before(self, ctx):
+        released = 0
+        if len(self.given) < 2 and len(self.groups.waiting) == 10 * (len(self.given) + 1):
+            self.given.append(self.groups.waiting[-1] + 1)
+            released = len(self.given)
+        ctx.set(self.dut.released, released)
+        self.groups.held = [0] * len(self.groups.held)
+
+    def after(self, ctx, cycle):
+        pass
+
+
+def waiting(commands):
+    """Groups that give nothing back but two banks: the cycles of the words, and of what is given
+    back."""
     config = load(*SHAPES["two groups"])
     dut = WeightFeeder(config)
-    commands = Source(
-        dut.command, [{"slots": 1, "chunks": 9}, {"slots": 1, "thresholds": 1, "chunks": 1}]
-    )
     groups = Groups(dut, config, rate=0, seed=0)
-    words = 2  # of a chunk
-
-    class Releaser:
-        def __init__(self):
-            self.given = []
-
-        def before(self, ctx):
-            released = 0
-            if len(self.given) < 2 and len(groups.waiting) == 10 * (len(self.given) + 1):
-                self.given.append(groups.waiting[-1] + 1)
-                released = len(self.given)  # first group 0, then group 1
-            ctx.set(dut.released, released)
-            groups.held = [0] * len(groups.held)
-
-        def after(self, ctx, cycle):
-            pass
-
-    releaser = Releaser()
-    run(dut, [commands, groups, releaser], until=lambda: len(groups.waiting) > 30, limit=200)
+    releaser = Releaser(dut, groups)
+    parties = [Source(dut.command, commands), groups, releaser]
+    run(dut, parties, until=lambda: len(groups.waiting) > 30, limit=200)
     assert len(releaser.given) == 2
-    cycles = [cycle for cycle, _ in groups.words]
+    return dut, [cycle for cycle, _ in groups.words], releaser.given
+
+
+def test_waits_for_banks():
+    """Two chunks are sent, and the third when the last group has given a bank back."""
+    commands = [{"slots": 1, "chunks": 9}, {"slots": 1, "thresholds": 1, "chunks": 1}]
+    dut, cycles, given = waiting(commands)
+    words = 2  # of a chunk
     assert len(cycles) == 3 * words
     # The strobe is counted in the cycle after, a word is read, and takes its way.
-    assert cycles[2 * words] == releaser.given[1] + dut.latency
+    assert cycles[2 * words] == given[1] + dut.latency
+
+
+def test_thresholds_wait_for_the_gate():
+    """Behind a gate, thresholds wait until it is over, though there is a free bank."""
+    commands = [
+        {"slots": 1, "chunks": 1, "gate": 1},
+        {"slots": 1, "thresholds": 1, "chunks": 1},
+        {"slots": 1, "chunks": 9},
+    ]
+    dut, cycles, given = waiting(commands)
+    words = 2  # of a chunk, of thresholds
+    assert len(cycles) == 4 * words
+    assert cycles[words] == given[1] + dut.latency
 
 
 def test_bad_credits():

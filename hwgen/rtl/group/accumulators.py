@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ...config import Config
 from ..commands import row_shape
-from .layouts import dealt_row, row_operation
+from .layouts import DEPARTED, dealt_row, gate_row, row_operation
 from .sum_bank import SumBank
 
 __all__ = ["Accumulators"]
@@ -17,8 +17,8 @@ class Accumulators(wiring.Component):
 
     Stages: read (the operation comes in), answer of the memory, add, write. Sums wrap at 32 bits.
     The row that is written may be read again ``distance`` cycles after it was read; it is for the
-    issuer to keep to that. A gated row is written to the other bank; its place is then free for the
-    task rows of the packer.
+    issuer to keep to that. A gated row is written to the other bank when it has been judged,
+    without the sums that fired; its place is free for the task rows of the packer.
 
     Reading for the drain goes on beside it, in the bank that the operations do not use; should both
     want the same bank, the drain gets wrong data.
@@ -38,7 +38,8 @@ class Accumulators(wiring.Component):
     early : Out(row_operation)
         ``operation``, one cycle later.
     written : Out(row_operation)
-        ``operation``, three cycles later: its sums are written in this cycle.
+        ``operation``, three cycles later: its sums are written in this cycle, unless the gate
+        judges them first.
     totals : Out(array of D)
         The sums of ``written``.
     drain_en, drain_bank, drain_row : In
@@ -46,8 +47,13 @@ class Accumulators(wiring.Component):
     drain_take : In(1), drain_sums : Out(array of D)
         The row that was read, from the cycle after ``drain_take`` until the next. A row is read at
         least a cycle before.
+    drain_departed : Out(D)
+        Lanes of it whose sum has become a task, if it is a row that was judged. This and the
+        following: gated only.
+    judged : In(gate_row)
+        What the gate says of a row.
     dealt_en, dealt_bank : In(1), dealt : In(dealt_row)
-        Write port of the packer, for rows of a bank whose operations are all gated. Gated only.
+        Write port of the packer, for rows of a bank whose operations are all gated.
     """
 
     READ_TO_PRODUCTS = 2
@@ -72,6 +78,8 @@ class Accumulators(wiring.Component):
         }
         if config.array.gated:
             members |= {
+                "drain_departed": Out(engines),
+                "judged": In(gate_row(config)),
                 "dealt_en": In(1),
                 "dealt_bank": In(1),
                 "dealt": In(dealt_row(config)),
@@ -91,6 +99,9 @@ class Accumulators(wiring.Component):
         banks = [self._bank(m, bank) for bank in range(2)]
         sums = [bank.sums for bank in banks]
         m.d.comb += self.drain_sums.eq(Mux(self.drain_bank, sums[1], sums[0]))
+        if config.array.gated:
+            departed = [bank.departed for bank in banks]
+            m.d.comb += self.drain_departed.eq(Mux(self.drain_bank, departed[1], departed[0]))
 
         before = Signal(data.ArrayLayout(signed(32), config.array.group))
         with m.If(~adding.first):
@@ -115,13 +126,19 @@ class Accumulators(wiring.Component):
             bank.take.eq(
                 (early.some & ~early.first & (early.bank == number)) | (self.drain_take & drained)
             ),
-            target.eq(written.bank == number),
             bank.w_en.eq(written.some & target),
             bank.w_row.eq(written.row),
             bank.w_sums.eq(self.totals),
         ]
+        m.d.comb += target.eq(written.bank == number)
         if self._config.array.gated:
-            m.d.comb += target.eq((written.bank ^ written.gate) == number)
+            judged = self.judged
+            m.d.comb += target.eq((written.bank == number) & ~written.gate)
+            with m.If(judged.some & (judged.bank != number)):
+                m.d.comb += [bank.w_en.eq(1), bank.w_row.eq(judged.row)]
+                for lane in range(self._config.array.group):
+                    total = Mux(judged.fired[lane], DEPARTED, judged.sums[lane])
+                    m.d.comb += bank.w_sums[lane].eq(total)
             with m.If(self.dealt_en & (self.dealt_bank == number)):
                 m.d.comb += [
                     bank.w_en.eq(1),

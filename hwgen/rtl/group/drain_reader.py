@@ -31,8 +31,8 @@ class DrainReader(wiring.Component):
         Row to read. All memories are read together, latency 1, held.
     take : Out(1), sums : In(array of D)
         The sums that have been read, from the cycle after ``take`` until the next.
-    decisions_en : Out(1), decisions : In(D)
-        Which sums of ``read_row`` have become tasks. This and the following: gated only.
+    departed : In(D)
+        With ``sums``: which of them have become tasks. This and the following: gated only.
     record_en : Out(1), record : In(task_record)
         What the task store knows of ``read_row``.
     task_rows : In
@@ -55,8 +55,7 @@ class DrainReader(wiring.Component):
         }
         if config.array.gated:
             members |= {
-                "decisions_en": Out(1),
-                "decisions": In(config.array.group),
+                "departed": In(config.array.group),
                 "record_en": Out(1),
                 "record": In(task_record(config)),
                 "task_rows": In(bits_for(config.array.rows)),
@@ -150,22 +149,20 @@ class DrainReader(wiring.Component):
         engines = config.array.group
         item = self.items.payload
         tasks = Signal()
-        fired = Signal(engines, reset_less=True)
         record = Signal(task_record(config), reset_less=True)
         m.d.comb += [
             tasks.eq(command.source == TASKS),
             # A task row counts as a position with one row.
             rows.slots.eq(Mux(tasks, 1, command.slots)),
             rows.positions.eq(Mux(tasks, self.task_rows, command.positions)),
-            self.decisions_en.eq(self.read_en & (command.source == FINISHED)),
             self.record_en.eq(self.read_en & tasks),
             item.full.eq(command.source != FINISHED),
         ]
         with m.If(self.take):
-            m.d.sync += [fired.eq(self.decisions), record.eq(self.record)]
+            m.d.sync += record.eq(self.record)
         with m.Switch(command.source):
             with m.Case(FINISHED):
-                m.d.comb += holds.eq(~fired)
+                m.d.comb += holds.eq(~self.departed)
             with m.Case(TASKS):
                 m.d.comb += holds.eq(Cat(lane <= record.last for lane in range(engines)))
             with m.Default():

@@ -27,7 +27,7 @@ class Gate(wiring.Component):
     result : Out(gate_row)
         What became of it. ``some`` only for gated rows; ``clear`` for any operation, ``end`` for
         the end of a gate, also without a row.
-    write_en : In(1), write : In(weight_write), write_bank : In(1)
+    write_en : In(1), write : In(weight_write)
         See :class:`ThresholdStore`.
     """
 
@@ -41,7 +41,6 @@ class Gate(wiring.Component):
                 "result": Out(gate_row(config)),
                 "write_en": In(1),
                 "write": In(weight_write(config)),
-                "write_bank": In(1),
             }
         )
 
@@ -52,9 +51,7 @@ class Gate(wiring.Component):
         m.d.comb += [
             store.write_en.eq(self.write_en),
             store.write.eq(self.write),
-            store.write_bank.eq(self.write_bank),
             store.read_en.eq(self.early.some & self.early.gate),
-            store.bank.eq(self.early.thresholds),
             store.column.eq(column),
         ]
         with m.If(store.read_en):

@@ -11,7 +11,6 @@ from ..commands import drain_command, drain_item, group_command, vector, weight_
 from . import weights
 from .accumulators import Accumulators
 from .buffer import StreamBuffer
-from .decisions import DecisionStore
 from .drain_reader import DrainReader
 from .fired_counts import COUNT_BITS, FiredCounts
 from .gate import Gate
@@ -150,8 +149,6 @@ class Group(wiring.Component):
             m.d.comb += [
                 gate.write.eq(word),
                 gate.write_en.eq(arrived & word.thresholds),
-                gate.write_bank.eq(sequencer.threshold_write_bank),
-                sequencer.threshold_written.eq(gate.write_en),
                 ended.eq((sums.written.end & ~sums.written.gate) | packer.done),
             ]
         return m
@@ -176,7 +173,7 @@ class Group(wiring.Component):
             m.d.comb += link.i.payload.want.eq(-1)
 
     def _connect_weights(self, m, store, sequencer):
-        """The broadcast is registered at the door; returns the word, and whether it is a new one."""
+        """The broadcast is registered at the door; returns the word, and whether it is new."""
         word = Signal(weight_write(self._config), reset_less=True)
         arrived = Signal()
         m.d.sync += arrived.eq(self.weights_valid)
@@ -253,13 +250,13 @@ class Group(wiring.Component):
         m.submodules.packer = packer = TaskPacker(config)
         m.submodules.task_store = tasks = TaskStore(config)
         m.submodules.position_list = listed = PositionList(config)
-        m.submodules.decision_store = decisions = DecisionStore(config)
         m.submodules.fired_counts = counts = FiredCounts(config)
         m.d.comb += [
             gate.early.eq(sums.early),
             gate.written.eq(sums.written),
             gate.totals.eq(sums.totals),
-            *(part.gate.eq(gate.result) for part in (packer, listed, decisions, counts)),
+            *(part.gate.eq(gate.result) for part in (packer, listed, counts)),
+            sums.judged.eq(gate.result),
             sums.dealt_en.eq(packer.dealt_en),
             sums.dealt_bank.eq(packer.dealt_bank),
             sums.dealt.eq(packer.dealt),
@@ -274,9 +271,7 @@ class Group(wiring.Component):
             sequencer.store_record.eq(tasks.record),
             reader.task_rows.eq(packer.task_rows),
             reader.record.eq(tasks.record),
-            decisions.read_en.eq(reader.decisions_en),
-            decisions.read_row.eq(reader.read_row),
-            reader.decisions.eq(decisions.decisions),
+            reader.departed.eq(sums.drain_departed),
             listed.number.eq(reader.listed),
             reader.listed0.eq(listed.entry),
             reader.listed1.eq(listed.following),

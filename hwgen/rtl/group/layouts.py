@@ -8,6 +8,7 @@ from ...config import Config
 from ..commands import row_shape, slot_shape
 
 __all__ = [
+    "DEPARTED",
     "column_shape",
     "dealt_row",
     "lane_shape",
@@ -21,6 +22,11 @@ __all__ = [
     "task",
     "task_record",
 ]
+
+DEPARTED = -(1 << 31)
+"""What the gate leaves in the place of a sum that has become a task. No sum of a gated layer may be
+this; that of a convolution with fewer than 65,793 weights a channel is not.
+"""
 
 
 def column_shape(config: Config):
@@ -48,12 +54,12 @@ def row_operation(config: Config) -> data.StructLayout:
 
     ``some``: it is a row (else only the marks count, for a chunk without rows); ``row``, ``bank``:
     where its sums are; ``first``: they start at zero; ``release``: the chunk ends with it; ``end``:
-    the command ends with it. Gated: ``gate``: compare; ``thresholds``: bank of the thresholds;
-    ``clear``: counts restart; ``completes``: last row of its position.
+    the command ends with it. Gated: ``gate``: compare; ``clear``: counts restart; ``completes``:
+    last row of its position.
     """
     fields = {"some": 1, "row": row_shape(config), "bank": 1, "first": 1, "release": 1, "end": 1}
     if config.array.gated:
-        fields |= {"gate": 1, "thresholds": 1, "clear": 1, "completes": 1}
+        fields |= {"gate": 1, "clear": 1, "completes": 1}
     return data.StructLayout(fields)
 
 
@@ -89,7 +95,7 @@ def row_offer(config: Config) -> data.StructLayout:
 
 
 def planned_row(config: Config) -> data.StructLayout:
-    """A row that comes next: its operation (``thresholds`` open), its operands, its vectors."""
+    """A row that comes next: its operation, its operands, its vectors."""
     fields = {"operation": row_operation(config), "choice": operand_choice(config)}
     if config.array.gated:
         fields |= {"pops": 2, "straddles": 1}

@@ -8,6 +8,7 @@ import numpy as np
 from ...arithmetic import wrap32
 from ...config import Config
 from ..mac import Mac
+from .layouts import DEPARTED
 
 __all__ = ["Dealer", "GroupModel", "Item", "TaskRow"]
 
@@ -47,7 +48,6 @@ class GroupModel:
         self.config = config
         shape = (2, config.array.rows, config.array.group)
         self.sums = np.zeros(shape, np.int64)
-        self.decisions = np.zeros(shape[1:], bool)
         self.task_rows: list[TaskRow] = []
         self.counts = np.zeros(config.channels_per_group, np.int64)
         self.decided: list[bool] = []
@@ -97,7 +97,7 @@ class GroupModel:
         for row in range(command["positions"] * command["slots"]):
             position, column = divmod(row, command["slots"])
             for lane in range(engines):
-                if command["source"] == 0 or not self.decisions[row, lane]:
+                if command["source"] == 0 or sums[row, lane] != DEPARTED:
                     slot = column * engines + lane
                     full = int(command["source"] == 0)
                     items.append(Item(int(sums[row, lane]), slot, position, full))
@@ -127,9 +127,8 @@ class GroupModel:
             for column in range(slots):
                 row = position * slots + column
                 sums = self.sums[command["bank"], row].copy()
-                self.sums[1 - command["bank"], row] = sums
                 fired = [sums[e] > thresholds[column * engines + e] for e in range(engines)]
-                self.decisions[row] = fired
+                self.sums[1 - command["bank"], row] = np.where(fired, DEPARTED, sums)
                 tasks = [(position, column * engines + e) for e in range(engines) if fired[e]]
                 dealer.deal(tasks, [int(sums[e]) for e in range(engines) if fired[e]])
                 for _, slot in tasks:

@@ -47,10 +47,8 @@ class Sequencer(wiring.Component):
     busy, starved, unloaded, interlocked : Out(1)
         Why there was or was not a row in the last cycle: MAC units at work; no vector; no weights;
         an older row under way.
-    threshold_written : In(1), threshold_write_bank : Out(1)
-        See :class:`ChunkTracker`. This and the following: gated only.
     gate_done, task_rows, store_en, store_row, store_record
-        See :class:`Planner`.
+        See :class:`Planner`. Gated only.
     """
 
     def __init__(self, config: Config, *, interval: int, distance: int):
@@ -73,8 +71,6 @@ class Sequencer(wiring.Component):
         }
         if config.array.gated:
             members |= {
-                "threshold_written": In(1),
-                "threshold_write_bank": Out(1),
                 "gate_done": In(1),
                 "task_rows": In(bits_for(config.array.rows)),
                 "store_en": Out(1),
@@ -87,7 +83,7 @@ class Sequencer(wiring.Component):
         m = Module()
         gated = self._config.array.gated
         m.submodules.planner = planner = Planner(self._config)
-        m.submodules.chunks = chunks = ChunkTracker(gated=gated)
+        m.submodules.chunks = chunks = ChunkTracker()
         row = Signal(planned_row(self._config), reset_less=True)  # the one to be issued next
         operation = row.operation
         m.submodules.interlock = interlock = Interlock(
@@ -131,11 +127,7 @@ class Sequencer(wiring.Component):
         if gated:
             with m.If(row.straddles):
                 m.d.comb += enough.eq(self.level >= 2)
-            with m.If(issue):
-                m.d.comb += self.operation.thresholds.eq(chunks.threshold_bank)
             m.d.comb += [
-                chunks.threshold_written.eq(self.threshold_written),
-                self.threshold_write_bank.eq(chunks.threshold_write_bank),
                 planner.gate_done.eq(self.gate_done),
                 planner.task_rows.eq(self.task_rows),
                 planner.store_record.eq(self.store_record),

@@ -1,12 +1,13 @@
 """One bank of sums."""
 
 from amaranth import *
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...config import Config
 from ...memory import RAM
 from ..commands import row_shape
+from .layouts import DEPARTED
 from .storage import storage_style
 
 __all__ = ["SumBank"]
@@ -25,29 +26,34 @@ class SumBank(wiring.Component):
         Move what is there to the register.
     sums : Out
         The register, until the next ``take``.
+    departed : Out(D)
+        Lanes of the register whose sum has become a task. Gated only.
     """
 
     def __init__(self, config: Config):
         self._config = config
-        width = 32 * config.array.group
-        super().__init__(
-            {
-                "w_en": In(1),
-                "w_row": In(row_shape(config)),
-                "w_sums": In(width),
-                "r_en": In(1),
-                "r_row": In(row_shape(config)),
-                "take": In(1),
-                "sums": Out(width),
-            }
-        )
+        sums = data.ArrayLayout(signed(32), config.array.group)
+        members = {
+            "w_en": In(1),
+            "w_row": In(row_shape(config)),
+            "w_sums": In(sums),
+            "r_en": In(1),
+            "r_row": In(row_shape(config)),
+            "take": In(1),
+            "sums": Out(sums),
+        }
+        if config.array.gated:
+            members["departed"] = Out(config.array.group)
+        super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
+        config = self._config
+        width = len(self.sums.as_value())
         m.submodules.memory = memory = RAM(
-            depth=self._config.array.rows,
-            width=len(self.sums),
-            style=storage_style(self._config, self._config.array.rows, len(self.sums)),
+            depth=config.array.rows,
+            width=width,
+            style=storage_style(config, config.array.rows, width),
             name="accumulators",
         )
         m.d.comb += [
@@ -59,4 +65,10 @@ class SumBank(wiring.Component):
         ]
         with m.If(self.take):
             m.d.sync += self.sums.eq(memory.r_data)
+            if config.array.gated:
+                row = data.View(self.sums.shape(), memory.r_data)
+                m.d.sync += [
+                    self.departed[lane].eq(row[lane] == DEPARTED)
+                    for lane in range(config.array.group)
+                ]
         return m

@@ -1,4 +1,4 @@
-"""The thresholds of a group's slots, double buffered."""
+"""The thresholds of a group's slots."""
 
 from amaranth import *
 from amaranth.lib import data, wiring
@@ -17,16 +17,15 @@ __all__ = ["ThresholdStore"]
 class ThresholdStore(wiring.Component):
     """Rows of D thresholds: row v holds those of slots v*D to v*D + D-1.
 
-    Read latency 2, one row a cycle, no backpressure. The bank being written must not be read.
+    Read latency 2, one row a cycle, no backpressure. A row must not be read while it is written:
+    the feeder sends thresholds when the last gate is over.
 
     Members
     -------
     write_en : In(1), write : In(weight_write)
-        A word of thresholds: ``min(D, bits of data / 32)`` of consecutive slots. The
-        bank in it is that of the weights, and not looked at.
-    write_bank : In(1)
-        Where the word goes.
-    read_en : In(1), bank : In(1), column : In
+        A word of thresholds: ``min(D, bits of data / 32)`` of consecutive slots. Its bank is that
+        of weights, and not looked at.
+    read_en : In(1), column : In
         Row to read.
     thresholds : Out(array of D)
         Signed numbers of 32 bits.
@@ -38,9 +37,7 @@ class ThresholdStore(wiring.Component):
             {
                 "write_en": In(1),
                 "write": In(weight_write(config)),
-                "write_bank": In(1),
                 "read_en": In(1),
-                "bank": In(1),
                 "column": In(column_shape(config)),
                 "thresholds": Out(data.ArrayLayout(signed(32), config.array.group)),
             }
@@ -58,7 +55,7 @@ class ThresholdStore(wiring.Component):
         parts = config.array.group // per_word
         part_bits = ceil_log2(parts)
         column_bits = ceil_log2(config.array.slots)
-        depth = (1 << column_bits) + config.array.slots
+        depth = max(2, config.array.slots)
 
         m.submodules.memory = memory = RAM(
             depth=depth,
@@ -70,11 +67,11 @@ class ThresholdStore(wiring.Component):
         index = self.write.index
         m.d.comb += [
             memory.w_en.eq(self.write_en),
-            memory.w_addr.eq(Cat(index[part_bits : part_bits + column_bits], self.write_bank)),
+            memory.w_addr.eq(index[part_bits : part_bits + column_bits]),
             memory.w_mask.eq(1 << index[:part_bits]),
             memory.w_data.eq(self.write.data[: 32 * per_word].replicate(parts)),
             memory.r_en.eq(self.read_en),
-            memory.r_addr.eq(Cat(self.column[:column_bits], self.bank)),
+            memory.r_addr.eq(self.column[:column_bits]),
         ]
         # Block RAM answers late in the cycle, and a comparison of 32 bits follows.
         m.d.sync += self.thresholds.eq(memory.r_data)
