@@ -11,6 +11,7 @@ from .rtl.cluster import PASSES_IN_FLIGHT, Cluster
 from .rtl.commands import instruction_layout
 from .rtl.control.control import Control
 from .rtl.control.ports import REGISTER_ADDRESS_BITS
+from .rtl.drain.records import RecordSplitter
 from .rtl.feeder import WeightFeeder
 from .rtl.fork import Fork, StrobeJoin
 from .rtl.vector_unit import VectorUnit
@@ -78,8 +79,8 @@ class Accelerator(wiring.Component):
         m.submodules.feeder = resettable(feeder)
         self._connect_passes(m, control, feeder, clusters, resettable)
         self._connect_weights(m, control, feeder, clusters)
-        self._connect_drains(m, control, clusters, resettable)
-        moved = self._connect_activations(m, control, clusters, resettable)
+        records = self._connect_drains(m, control, clusters, resettable)
+        moved = self._connect_activations(m, control, clusters, records, resettable)
         self._connect_observation(m, control, clusters, moved)
         return m
 
@@ -109,22 +110,26 @@ class Accelerator(wiring.Component):
             ]
 
     def _connect_drains(self, m, control, clusters, resettable):
-        """Every DRAIN goes to all clusters, records likewise."""
+        """Every DRAIN goes to all clusters, records likewise, path by path."""
         fork = Fork(instruction_layout("DRAIN"), ways=len(clusters))
         join = StrobeJoin(ways=len(clusters), depth=1)
         m.submodules.drain_fork = resettable(fork)
         m.submodules.drain_join = resettable(join)
+        records = RecordSplitter(self._config)
+        m.submodules.records = resettable(records)
         connect(m, control.drains, fork.i)
-        m.d.comb += [control.drain_done.eq(join.o), control.record_writes.ready.eq(1)]
+        connect(m, control.record_writes, records.i)
+        m.d.comb += control.drain_done.eq(join.o)
         for g, cluster in enumerate(clusters):
             connect(m, fork.o[g], cluster.drains)
             m.d.comb += [
                 join.i[g].eq(cluster.drain_done),
-                cluster.record_valid.eq(control.record_writes.valid),
-                cluster.record.eq(control.record_writes.payload),
+                cluster.record_valid.eq(records.o_valid),
+                cluster.record.eq(records.o),
             ]
+        return records
 
-    def _connect_activations(self, m, control, clusters, resettable):
+    def _connect_activations(self, m, control, clusters, records, resettable):
         """Ports of the activation buffer: store, streamers, residuals, vector unit; load, drains,
         vector unit.
         """
@@ -159,8 +164,8 @@ class Accelerator(wiring.Component):
             connect(m, vector.write, next(writes))
             m.d.comb += [
                 control.vector_done.eq(vector.done),
-                vector.record_valid.eq(control.record_writes.valid),
-                vector.record.eq(control.record_writes.payload),
+                vector.record_valid.eq(records.o_valid),
+                vector.record.eq(records.o),
             ]
         ports = [port.request for port in buffer.reads] + list(buffer.writes)
         return [port.valid & port.ready for port in ports]

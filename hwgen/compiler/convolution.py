@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..config import Config
 from ..errors import UserError
 from ..isa.packing import pack_records

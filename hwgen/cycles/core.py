@@ -13,7 +13,6 @@ from ..isa.packing import mask_of
 from ..isa.registers import BASES, UNITS
 from ..rtl import mac
 from ..rtl.control.words import load_words
-from ..rtl.drain import Drain
 from ..rtl.feeder import WeightFeeder
 from ..simulator.rtl import MemoryModel
 from .build import MOST_FIELDS, build
@@ -70,7 +69,7 @@ def _configuration(config: Config, memory: MemoryModel) -> _Config:
         "gated": array.gated,
         "mac_latency": unit.latency_of(array.lanes),
         "mac_interval": max(map(unit.steps_in, unit.MODES)),
-        "drain_lanes": Drain.lanes(config),
+        "drain_lanes": config.drain.lanes,
         "pool": config.drain.pool,
         "activation_words": config.memory.activation_words,
         "weight_words": config.memory.weight_words,

@@ -9,7 +9,7 @@ from ..config import Config
 from .commands import instruction_layout, slot_shape, weight_broadcast
 from .control.ports import activation_address, activation_write
 from .drain import Drain
-from .drain.records import record_write
+from .drain.records import path_write
 from .fork import Fork, StrobeJoin
 from .group import Group
 from .streamer import Streamer
@@ -72,7 +72,7 @@ class Cluster(wiring.Component):
             "residuals": In(word).array(lanes),
             "writes": Out(stream.Signature(activation_write(config))).array(lanes),
             "record_valid": In(1),
-            "record": In(record_write(config)),
+            "record": In(path_write(config)),
             "busy": Out(config.groups),
             "starved": Out(config.groups),
             "unloaded": Out(config.groups),

@@ -10,7 +10,7 @@ from ..config import Config
 from .commands import instruction_layout
 from .credit_queue import CreditQueue
 from .drain.lane import byte_write
-from .drain.records import RecordMemory, record_write
+from .drain.records import RecordMemory, path_write
 from .vector.tap_walker import ADDITION, MAXIMUM, TapWalker
 from .vector.window_reducer import WindowReducer, tap_flags
 from .vector.word_requantizer import WordRequantizer
@@ -70,7 +70,7 @@ class VectorUnit(wiring.Component):
                 "data": In(stream.Signature(config.vector_bits)),
                 "write": Out(stream.Signature(byte_write(config))),
                 "record_valid": In(1),
-                "record": In(record_write(config)),
+                "record": In(path_write(config)),
             }
         )
 

@@ -137,7 +137,9 @@ class ReadPort:
 async def stored(ctx, dut, records: dict[int, int]):
     """Put records into the memories of ``dut``."""
     for index, record in records.items():
-        ctx.set(dut.record_valid, 1)
-        ctx.set(dut.record, {"index": index, "record": record})
-        await ctx.tick()
+        for base in (0, 1):
+            path = (record >> 128 * base) & ((1 << 128) - 1)
+            ctx.set(dut.record_valid, 1)
+            ctx.set(dut.record, {"index": index, "base": base, "path": path})
+            await ctx.tick()
     ctx.set(dut.record_valid, 0)

@@ -12,6 +12,7 @@ struct Feeder {
     static constexpr Cycle LOADED = 5;  // from the last word of a chunk until a group may use it
     const Config *config = nullptr;
     bool active = false, fresh = true, thresholds = false;
+    bool gates = false, gated = false;  // the pass, the pass before
     unsigned left = 0;        // words of the round
     unsigned chunk_words = 0;
     int64_t chunks = 0;
@@ -25,8 +26,9 @@ struct Feeder {
         released.assign(c.clusters * c.groups, 0);
     }
     bool available() const {
+        unsigned banks = thresholds && gated ? 1 : BANKS;
         for (uint64_t count : released)
-            if (taken - count >= BANKS) return false;
+            if (taken - count >= banks) return false;
         return true;
     }
     bool sends() const { return active && (!fresh || available()); }
@@ -52,8 +54,10 @@ struct Feeder {
         fresh = true;
         thresholds = command->thresholds;
         chunks = command->chunks;
-        chunk_words = config->groups * (slots / config->weight_slots);
-        left = thresholds ? config->groups * (slots / config->thresholds_per_word) : chunk_words;
+        chunk_words = slots / config->weight_slots;
+        left = thresholds ? slots / config->thresholds_per_word : chunk_words;
+        gated = gates;
+        gates = config->gated && command->gate;
     }
 };
 

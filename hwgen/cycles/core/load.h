@@ -17,6 +17,7 @@ struct LoadUnit {
     int target = 0;
     // The row whose words come
     bool active = false, full = false;
+    bool second_path = false;  // of the record that is being stored
     Row row{};
     unsigned offset = 0, parts = 0;
     uint64_t record_address = 0;  // in memory, of the next record
@@ -54,7 +55,9 @@ private:
     template <class Records>
     bool words(Cycle now, bool granted, MemoryPort &port, Records &&store_record, Counters &counters) {
         const unsigned beat = config->beat_bytes, size = config->word_bytes[target];
-        bool given = full && (target != ACTIVATIONS || granted);
+        bool splits = full && target == RECORDS && config->gated;  // into two paths, in two cycles
+        bool given = full && (target != ACTIVATIONS || granted) && (!splits || second_path);
+        second_path = splits && !second_path;
         bool ended = given && row.words == 1;
         bool emptied = given && (size >= beat || offset + size >= beat);
         bool done = ended && row.last;

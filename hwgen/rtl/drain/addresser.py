@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 
 from ...config import Config
 from ..commands import drain_item, instruction_layout
-from .records import RecordMemory, record_write
+from .records import RecordMemory, path_write
 
 __all__ = ["Addresser", "drain_place", "drain_sum"]
 
@@ -81,7 +81,7 @@ class Addresser(wiring.Component):
                 "group": In(max(1, ceil_log2(config.groups))),
                 "items": In(stream.Signature(drain_item(config))).array(groups),
                 "record_valid": In(1),
-                "record": In(record_write(config)),
+                "record": In(path_write(config)),
                 "open": In(1),
                 "taken": Out(1),
                 "vanished": Out(1),

@@ -10,7 +10,7 @@ from ... import arithmetic
 from ...config import Config
 from ..commands import drain_command, drain_item, instruction_layout
 from .lane import DrainLane, byte_write
-from .records import record_write
+from .records import path_write
 
 __all__ = ["Drain"]
 
@@ -53,7 +53,7 @@ class Drain(wiring.Component):
                 "residuals": In(stream.Signature(unsigned(8 * config.array.lanes))).array(lanes),
                 "writes": Out(stream.Signature(byte_write(config))).array(lanes),
                 "record_valid": In(1),
-                "record": In(record_write(config)),
+                "record": In(path_write(config)),
             }
         )
 

@@ -10,7 +10,7 @@ from ...config import Config
 from ..commands import drain_item, instruction_layout
 from ..credit_queue import CreditQueue
 from .addresser import Addresser
-from .records import RecordMemory, record_write
+from .records import RecordMemory, path_write
 from .requantizer import Requantizer
 
 __all__ = ["DrainLane", "byte_write"]
@@ -72,7 +72,7 @@ class DrainLane(wiring.Component):
                 "residual": In(stream.Signature(unsigned(8 * config.array.lanes))),
                 "write": Out(stream.Signature(byte_write(config))),
                 "record_valid": In(1),
-                "record": In(record_write(config)),
+                "record": In(path_write(config)),
                 "done": Out(1),
             }
         )
@@ -148,14 +148,15 @@ class DrainLane(wiring.Component):
         config, command = self._config, self.command
         m.submodules.records = records = RecordMemory(
             config,
-            fields=[prefix + name for prefix in ("", "base_") for name in PARAMETERS],
+            fields=list(PARAMETERS),
+            paths=2 if config.array.gated else 1,
             name="drain records",
         )
         m.submodules.requantizer = requantizer = Requantizer(
             multiplier_bits=config.drain.multiplier_bits, shift_max=config.drain.shift_max
         )
         residual = Signal(8, reset_less=True)
-        sum_held, full_held = Signal.like(item["sum"]), Signal.like(item.full)
+        sum_held = Signal.like(item["sum"])
         m.d.comb += [
             records.write_valid.eq(self.record_valid),
             records.write.eq(self.record),
@@ -164,7 +165,6 @@ class DrainLane(wiring.Component):
         ]
         m.d.sync += [
             sum_held.eq(item["sum"]),
-            full_held.eq(item.full),
             residual.eq(Mux(command.residual, self.residual.payload.word_select(byte, 8), 0)),
         ]
         operands, record = requantizer.i, records.record
@@ -177,8 +177,7 @@ class DrainLane(wiring.Component):
         ]
         m.d.comb += [operands[name].eq(record[name]) for name in PARAMETERS]
         if config.array.gated:
-            with m.If(~full_held):
-                m.d.comb += [operands[name].eq(record["base_" + name]) for name in PARAMETERS]
+            m.d.comb += records.read_base.eq(~item.full)
 
         valids = Signal(requantizer.latency + 1)
         m.d.sync += valids.eq(Cat(go, valids))

@@ -6,7 +6,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...config import Config
-from ..drain.records import record_layout
+from ..drain.records import path_layout
 from ..drain.requantizer import Requantizer
 from .window_reducer import SUM_BITS, reduced_layout
 
@@ -28,7 +28,7 @@ class WordRequantizer(wiring.Component):
     -------
     i : In(stream(reduced_layout))
         Sums, and the bytes of the second operand.
-    record : In(record_layout)
+    record : In(path_layout)
         The parameters (of the full path). This and the following: constant while there are words.
     addition : In(1)
         Whether ``second`` counts.
@@ -43,7 +43,7 @@ class WordRequantizer(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(reduced_layout(config))),
-                "record": In(record_layout(config)),
+                "record": In(path_layout(config)),
                 "addition": In(1),
                 "low": In(signed(9)),
                 "high": In(signed(9)),
