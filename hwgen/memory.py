@@ -83,6 +83,9 @@ class RAM(wiring.Component):
         model.
     asynchronous : bool
         Read in the same cycle. Needs style ``"distributed"``.
+    single_port : bool
+        It is never read and written in one cycle: a macro of one port can be it, which is half as
+        large as one of two. Excludes ``asynchronous``.
     name : str, optional
         What the inventory calls this memory; ``<depth>x<width>`` by default.
 
@@ -115,6 +118,7 @@ class RAM(wiring.Component):
         granularity: int | None = None,
         style: str = "block",
         asynchronous: bool = False,
+        single_port: bool = False,
         name: str | None = None,
     ):
         if not isinstance(depth, int) or depth < 2:
@@ -133,11 +137,14 @@ class RAM(wiring.Component):
             raise ValueError(
                 f'RAM style must be "distributed" to read asynchronously, not {style!r}'
             )
+        if asynchronous and single_port:
+            raise ValueError("RAM single_port must not be set to read asynchronously")
         self._depth = depth
         self._width = width
         self._granularity = granularity
         self._style = style
         self._asynchronous = bool(asynchronous)
+        self._single_port = bool(single_port)
         self._name = name or f"{depth}x{width}"
         members = {
             "w_en": In(1),
@@ -172,6 +179,10 @@ class RAM(wiring.Component):
         return self._asynchronous
 
     @property
+    def single_port(self) -> bool:
+        return self._single_port
+
+    @property
     def name(self) -> str:
         return self._name
 
@@ -188,7 +199,13 @@ class RAM(wiring.Component):
     def use(self) -> "MemoryUse":
         """This memory as one line of the inventory."""
         return MemoryUse(
-            self._name, self._depth, self._width, self._granularity, self._style, self._asynchronous
+            self._name,
+            self._depth,
+            self._width,
+            self._granularity,
+            self._style,
+            self._asynchronous,
+            single_port=self._single_port,
         )
 
     @property
@@ -201,7 +218,7 @@ class RAM(wiring.Component):
 
         if self._style == "macro" and isinstance(platform, EmissionTarget):
             m.submodules.macro = Instance(
-                _macro_name(self._depth, self._width, self._granularity),
+                _macro_name(self._depth, self._width, self._granularity, self._single_port),
                 i_clk=ClockSignal(),
                 i_w_en=self.w_en,
                 i_w_addr=self.w_addr,
@@ -238,7 +255,9 @@ class RAM(wiring.Component):
         if not self._asynchronous:
             m.d.comb += read.en.eq(self.r_en)
             if _checking_collisions.get():
-                collision = write.en.any() & self.r_en & (self.w_addr == self.r_addr)
+                collision = write.en.any() & self.r_en
+                if not self._single_port:
+                    collision &= self.w_addr == self.r_addr
                 m.d.sync += Assert(~collision, f"RAM {self._name}: row read while it is written")
         return m
 
@@ -254,6 +273,7 @@ class MemoryUse:
     style: str
     asynchronous: bool
     count: int = 1
+    single_port: bool = False
 
     @property
     def bits(self) -> int:
@@ -266,7 +286,8 @@ class MemoryUse:
         mask = "" if self.granularity is None else f"_m{self.granularity}"
         style = {"block": "", "distributed": "_lut", "macro": "_macro"}[self.style]
         asynchronous = "_async" if self.asynchronous else ""
-        return f"ram_{self.depth}x{self.width}{mask}{style}{asynchronous}"
+        port = "_1p" if self.single_port else ""
+        return f"ram_{self.depth}x{self.width}{mask}{style}{asynchronous}{port}"
 
     def as_dict(self) -> dict:
         """For JSON."""
@@ -291,16 +312,20 @@ def inventory(design: Elaboratable | Fragment) -> list[MemoryUse]:
     return sorted(found, key=lambda use: (use.name, use.depth, use.width, use.style, str(use)))
 
 
-def _macro_name(depth: int, width: int, granularity: int | None) -> str:
+def _macro_name(depth: int, width: int, granularity: int | None, single_port: bool) -> str:
     mask = "" if granularity is None else f"_m{granularity}"
-    return f"hwgen_ram_{depth}x{width}{mask}"
+    return f"hwgen_ram_{depth}x{width}{mask}{'_1p' if single_port else ''}"
 
 
-def macro_model(depth: int, width: int, granularity: int | None = None) -> str:
+def macro_model(
+    depth: int, width: int, granularity: int | None = None, single_port: bool = False
+) -> str:
     """Verilog of the behavioural model of the black box that a ``macro`` RAM instantiates.
 
     The ports are those of :class:`RAM`, and ``clk``. An ASIC user replaces the body by an SRAM
-    macro. A row read in the cycle that writes it is returned as unknown, on purpose.
+    macro; with ``single_port`` its address is ``w_addr`` when ``w_en``, else ``r_addr``. A row read
+    in the cycle that writes it, and any row then with ``single_port``, is returned as unknown, on
+    purpose.
     """
     top = ceil_log2(depth) - 1
     masked = granularity is not None
@@ -315,11 +340,16 @@ def macro_model(depth: int, width: int, granularity: int | None = None) -> str:
     else:
         write = "    if (w_en) rows[w_addr] <= w_data;\n"
     writing = "w_en && |w_mask" if masked else "w_en"
+    if single_port:
+        ports, same = "it is never read and written in one cycle", ""
+        undefined = "Reading while writing is undefined."
+    else:
+        ports, same = "a write and a synchronous read port", " && w_addr == r_addr"
+        undefined = "Reading the row being written is undefined."
     return (
-        f"// Behavioural model of a {depth} x {width} SRAM: a write and a synchronous read port.\n"
-        f"// Bind a macro of the target technology here. Reading the row being written is\n"
-        f"// undefined.\n"
-        f"module {_macro_name(depth, width, granularity)} (\n"
+        f"// Behavioural model of a {depth} x {width} SRAM: {ports}.\n"
+        f"// Bind a macro of the target technology here. {undefined}\n"
+        f"module {_macro_name(depth, width, granularity, single_port)} (\n"
         f"  input  wire clk,\n"
         f"  input  wire w_en,\n"
         f"  input  wire [{top}:0] w_addr,\n"
@@ -334,7 +364,7 @@ def macro_model(depth: int, width: int, granularity: int | None = None) -> str:
         f"  always @(posedge clk) begin\n"
         f"{write}"
         f"    if (r_en)\n"
-        f"      r_data <= ({writing} && w_addr == r_addr) ? {{{width}{{1'bx}}}} : rows[r_addr];\n"
+        f"      r_data <= ({writing}{same}) ? {{{width}{{1'bx}}}} : rows[r_addr];\n"
         f"  end\n"
         f"endmodule\n"
     )

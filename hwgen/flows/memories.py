@@ -49,15 +49,15 @@ class Tiling:
 def smallest_tiling(use: MemoryUse, macros: tuple[SramMacro, ...]) -> Tiling | None:
     """The tiling with the least area, or None if no macro can be this memory.
 
-    A memory has a write and a read port that work in the same cycle, so macros of one port cannot
-    serve; nor can any macro serve a memory that is read asynchronously.
+    A macro of one port cannot serve a memory that is read and written in the same cycle; no macro
+    can serve one that is read asynchronously.
     """
     if use.asynchronous:
         return None
     tilings = [
         Tiling(macro, math.ceil(use.depth / macro.words), math.ceil(use.width / macro.bits))
         for macro in macros
-        if macro.two_ports
+        if macro.two_ports or use.single_port
     ]
     return min(tilings, key=lambda tiling: (tiling.area, tiling.macro), default=None)
 

@@ -1,6 +1,7 @@
 """Counting without a synthesizer: areas, tilings, hierarchies, comparisons."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -214,3 +215,9 @@ def test_wrong_sram(tmp_path):
         read_macros(tmp_path / "none")
     with pytest.raises(UserError, match="has none"):
         read_macros(tmp_path)
+
+
+def test_one_port_serves_what_is_never_read_and_written_at_once(macros):
+    memory = use(64, 64)
+    assert smallest_tiling(memory, macros).macro.two_ports
+    assert smallest_tiling(replace(memory, single_port=True), macros).macro.name == "single"

@@ -159,10 +159,14 @@ def test_inventory_counts_equal_memories_together():
 
 
 @pytest.mark.icarus
+@pytest.mark.parametrize("single_port", [False, True])
 @pytest.mark.parametrize("granularity", [None, 4])
-def test_macro_and_its_model_behave_as_the_memory_does(granularity, tmp_path):
-    ram = RAM(depth=8, width=8, granularity=granularity, style="macro")
+def test_macro_and_its_model_behave_as_the_memory_does(granularity, single_port, tmp_path):
+    ram = RAM(depth=8, width=8, granularity=granularity, style="macro", single_port=single_port)
     accesses = stimuli(ram, 3)
+    if single_port:
+        for access in accesses:
+            access["r_en"] &= not access["w_en"]
     names = [name for name in accesses[0] if name in ram.signature.members]
     widths = {name: len(Value.cast(getattr(ram, name))) for name in names}
     lines = [f"  reg [{width - 1}:0] {name} = 0;" for name, width in widths.items()]
@@ -183,7 +187,7 @@ def test_macro_and_its_model_behave_as_the_memory_does(granularity, tmp_path):
             "",
         ]
     )
-    text = emit(ram, name="ram") + macro_model(8, 8, granularity) + bench
+    text = emit(ram, name="ram") + macro_model(8, 8, granularity, single_port) + bench
     assert "hwgen_ram_8x8" in emit(ram, name="ram")
     (tmp_path / "bench.v").write_text(
         text.replace(".rst(rst), ", "").replace("  input  wire       rst,\n", "")

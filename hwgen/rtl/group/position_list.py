@@ -57,20 +57,28 @@ class PositionList(wiring.Component):
         with m.If(gate.end):
             m.d.sync += end.eq(0)
 
-        places = (self.entry, self.number), (self.following, self.number + 1)
-        for n, (place, number) in enumerate(places):
-            m.submodules[f"copy{n}"] = memory = RAM(
-                depth=max(2, self._config.positions_per_cluster),
-                width=len(place),
+        # Two entries next to each other are read at once: even and odd ones have a memory each.
+        halves = []
+        for n in range(2):
+            m.submodules[f"half{n}"] = memory = RAM(
+                depth=max(2, -(-self._config.positions_per_cluster // 2)),
+                width=len(self.entry),
                 style="distributed",
                 asynchronous=True,
                 name="task positions",
             )
             m.d.comb += [
-                memory.w_en.eq(decides & fires),
-                memory.w_addr.eq(end),
+                memory.w_en.eq(decides & fires & (end[0] == n)),
+                memory.w_addr.eq(end[1:]),
                 memory.w_data.eq(gate.position),
-                memory.r_addr.eq(number),
-                place.eq(memory.r_data),
             ]
+            halves.append(memory)
+        even, odd = halves
+        odd_first = self.number[0]
+        m.d.comb += [
+            even.r_addr.eq(self.number[1:] + odd_first),
+            odd.r_addr.eq(self.number[1:]),
+            self.entry.eq(Mux(odd_first, odd.r_data, even.r_data)),
+            self.following.eq(Mux(odd_first, even.r_data, odd.r_data)),
+        ]
         return m

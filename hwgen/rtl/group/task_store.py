@@ -14,7 +14,7 @@ __all__ = ["TaskStore"]
 
 
 class TaskStore(wiring.Component):
-    """Records of the task rows, one set: the next gate overwrites it.
+    """Records of the task rows, one set: the next gate overwrites it, when all has been read.
 
     Read by the conditional passes and by the drain of the tasks, which follow one another; should
     both read in one cycle, the drain gets wrong data.
@@ -50,6 +50,7 @@ class TaskStore(wiring.Component):
             depth=rows,
             width=len(self.record.as_value()),
             style=storage_style(self._config, rows, len(self.record.as_value())),
+            single_port=True,
             name="task records",
         )
         m.d.comb += [
