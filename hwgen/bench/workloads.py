@@ -108,9 +108,11 @@ def dense_layer(
     return _program(config, layers, Lowering, inputs, macs)
 
 
-def masked_layer(config: Config, masks: np.ndarray, *, kernel: int = 3, seed: int = 0) -> Workload:
+def masked_layer(
+    config: Config, masks: np.ndarray, *, kernel: int = 3, batch: int = 1, seed: int = 0
+) -> Workload:
     """A gated convolution from as many channels as it has, base 1/8, with decisions ``masks``
-    (image, channel, y, x).
+    (image, channel, y, x). So many images as ``batch`` says may be computed together.
     """
     rng = np.random.default_rng(seed)
     lanes = config.array.lanes
@@ -119,12 +121,14 @@ def masked_layer(config: Config, masks: np.ndarray, *, kernel: int = 3, seed: in
     weights[:, :channels] = rng.integers(-127, 128, (channels, channels, kernel, kernel))
     sees = np.ones((channels, 2 * channels), bool)
     layers, inputs, offset = [], b"", 0
-    for n in range(images):
-        source = Tensor(1, len(inputs), 2 * channels, rows, columns, lanes)
-        values = rng.integers(0, 256, (2 * channels, rows, columns))
-        values[channels:] = masks[n]
-        inputs += source.pack(values)
-        target = Tensor(2, offset, channels, rows, columns, lanes)
+    for n in range(0, images, batch):
+        count = min(batch, images - n)
+        among = {"images": count, "gap": kernel // 2 if batch > 1 else 0}
+        source = Tensor(1, len(inputs), 2 * channels, rows, columns, lanes, **among)
+        values = rng.integers(0, 256, (count, 2 * channels, rows, columns))
+        values[:, channels:] = masks[n : n + count]
+        inputs += source.pack(values if count > 1 else values[0])
+        target = Tensor(2, offset, channels, rows, columns, lanes, **among)
         offset += target.bytes
         layers.append(
             Convolution(
