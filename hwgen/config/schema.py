@@ -171,14 +171,14 @@ class MemoryConfig(Section):
         speed="Whole layers on chip need no reload; small banks mean small tiles.",
     )
     weight_words: Annotated[int, PowerOfTwo(16, 65536)] = parameter(
-        4096,
+        8192,
         "Words of n * weight_slots * R weights (n groups of a cluster, rounded up to a power of "
         "two) in the weight buffer that is shared by the clusters.",
         area="Proportional.",
         speed="Weights that stay for the next tile are not fetched again.",
     )
     weight_slots: Annotated[int, PowerOfTwo(1, 16)] = parameter(
-        2,
+        1,
         "Weight vectors of R weights that a word of the weight buffer has for each group; a word "
         "is broadcast in a cycle; at most array.group.",
         area="Width of the weight buffer, of the broadcast and of the weight memories of the "

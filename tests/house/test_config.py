@@ -244,8 +244,8 @@ class TestCombinations:
                 "memory.activation_words: must be at most 32768",
             ),
             (
-                {"memory.weight_words": 16},
-                "memory.weight_words: must be at least 32",
+                {"memory.weight_words": 32},
+                "memory.weight_words: must be at least 64",
             ),
             (
                 {"drain.lanes": 4},
@@ -276,7 +276,7 @@ class TestCombinations:
         "settings",
         [
             {"bus.data_width": 256, "bus.burst": 128},
-            {"memory.weight_words": 32},
+            {"memory.weight_words": 64},
             {"memory.parameter_words": 64},
             {"drain.lanes": 2},
             {"memory.activation_words": 128},
@@ -292,7 +292,7 @@ class TestCombinations:
 class TestHash:
     def test_it_does_not_depend_on_how_a_field_was_given(self, file):
         spelled = load("cgnet8")
-        text = f"name = 'cgnet8'\ndescription = '{spelled.description}'\n[memory]\nweight_slots = 2"
+        text = f"name = 'cgnet8'\ndescription = '{spelled.description}'\n[memory]\nweight_slots = 1"
         short = load(file(text))
         assert short.hash == spelled.hash
         assert spelled.override(["array.lanes=8"]).hash == spelled.hash
