@@ -29,7 +29,7 @@ quote = '$(subst ','\'',$(1))'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help verilog configs test sim bench-rtl synth train-demo lint format lock clean
+.PHONY: help verilog configs test sim bench-rtl synth fpga train-demo lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,11 @@ synth: $(VENV)/.hwgen-synth ## TARGET=ecp5|ice40|gowin|xilinx|asic [MODULE= PART
 		$(if $(filter-out 0,$(TIMING)),--timing $(if $(PART),--part $(call quote,$(PART))) \
 			$(if $(FREQ),--freq $(call quote,$(FREQ)))) \
 		$(foreach file,$(LIBERTY),--liberty $(call quote,$(file))) --out $(call quote,$(OUT))
+
+fpga: $(VENV)/.hwgen-synth ## BOARD=ulx3s|orangecrab|icebreaker|... [CONFIG= BAUD= MEMORY= DIVIDE=]: bitstream of a board
+	@$(HWGEN) fpga $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --board $(call quote,$(BOARD)) \
+		$(if $(BAUD),--baud $(call quote,$(BAUD))) $(if $(MEMORY),--memory $(call quote,$(MEMORY))) \
+		$(if $(DIVIDE),--divide $(call quote,$(DIVIDE))) --out $(call quote,$(OUT))
 
 train-demo: $(VENV)/.hwgen-models ## DATA=folder: train the small gated Fashion-MNIST network and its ungated twin
 	@$(HWGEN) train models/configs/fashion_small.toml --data $(call quote,$(DATA))

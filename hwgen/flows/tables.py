@@ -14,7 +14,7 @@ from hwgen.flows.route import Routing
 from hwgen.flows.synthesis import Report
 from hwgen.flows.targets import RESOURCES
 
-__all__ = ["comparison_tables", "report_tables"]
+__all__ = ["comparison_tables", "report_tables", "routing_tables"]
 
 
 def report_tables(report: Report, depth: int = 3) -> Group:
@@ -35,11 +35,11 @@ def report_tables(report: Report, depth: int = 3) -> Group:
                 add(child, level + 1)
 
     add(report.blocks, 0)
-    timed = _timing(report.timing) if report.timing else ()
+    timed = routing_tables(report.timing) if report.timing else ()
     return Group(table, _memories(report), *timed, *_notes(report))
 
 
-def _timing(timing: Routing | CellTiming) -> list[Table | Text]:
+def routing_tables(timing: Routing | CellTiming) -> list[Table | Text]:
     """How full the device is, the path that limits the clock, and the clock."""
     shown: list[Table | Text] = []
     if isinstance(timing, Routing):

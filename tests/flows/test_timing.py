@@ -11,9 +11,10 @@ from hwgen.flows.cell_timing import cell_timing
 from hwgen.flows.liberty import SramMacro, read_cells
 from hwgen.flows.memories import Tiling, memory_library
 from hwgen.flows.modules import split
+from hwgen.flows.nextpnr import check_fit
 from hwgen.flows.parts import PARTS, part_named
 from hwgen.flows.paths import Instances, critical_path
-from hwgen.flows.route import Placement, check_fit, route
+from hwgen.flows.route import Placement, route
 from hwgen.tools import find
 
 NESTED = """module top (

@@ -1,0 +1,78 @@
+"""``hwgen fpga``: the bitstream of a board."""
+
+import json
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from hwgen.cli._options import config_argument, json_option, set_option
+from hwgen.config import load
+from hwgen.errors import UserError
+from hwgen.files import write_together
+
+__all__ = ["command"]
+
+
+@click.command("fpga")
+@config_argument
+@set_option
+@click.option("--board", required=True, help="ulx3s, orangecrab, icebreaker, tang_nano_9k, ...")
+@click.option("--baud", type=click.IntRange(300), default=115_200, show_default=True)
+@click.option("--memory", type=click.IntRange(1024), help="Bytes of the memory on chip.")
+@click.option("--divide", type=click.Choice(["1", "2", "4", "8", "16"]), help="Of the clock.")
+@click.option("--seed", type=click.IntRange(1), default=1, show_default=True, help="Of the placer.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("rtl_out"),
+    show_default=True,
+    help="Folder for CONFIG_BOARD.bit (or .bin, .fs) and its .json.",
+)
+@json_option
+def command(config, settings, board, baud, memory, divide, seed, out, as_json):
+    """Make a bitstream of CONFIG for a board: accelerator, memory on chip, serial port.
+
+    hwgen.uart.UartTransport is the driver's way to it; docs/uart.md has the protocol.
+    """
+    from hwgen.flows.bitstream import make_bitstream
+    from hwgen.flows.boards import board_named
+    from hwgen.flows.tables import routing_tables
+
+    chosen = board_named(board)
+    resolved = load(config, settings)
+    start = time.monotonic()
+    console = Console(stderr=True)
+    with console.status(resolved.name) as status:
+
+        def progress(stage):
+            spent = time.monotonic() - start
+            status.update(f"{resolved.name} for {board}: {stage}, {spent:.0f} s")
+
+        made = make_bitstream(
+            resolved,
+            chosen,
+            baud=baud,
+            memory_bytes=memory,
+            divide=int(divide) if divide else None,
+            seed=seed,
+            progress=progress,
+        )
+    text = json.dumps(made.as_dict(), indent=2) + "\n"
+    stem = f"{resolved.name}_{board}"
+    path = out / f"{stem}.{chosen.suffix}"
+    try:
+        write_together({path: made.data, out / f"{stem}.json": text})
+    except OSError as error:
+        raise UserError(
+            f"OUT: must be a folder that can be written, not {str(out)!r} ({error.strerror})"
+        ) from None
+    if as_json:
+        click.echo(text, nl=False)
+        return
+    Console().print(*routing_tables(made.routing))
+    click.echo(
+        f"{path}: {len(made.data):,} bytes; {made.clock_hz / 1e6:g} MHz, {made.baud} baud, "
+        f"{made.memory_bytes // 1024} KiB"
+    )
