@@ -29,7 +29,7 @@ quote = '$(subst ','\'',$(1))'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help verilog configs test sim bench-rtl synth fpga train-demo lint format lock clean
+.PHONY: help verilog prove configs test sim bench-rtl synth fpga train-demo lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ help: ## Show this list
 
 verilog: $(VENV)/.hwgen-core ## CONFIG=cgnet8 [SET=...] [OUT=rtl_out]: write the Verilog, JSON, C header and driver
 	@$(HWGEN) verilog $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --out $(call quote,$(OUT))
+
+prove: $(VENV)/.hwgen-synth ## CONFIG=cgnet8 [SET=...]: the same, and prove the Verilog equal to Amaranth's own output
+	@$(HWGEN) verilog $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --out $(call quote,$(OUT)) --prove
 
 configs: $(VENV)/.hwgen-core ## List the shipped configurations; `.venv/bin/hwgen configs NAME` describes every field
 	@$(HWGEN) configs

@@ -159,6 +159,22 @@ class Registers(wiring.Component):
         return m
 
 
+class Halves(wiring.Component):
+    """A payload of which some fields are registers, and registers that nobody named."""
+
+    def __init__(self):
+        super().__init__({"i": In(Operands), "o": Out(Operands), "seen": Out(2)})
+
+    def elaborate(self, platform):
+        m = Module()
+        first, second = Signal(), Signal()
+        m.d.comb += [self.o.a.eq(self.i.a + second), self.seen.eq(Cat(first, second))]
+        m.d.sync += [first.eq(self.i.op == Opcode.MUL), second.eq(first)]
+        with m.If(first):
+            m.d.sync += [self.o.b.eq(self.i.b), self.o.op.eq(self.i.op)]
+        return m
+
+
 class Sequence(wiring.Component):
     """A state machine with names of states, and a counter it shares with nobody."""
 
@@ -393,6 +409,7 @@ SIMULATED = {
     "divider": Divider,
     "selector": Selector,
     "registers": Registers,
+    "halves": Halves,
     "machine": Sequence,
     "stores": Stores,
     "chain": lambda: Chain(links=4),

@@ -9,7 +9,7 @@ and one-hot choices become ``if`` / ``else if`` again.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..rtlil import Module
+from ..rtlil import Chunk, Module, Spec
 from .document import Document
 from .expressions import OPERATORS
 from .naming import Naming
@@ -20,10 +20,13 @@ __all__ = ["Written", "write_module"]
 
 @dataclass(frozen=True)
 class Written:
-    """Verilog of a module, and what became of the names in its RTLIL."""
+    """Verilog of a module, and what became of the names in its RTLIL.
+
+    A signal may have become parts of several, or of none.
+    """
 
     text: str
-    signals: dict[str, str]
+    signals: dict[str, Spec]
     cells: dict[str, str]
 
 
@@ -56,9 +59,21 @@ def write_module(
             break
         # Some value turned out to need a name; name it in its turn, so that numbers count upwards.
         named.update(naming.late)
-    signals = {wire.removeprefix("\\"): name for wire, name in naming.names.items()}
+    names = naming.names
+    signals = {wire: (Chunk(name, 0, module.wires[wire].width),) for wire, name in names.items()}
     for alias, wire in netlist.aliases.items():
-        if wire in naming.names:
-            signals.setdefault(alias.removeprefix("\\"), naming.names[wire])
+        if wire in names:
+            signals.setdefault(alias, signals[wire])
+    for target, value in module.connections:
+        signals.setdefault(target[0].wire, tuple(_renamed(chunk, names) for chunk in value))
     cells = {**naming.cell_names, **naming.memory_names}
-    return Written(text, signals, {key.removeprefix("\\"): value for key, value in cells.items()})
+    return Written(
+        text,
+        {key.removeprefix("\\"): value for key, value in signals.items()},
+        {key.removeprefix("\\"): value for key, value in cells.items()},
+    )
+
+
+def _renamed(chunk: Chunk, names: dict[str, str]) -> Chunk:
+    """A part of a signal by its name in the text; nameless where it has none."""
+    return Chunk(names.get(chunk.wire), chunk.low, chunk.width, chunk.bits)
