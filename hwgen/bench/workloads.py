@@ -70,7 +70,7 @@ def _program(
 ) -> Workload:
     builder, buffers = Builder(), Buffers(config)
     items = [i for layer in layers for i in lowering(config, builder, buffers, layer).items()]
-    schedule(buffers, items)
+    schedule(config, buffers, items)
     end = layers[-1].output
     return Workload(builder.finish(), inputs, end.offset + end.bytes, macs)
 

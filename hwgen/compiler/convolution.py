@@ -9,14 +9,14 @@ from ..config import Config
 from ..errors import UserError
 from ..isa.packing import pack_records
 from .blocks import Block, blocks_of
+from .item import Item, Need
 from .layer import Convolution
 from .memory import Buffers
 from .passes import PassEmitter, Place
-from .pipeline import Item, Need
 from .program import Builder
 from .segments import Limits, Taps, segments
 from .tensors import Region, Tensor
-from .tiles import Plan, Tile, plan_tiles, planes_seen
+from .tiles import Plan, Tile, estimated_density, pass_cycles, plan_tiles, planes_seen
 from .transfer import clear_gaps, copy_images, copy_tensor, load_constants
 from .weights import pack_chunks, pack_thresholds
 
@@ -221,7 +221,41 @@ class Lowering:
                         if block.closes:
                             self._store(tile, output)
 
-                yield Item(self.layer.name, "array", constants, needs, compute, stores, frees)
+                yield Item(
+                    self.layer.name,
+                    "array",
+                    constants,
+                    needs,
+                    compute,
+                    stores,
+                    frees,
+                    joins=index > 0 or (whole is not None and number > run.start),
+                    begins=index == 0,
+                    gate=segment.gate,
+                    **self._costs(tile, block, segment, output, last=last),
+                )
+
+    def _costs(self, tile: Tile, block: Block, segment: Segment, output: Place, *, last: bool):
+        """What the item of a segment takes, see :class:`Item`."""
+        config, gated = self.config, self.layer.gate is not None
+        density = estimated_density(self.layer)
+        share = -(-tile.positions // config.array.clusters)
+        outputs = share * len(block.channels) / config.drain.lanes
+        stored = len(output.planes) * tile.positions * self.layer.output.lanes
+        return {
+            "weights": (segment.offset, segment.words * config.weight_word_bits // 8),
+            "cycles": pass_cycles(
+                config,
+                self.buffers,
+                share,
+                block.slots,
+                len(segment.taps.weights),
+                density if segment.taps.conditional else 1.0,
+            ),
+            "finished": outputs * (1 - density) if segment.gate else 0.0,
+            "drained": outputs * (density if gated else 1.0) if last else 0.0,
+            "stores": stored if last and block.closes else 0,
+        }
 
     # Loads and stores
 
@@ -277,30 +311,33 @@ class Lowering:
 
     def _input_loader(self, source: _Input, tile: Tile, copy: int, planes: range) -> Need:
         layer = self.layer
-        one = self.plan.input_words(layer, tile, 1)
+
+        def place() -> int:
+            return source.base + self.emit.plane_offset(tile, source.planes, planes.start, copy)
+
         if not self.plan.stacked:
             rows = self._rows(layer.input, tile, range(tile.down.low, tile.down.high))
             columns = range(tile.across.low, tile.across.high)
 
             def load() -> None:
-                at = source.base + (planes.start - source.planes.start) * one
                 copy_tensor(
-                    self.builder, "LOAD", layer.name, layer.input, at, planes, rows, columns
+                    self.builder, "LOAD", layer.name, layer.input, place(), planes, rows, columns
                 )
 
-            return Need(Region(layer.input, planes, rows), load)
+            size = len(planes) * len(rows) * len(columns) * layer.input.lanes
+            return Need(Region(layer.input, planes, rows), load, size)
         # Of each image the rows that one row of the kernel meets.
         start = copy - layer.padding[0]
         rows = range(start, start + (layer.output.rows - 1) * layer.stride + 1)
         pitch = layer.output.rows * layer.stride
 
         def load_copy() -> None:
-            at = source.base + self.emit.plane_offset(tile, source.planes, planes.start, copy)
-            copy_images(
-                self.builder, "LOAD", layer.name, layer.input, at, planes, tile.images, rows, pitch
-            )
+            where = layer.input, place(), planes, tile.images, rows, pitch
+            copy_images(self.builder, "LOAD", layer.name, *where)
 
-        return Need(Region(layer.input, planes, self._rows(layer.input, tile, rows)), load_copy)
+        region = Region(layer.input, planes, self._rows(layer.input, tile, rows))
+        size = len(planes) * len(tile.images) * len(rows) * layer.input.columns
+        return Need(region, load_copy, size * layer.input.lanes)
 
     def _copy_outputs(self, name: str, tensor: Tensor, tile: Tile, output: Place) -> None:
         rows, columns = (range(span.first, span.last) for span in (tile.down, tile.across))
@@ -320,8 +357,10 @@ class Lowering:
             if residual is not None:
                 self._copy_outputs("LOAD", residual, tile, output)
 
-        region = None if residual is None else self._region(residual, tile, output.planes)
-        return Need(region, load)
+        if residual is None:
+            return Need(None, load)
+        region = self._region(residual, tile, output.planes)
+        return Need(region, load, words * residual.lanes)
 
     def _store(self, tile: Tile, output: Place) -> None:
         self._copy_outputs("STORE", self.layer.output, tile, output)

@@ -13,9 +13,10 @@ from ..isa.parameters import BIAS_BITS
 from .blocks import blocks_of
 from .convolution import lower_convolution
 from .image import InputArea, Packing, foldings
+from .item import Item
 from .layer import Convolution, Gate, Requantization, VectorLayer
 from .memory import Buffers
-from .pipeline import Item, schedule
+from .pipeline import schedule
 from .program import Builder, Program
 from .tensors import Tensor
 from .tiles import plan_tiles
@@ -98,7 +99,7 @@ class _Compiler:
             if edge.bits > 8:
                 self._refuse(layer, f"its output has {edge.bits} bits, activations have at most 8")
             LOWER[layer.kind](self, layer)
-        schedule(self.buffers, self.items)
+        schedule(self.config, self.buffers, self.items)
         return Compiled(
             self.network,
             self.config,

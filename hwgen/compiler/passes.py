@@ -30,10 +30,9 @@ class PassEmitter:
         """Words from the begin of an input tile of ``planes`` to one of them, in the copy of a
         kernel row.
         """
-        if not self.plan.stacked:
-            return (plane - planes.start) * self.plan.input_words(self.layer, tile, 1)
-        own = self._rows(tile) * self.layer.input.columns
-        return (copy * len(planes) + plane - planes.start) * own
+        first = copy * len(planes) if self.plan.stacked and self.plan.order == "input" else 0
+        own = self._rows(tile) * tile.across.seen
+        return (first + plane - planes.start) * own
 
     def _rows(self, tile: Tile) -> int:
         """Rows of an input tile in the buffer."""

@@ -14,7 +14,15 @@ from .memory import Buffers
 from .segments import Limits, base_chunks
 from .spans import Span, spans
 
-__all__ = ["ORDERS", "Plan", "Tile", "plan_tiles", "planes_seen"]
+__all__ = [
+    "ORDERS",
+    "Plan",
+    "Tile",
+    "estimated_density",
+    "pass_cycles",
+    "plan_tiles",
+    "planes_seen",
+]
 
 ORDERS = ("input", "weight", "output")
 """What stays on chip while the rest goes by: ``input``, the tile, for all blocks; ``weight``, the
@@ -70,11 +78,13 @@ class Plan:
         return [Tile(i, y, x) for i in images for y in down for x in across]
 
     def input_words(self, layer: Convolution, tile: Tile, planes: int) -> int:
-        """Words of the activation buffer for ``planes`` planes of a tile's input."""
+        """Words of the activation buffer for ``planes`` planes of a tile's input: of all that its
+        passes read, or of one pass where they come and go.
+        """
         if not self.stacked:
             return planes * tile.down.seen * tile.across.seen
         rows = layer.output.rows * layer.stride
-        copies = layer.weights.shape[2]
+        copies = layer.weights.shape[2] if self.order == "input" else 1
         return planes * copies * len(tile.images) * rows * layer.input.columns
 
 
@@ -105,14 +115,28 @@ def planes_seen(blocks: list[Block]) -> range:
     return range(low, max(max(block.planes) for block in blocks) + 1)
 
 
+def estimated_density(layer: Convolution) -> float:
+    """Share of outputs whose conditional part is computed; 0 without a gate."""
+    if layer.gate is None:
+        return 0.0
+    return DENSITY if layer.density is None else float(np.mean(layer.density))
+
+
+def pass_cycles(
+    config: Config, buffers: Buffers, share: int, slots: int, chunks: int, density: float
+) -> float:
+    """Cycles of the array for ``chunks`` chunks, with ``share`` positions a cluster."""
+    interval = 1 if config.array.mac == "parallel" else config.array.activation_bits
+    return chunks * max(share * slots * interval * density, buffers.chunk_words(slots))
+
+
 class _Estimate:
     """Cycles and bytes of a layer, cut in some way."""
 
     def __init__(self, config: Config, buffers: Buffers, layer: Convolution, blocks: list[Block]):
         self.config, self.buffers, self.layer, self.blocks = config, buffers, layer, blocks
         self.chunks = [base_chunks(layer, b.channels, b.planes) for b in blocks]
-        density = DENSITY if layer.density is None else float(np.mean(layer.density))
-        self.density = density if layer.gate is not None else 0.0
+        self.density = estimated_density(layer)
         self.beat = config.bus.data_width // 8
 
     def weight_words(self) -> int:
@@ -125,7 +149,6 @@ class _Estimate:
     def __call__(self, plan: Plan) -> Plan:
         """The plan with its cycles and bytes."""
         layer, clusters = self.layer, self.config.array.clusters
-        interval = 1 if self.config.array.mac == "parallel" else self.config.array.activation_bits
         tiles = plan.tiles(layer)
         array = drain = loaded = 0.0
         outputs = {block.outputs for block in self.blocks}
@@ -133,13 +156,15 @@ class _Estimate:
         for tile in tiles:
             share = -(-tile.positions // clusters)
             for block, (base, rest) in zip(self.blocks, self.chunks, strict=True):
-                least = self.buffers.chunk_words(block.slots)
-                rows = share * block.slots * interval
-                array += base * max(rows, least) + rest * max(rows * self.density, least)
+                for chunks, density in ((base, 1.0), (rest, self.density)):
+                    array += pass_cycles(
+                        self.config, self.buffers, share, block.slots, chunks, density
+                    )
                 array += TILE_CYCLES + PASS_CYCLES * (base + rest) / plan.limits.chunks
                 drain += share * len(block.channels) / self.config.drain.lanes
                 if plan.order != "input":
-                    loaded += plan.input_words(layer, tile, len(block.planes))
+                    copies = layer.weights.shape[2] if plan.stacked else 1
+                    loaded += copies * plan.input_words(layer, tile, len(block.planes))
             if plan.order == "input":
                 loaded += plan.input_words(layer, tile, len(planes))
             made = sum(len(o) for o in outputs) * tile.positions

@@ -5,9 +5,9 @@ import numpy as np
 from ..config import Config
 from ..errors import UserError
 from ..isa.packing import pack_records
+from .item import Item, Need
 from .layer import Requantization, VectorLayer
 from .memory import Buffers
-from .pipeline import Item, Need
 from .program import Builder, reads, writes
 from .spans import Span, spans
 from .tensors import Region, Tensor
@@ -104,7 +104,7 @@ class _Lowering:
                 where[name] = buffers.activations.take(in_words, owner)
                 transfer("LOAD", part, where[name])
 
-            return Need(part, load)
+            return Need(part, load, in_words * tensor.lanes)
 
         needs = [Need(None, room), operand("input", layer.input)]
         if layer.second is not None:
@@ -115,7 +115,19 @@ class _Lowering:
             self._instruction(planes, down, where, in_words, out_words)
             transfer("STORE", result, where["output"])
 
-        return Item(layer.name, "vector", [record], needs, compute, [result], [owner])
+        taps = layer.kernel[0] * layer.kernel[1]
+        least = layer.input.lanes if layer.operation else 1  # one requantizer works lane by lane
+        return Item(
+            layer.name,
+            "vector",
+            [record],
+            needs,
+            compute,
+            [result],
+            [owner],
+            cycles=out_words * max(taps, least),
+            stores=out_words * layer.output.lanes,
+        )
 
     def _instruction(
         self, planes: range, down: Span, where: dict[str, int], in_words: int, out_words: int

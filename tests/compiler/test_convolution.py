@@ -20,7 +20,7 @@ from .layers import random_case
 def execute(config, case, seed):
     builder = Builder()
     buffers = Buffers(config)
-    schedule(buffers, lower_convolution(config, builder, buffers, case.layer))
+    schedule(config, buffers, lower_convolution(config, builder, buffers, case.layer))
     program = builder.finish()
     for step in program.steps:
         pack(step.name, wait=step.wait, post=step.post, config=config, **step.fields)
@@ -67,7 +67,7 @@ def test_a_missing_token_shows():
         case = random_case(rng, config, gate="channel", largest=10)
         builder = Builder()
         buffers = Buffers(config)
-        schedule(buffers, lower_convolution(config, builder, buffers, case.layer))
+        schedule(config, buffers, lower_convolution(config, builder, buffers, case.layer))
         program = builder.finish()
         for step in program.steps:
             if step.name == "DRAIN":

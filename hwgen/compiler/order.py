@@ -1,0 +1,167 @@
+"""In which order the layers' pieces follow each other, by a rough clock of the units."""
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+
+from ..config import Config
+from .item import Item
+
+__all__ = ["producers", "work_order"]
+
+LATENCY = 40  # cycles of a transfer beside its bytes
+SLACK = 64  # cycles of the array that are worth a change of layers
+LAYERS = 6  # layers that are looked at
+
+
+def producers(items: Sequence[Item]) -> list[list[list[int]]]:
+    """For each need of each item, the earlier items that store it."""
+    stores: dict[str, list] = {}
+    for number, item in enumerate(items):
+        for region in item.writes:
+            stores.setdefault(region.tensor.root, []).append((region, number))
+
+    def of(number: int, region) -> list[int]:
+        if region is None:
+            return []
+        among = stores.get(region.tensor.root, [])
+        return [n for other, n in among if n < number and other.overlaps(region)]
+
+    return [[of(n, need.region) for need in item.needs] for n, item in enumerate(items)]
+
+
+class _Clock:
+    """When the units have done what has been ordered so far, as far as an estimate can tell."""
+
+    def __init__(self, config: Config, items: Sequence[Item], sources: list[list[list[int]]]):
+        self.items, self.sources = items, sources
+        self.beat = config.bus.data_width // 8
+        self.room = config.memory.weight_words * config.weight_word_bits // 8
+        self.array = self.vector = self.drain = self.load = 0.0
+        self.banks, self.bank = [0.0, 0.0], 0
+        self.stored: dict[int, float] = {}  # item -> when its results are in memory
+        self._weights: OrderedDict[int, int] = OrderedDict()  # offset -> bytes, oldest first
+
+    def known(self, number: int) -> bool:
+        """Whether all that the item reads has been ordered."""
+        return all(n in self.stored for need in self.sources[number] for n in need)
+
+    def available(self, number: int) -> float:
+        """When all that the item reads is in memory."""
+        needs = self.sources[number]
+        return max((self.stored[n] for need in needs for n in need), default=0.0)
+
+    def _loaded(self, number: int) -> float:
+        item, at = self.items[number], self.load
+        if item.weights is not None and item.weights[0] not in self._weights:
+            at += item.weights[1] / self.beat
+        for need, sources in zip(item.needs, self.sources[number], strict=True):
+            if need.bytes:
+                at = max([at, *(self.stored[n] for n in sources)]) + LATENCY
+                at += need.bytes / self.beat
+        return at
+
+    def start(self, number: int) -> float:
+        """When the array could begin with the item."""
+        item = self.items[number]
+        at = max(self.array, self._loaded(number))
+        if item.begins:
+            at = max(at, self.banks[1 - self.bank])
+        if item.gate:
+            at = max(at, *self.banks)
+        return at
+
+    def wait(self, group: list[int]) -> float:
+        """Cycles of the array that are lost before these items, or behind them because the drain
+        still empties the bank that is next.
+        """
+        start = self.start(group[0])
+        end = start + sum(self.items[number].cycles for number in group)
+        return start - self.array + max(0.0, self.drain - end)
+
+    def run(self, number: int) -> None:
+        """Order the item."""
+        item = self.items[number]
+        loaded = self._loaded(number)
+        if item.unit == "vector":
+            self.load = loaded
+            self.vector = max(self.vector, loaded) + item.cycles
+            end = self.vector
+        else:
+            begin = self.start(number)
+            self.load = loaded
+            if item.weights is not None:
+                self._keep(*item.weights)
+            if item.begins:
+                self.bank = 1 - self.bank
+            end = self.array = begin + item.cycles
+            for bank, cycles in ((1 - self.bank, item.finished), (self.bank, item.drained)):
+                if cycles:
+                    self.drain = max(self.drain, end) + cycles
+                    self.banks[bank] = end = self.drain
+        self.stored[number] = end + LATENCY + item.stores / self.beat
+
+    def _keep(self, offset: int, size: int) -> None:
+        self._weights[offset] = size
+        self._weights.move_to_end(offset)
+        while sum(self._weights.values()) > self.room:
+            self._weights.popitem(last=False)
+
+
+class _Layers:
+    """Items of the array, a queue for each layer."""
+
+    def __init__(self, items: Sequence[Item]):
+        self._queues: dict[str, deque[list[int]]] = {}
+        for number, item in enumerate(items):
+            if item.unit == "array":
+                queue = self._queues.setdefault(item.layer, deque())
+                if item.joins:
+                    queue[-1].append(number)
+                else:
+                    queue.append([number])
+
+    def heads(self) -> list[list[int]]:
+        """The next group of items of the first layers that have one."""
+        for layer in [name for name, queue in self._queues.items() if not queue]:
+            del self._queues[layer]
+        names = list(self._queues)[:LAYERS]
+        return [self._queues[name][0] for name in names]
+
+    def take(self, group: list[int]) -> None:
+        """Remove a head."""
+        next(q for q in self._queues.values() if q and q[0] is group).popleft()
+
+
+def work_order(config: Config, items: Sequence[Item], sources: list[list[list[int]]]) -> list[int]:
+    """Layer after layer; but where the array would have to wait, for a drain, for data or for
+    weights, another layer's tile comes first that can begin earlier. The vector unit's work comes
+    as soon as what it reads is there, so that it works beside the array.
+    """
+    clock, layers = _Clock(config, items, sources), _Layers(items)
+    vector = deque(n for n, item in enumerate(items) if item.unit == "vector")
+    order: list[int] = []
+
+    def run(numbers: list[int]) -> None:
+        for number in numbers:
+            clock.run(number)
+            order.append(number)
+
+    while True:
+        heads = layers.heads()
+        groups = [group for group in heads if all(map(clock.known, group))]
+        early = vector and clock.known(vector[0]) and clock.available(vector[0]) <= clock.array
+        if vector and (early or not groups or groups[0] is not heads[0]):
+            # A layer whose turn it is waits for the vector unit.
+            if clock.known(vector[0]):
+                run([vector.popleft()])
+                continue
+        if not groups:
+            return order
+        best, wait = groups[0], clock.wait(groups[0])
+        if wait > SLACK:
+            for group in groups[1:]:
+                other = clock.wait(group)
+                if other + SLACK < wait:
+                    best, wait = group, other
+        layers.take(best)
+        run(best)
