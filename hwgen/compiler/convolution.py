@@ -241,7 +241,7 @@ class Lowering:
         density = estimated_density(self.layer)
         share = -(-tile.positions // config.array.clusters)
         outputs = share * len(block.channels) / config.drain.lanes
-        stored = len(output.planes) * tile.positions * self.layer.output.lanes
+        stored = len(output.planes) * tile.positions
         return {
             "weights": (segment.offset, segment.words * config.weight_word_bits // 8),
             "cycles": pass_cycles(
@@ -324,7 +324,7 @@ class Lowering:
                     self.builder, "LOAD", layer.name, layer.input, place(), planes, rows, columns
                 )
 
-            size = len(planes) * len(rows) * len(columns) * layer.input.lanes
+            size = len(planes) * len(rows) * len(columns)
             return Need(Region(layer.input, planes, rows), load, size)
         # Of each image the rows that one row of the kernel meets.
         start = copy - layer.padding[0]
@@ -337,7 +337,7 @@ class Lowering:
 
         region = Region(layer.input, planes, self._rows(layer.input, tile, rows))
         size = len(planes) * len(tile.images) * len(rows) * layer.input.columns
-        return Need(region, load_copy, size * layer.input.lanes)
+        return Need(region, load_copy, size)
 
     def _copy_outputs(self, name: str, tensor: Tensor, tile: Tile, output: Place) -> None:
         rows, columns = (range(span.first, span.last) for span in (tile.down, tile.across))
@@ -360,7 +360,7 @@ class Lowering:
         if residual is None:
             return Need(None, load)
         region = self._region(residual, tile, output.planes)
-        return Need(region, load, words * residual.lanes)
+        return Need(region, load, words)
 
     def _store(self, tile: Tile, output: Place) -> None:
         self._copy_outputs("STORE", self.layer.output, tile, output)

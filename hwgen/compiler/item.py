@@ -14,7 +14,7 @@ class Need:
 
     region: Region | None
     load: Callable[[], None]
-    bytes: int = 0
+    words: int = 0
 
 
 @dataclass
@@ -41,4 +41,4 @@ class Item:
     cycles: float = 0.0  # of its unit
     finished: float = 0.0  # of the drain, from the bank that it does not compute in
     drained: float = 0.0  # of the drain, from its own
-    stores: int = 0  # bytes
+    stores: int = 0  # words

@@ -14,24 +14,28 @@ class Ring:
 
     A range belongs to an owner and is not given to anyone else until the owner is released.
     Constants that were placed lie there until something else is put over them, and are found again.
+    Ranges go around the buffer, so that what was placed stays long; or, if ``tight``, into the
+    smallest hole, so that ranges of few sizes do not break the room to pieces, and those from the
+    end stay apart from the others.
     """
 
-    def __init__(self, size: int, what: str):
+    def __init__(self, size: int, *, tight: bool = False):
         self.size = size
-        self.what = what
+        self._tight = tight
         self._next = 0
         self._placed: dict[int, tuple[int, int]] = {}  # key -> (first word, words)
         self._owned: list[tuple[object, int, int]] = []  # (owner, first word, words)
 
-    def take(self, words: int, owner: object) -> int:
-        """First word of a new range for ``owner``; what lay there is forgotten.
+    def take(self, words: int, owner: object, *, end: bool = False) -> int:
+        """First word of a new range for ``owner``, the last one if ``end``; what lay there is
+        forgotten.
 
         Raises
         ------
         Full
             If there is no such range now.
         """
-        at = self._free(words)
+        at = self._free(words, end)
         self._next = at + words
         self._owned.append((owner, at, words))
         for key, (low, count) in list(self._placed.items()):
@@ -53,18 +57,26 @@ class Ring:
         """Give back all ranges of ``owner``."""
         self._owned = [entry for entry in self._owned if entry[0] is not owner]
 
-    def _free(self, words: int) -> int:
-        """First free range from where the last one ended, once around."""
-        starts = [self._next, 0, *(low + count for _, low, count in self._owned)]
-        free = [
-            at
-            for at in starts
-            if at + words <= self.size
-            and all(low + count <= at or at + words <= low for _, low, count in self._owned)
-        ]
-        if not free:
-            raise Full
-        return min(free, key=lambda at: (at < self._next, at))
+    def _free(self, words: int, at_end: bool) -> int:
+        """First word of a free range."""
+        holes, end = [], 0
+        for _, low, count in sorted(self._owned, key=lambda entry: entry[1]):
+            holes.append((end, low))
+            end = max(end, low + count)
+        holes.append((end, self.size))
+        if at_end or self._tight:
+            fitting = [(low, high) for low, high in holes if high - low >= words]
+            if not fitting:
+                raise Full
+            if at_end:
+                return fitting[-1][1] - words
+            return min(fitting, key=lambda hole: hole[1] - hole[0])[0]
+        starts = [max(low, self._next) for low, _ in holes], [low for low, _ in holes]
+        for begins in starts:
+            for at, (_, high) in zip(begins, holes, strict=True):
+                if at + words <= high:
+                    return at
+        raise Full
 
 
 class Buffers:
@@ -73,11 +85,9 @@ class Buffers:
     def __init__(self, config: Config):
         self._config = config
         words = config.array.clusters * config.memory.activation_words
-        self.activations = Ring(words, "activation buffer (clusters * memory.activation_words)")
-        self.weights = Ring(config.memory.weight_words, "weight buffer (memory.weight_words)")
-        self.parameters = Ring(
-            config.memory.parameter_words, "parameter memory (memory.parameter_words)"
-        )
+        self.activations = Ring(words, tight=True)
+        self.weights = Ring(config.memory.weight_words)
+        self.parameters = Ring(config.memory.parameter_words)
         # The vector unit works beside the array, on its own tiles.
         self.vector_words = words // 5
         # Many small segments: the weights of a conditional pass are wanted faster than they come,

@@ -243,7 +243,7 @@ class _Compiler:
         """Words of the activation buffer that the vector unit needs beside a convolution."""
         beside = [*self.network.consumers(layer.name), *map(self.network.layer, layer.inputs)]
         computes = {"add", "maxpool", "avgpool", "global_avgpool"}
-        return self.buffers.vector_words if any(b.kind in computes for b in beside) else 0
+        return 2 * self.buffers.vector_words if any(b.kind in computes for b in beside) else 0
 
     def _conv(self, layer) -> None:
         if layer.stride[0] != layer.stride[1]:

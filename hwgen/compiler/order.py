@@ -9,6 +9,7 @@ from .item import Item
 __all__ = ["producers", "work_order"]
 
 LATENCY = 40  # cycles of a transfer beside its bytes
+DRAIN = 1.25  # a drain and the array disturb each other in the activation buffer
 SLACK = 64  # cycles of the array that are worth a change of layers
 LAYERS = 6  # layers that are looked at
 
@@ -36,7 +37,7 @@ class _Clock:
         self.items, self.sources = items, sources
         self.beat = config.bus.data_width // 8
         self.room = config.memory.weight_words * config.weight_word_bits // 8
-        self.array = self.vector = self.drain = self.load = 0.0
+        self.begun = self.array = self.vector = self.drain = self.load = 0.0
         self.banks, self.bank = [0.0, 0.0], 0
         self.stored: dict[int, float] = {}  # item -> when its results are in memory
         self._weights: OrderedDict[int, int] = OrderedDict()  # offset -> bytes, oldest first
@@ -55,9 +56,9 @@ class _Clock:
         if item.weights is not None and item.weights[0] not in self._weights:
             at += item.weights[1] / self.beat
         for need, sources in zip(item.needs, self.sources[number], strict=True):
-            if need.bytes:
+            if need.words:
                 at = max([at, *(self.stored[n] for n in sources)]) + LATENCY
-                at += need.bytes / self.beat
+                at += need.words  # the activation buffer takes a word a cycle
         return at
 
     def start(self, number: int) -> float:
@@ -88,6 +89,8 @@ class _Clock:
             end = self.vector
         else:
             begin = self.start(number)
+            if not item.joins:
+                self.begun = begin
             self.load = loaded
             if item.weights is not None:
                 self._keep(*item.weights)
@@ -96,9 +99,9 @@ class _Clock:
             end = self.array = begin + item.cycles
             for bank, cycles in ((1 - self.bank, item.finished), (self.bank, item.drained)):
                 if cycles:
-                    self.drain = max(self.drain, end) + cycles
+                    self.drain = max(self.drain, end) + DRAIN * cycles
                     self.banks[bank] = end = self.drain
-        self.stored[number] = end + LATENCY + item.stores / self.beat
+        self.stored[number] = end + LATENCY + item.stores
 
     def _keep(self, offset: int, size: int) -> None:
         self._weights[offset] = size
@@ -134,8 +137,8 @@ class _Layers:
 
 def work_order(config: Config, items: Sequence[Item], sources: list[list[list[int]]]) -> list[int]:
     """Layer after layer; but where the array would have to wait, for a drain, for data or for
-    weights, another layer's tile comes first that can begin earlier. The vector unit's work comes
-    as soon as what it reads is there, so that it works beside the array.
+    weights, another layer's tile comes first that can begin earlier. The vector unit works beside
+    the array; its work comes when what it reads is there, lest its loads hold up others.
     """
     clock, layers = _Clock(config, items, sources), _Layers(items)
     vector = deque(n for n, item in enumerate(items) if item.unit == "vector")
@@ -149,7 +152,7 @@ def work_order(config: Config, items: Sequence[Item], sources: list[list[list[in
     while True:
         heads = layers.heads()
         groups = [group for group in heads if all(map(clock.known, group))]
-        early = vector and clock.known(vector[0]) and clock.available(vector[0]) <= clock.array
+        early = vector and clock.known(vector[0]) and clock.available(vector[0]) <= clock.begun
         if vector and (early or not groups or groups[0] is not heads[0]):
             # A layer whose turn it is waits for the vector unit.
             if clock.known(vector[0]):

@@ -13,15 +13,13 @@ __all__ = ["schedule"]
 
 AHEAD = 8  # items whose loads may be asked for early
 LAG = 2  # items that the units keep in their queues behind the one whose words are overwritten
-STORED = 3  # items after which a store is likely to have ended
+SOON = 1  # items whose loads rather wait for words than come late
 
 
 def schedule(config: Config, buffers: Buffers, items: Sequence[Item]) -> None:
     """Emit all items, and their loads as early as the buffers allow.
 
-    What is loaded must have been stored by an instruction that stands in the program. A load for
-    the vector unit would wait long for that and hold up the array's; it is not asked for early. A
-    range is
+    What is loaded must have been stored by an instruction that stands in the program. A range is
     overwritten only when LAG further items stand behind the one that used it: the load that waits
     for it holds up the fetch, and meanwhile the array has something to do.
     """
@@ -31,10 +29,11 @@ def schedule(config: Config, buffers: Buffers, items: Sequence[Item]) -> None:
     constants = deque((at, -1, load) for at, n in enumerate(order) for load in items[n].constants)
     tensors: deque[tuple[int, int, Callable]] = deque()  # needed at, not before, load
     for at, number in enumerate(order):
-        # The array's loads stand in the order of its work: one that waits delays nothing else.
-        wait = STORED if items[number].unit == "vector" else 0
+        # The array's loads stand in the order of its work: one that waits delays nothing else. The
+        # vector unit's would delay the array's: they are not asked for before their turn.
+        early = items[number].unit == "array"
         for need, sources in zip(items[number].needs, sources_of[number], strict=True):
-            after = max((place[p] + wait for p in sources), default=-1)
+            after = max((place[p] for p in sources), default=-1) if early else at
             tensors.append((at, after, need.load))
     freed: deque[list[object]] = deque()
 
@@ -51,7 +50,7 @@ def schedule(config: Config, buffers: Buffers, items: Sequence[Item]) -> None:
             try:
                 load()
             except Full:
-                if needed_at > now:
+                if needed_at > now + SOON or (needed_at > now and not freed):
                     return
                 if not freed:
                     raise UserError(
@@ -59,7 +58,7 @@ def schedule(config: Config, buffers: Buffers, items: Sequence[Item]) -> None:
                         "raise memory.activation_words, memory.weight_words or "
                         "memory.parameter_words"
                     ) from None
-                free(0)
+                free(len(freed) - 1)
                 continue
             queue.popleft()
 

@@ -1,7 +1,8 @@
 """The cut of a layer into tiles, and the order of its work: estimated, the cheapest one taken."""
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +32,7 @@ block's weights, for all tiles; ``output``, only the sums: input planes and weig
 
 DENSITY = 0.25  # of gated layers that nobody has profiled
 PASS_CYCLES = 40  # of a pass, beside its chunks
+SHARED = 0.02  # of a unit's time that others cannot use
 TILE_CYCLES = 150  # of a tile's block, beside its passes
 
 
@@ -65,8 +67,8 @@ class Plan:
     cycles: float = 0.0
     bytes: int = 0
 
-    def tiles(self, layer: Convolution) -> list[Tile]:
-        """The tiles of a layer, in order."""
+    def spans(self, layer: Convolution) -> tuple[list[range], list[Span], list[Span]]:
+        """Images, rows and columns of the tiles."""
         kernel, stride = layer.weights.shape[2:], layer.stride
         top, _, left, _ = layer.padding
         down = spans(layer.output.rows, self.rows, kernel[0], stride, top, layer.input.rows)
@@ -75,7 +77,28 @@ class Plan:
         )
         last = layer.output.images
         images = [range(n, min(n + self.images, last)) for n in range(0, last, self.images)]
+        return images, down, across
+
+    def tiles(self, layer: Convolution) -> list[Tile]:
+        """The tiles of a layer, in order."""
+        images, down, across = self.spans(layer)
         return [Tile(i, y, x) for i in images for y in down for x in across]
+
+    def kinds(self, layer: Convolution) -> list[tuple[Tile, int]]:
+        """A tile of each size, with the number of tiles like it."""
+
+        def counted(parts: list, size: Callable) -> list[tuple]:
+            found = {size(part): part for part in parts}
+            counts = Counter(map(size, parts))
+            return [(found[key], count) for key, count in counts.items()]
+
+        images, down, across = self.spans(layer)
+        return [
+            (Tile(i, y, x), a * b * c)
+            for i, a in counted(images, len)
+            for y, b in counted(down, lambda span: (span.size, span.seen))
+            for x, c in counted(across, lambda span: (span.size, span.seen))
+        ]
 
     def input_words(self, layer: Convolution, tile: Tile, planes: int) -> int:
         """Words of the activation buffer for ``planes`` planes of a tile's input: of all that its
@@ -134,46 +157,59 @@ class _Estimate:
     """Cycles and bytes of a layer, cut in some way."""
 
     def __init__(self, config: Config, buffers: Buffers, layer: Convolution, blocks: list[Block]):
-        self.config, self.buffers, self.layer, self.blocks = config, buffers, layer, blocks
-        self.chunks = [base_chunks(layer, b.channels, b.planes) for b in blocks]
+        self.config, self.buffers, self.layer = config, buffers, layer
+        # Blocks that cost the same, and how many they are.
+        self.blocks = Counter(
+            (len(b.channels), b.slots, len(b.planes), *base_chunks(layer, b.channels, b.planes))
+            for b in blocks
+        )
+        self.outputs = sum(len(o) for o in {block.outputs for block in blocks})
+        self.planes = len({p for block in blocks for p in block.planes})
         self.density = estimated_density(layer)
         self.beat = config.bus.data_width // 8
-
-    def weight_words(self) -> int:
-        """Words of the weights of all blocks."""
-        return sum(
-            (base + rest) * self.buffers.chunk_words(block.slots)
-            for block, (base, rest) in zip(self.blocks, self.chunks, strict=True)
+        self.weights = sum(
+            count * (base + rest) * buffers.chunk_words(slots)
+            for (_, slots, _, base, rest), count in self.blocks.items()
         )
 
     def __call__(self, plan: Plan) -> Plan:
         """The plan with its cycles and bytes."""
-        layer, clusters = self.layer, self.config.array.clusters
-        tiles = plan.tiles(layer)
-        array = drain = loaded = 0.0
-        outputs = {block.outputs for block in self.blocks}
-        planes = sorted({p for block in self.blocks for p in block.planes})
-        for tile in tiles:
-            share = -(-tile.positions // clusters)
-            for block, (base, rest) in zip(self.blocks, self.chunks, strict=True):
+        layer, config = self.layer, self.config
+        array = drain = loaded = stored = 0.0
+        tiles = 0
+        for tile, like_it in plan.kinds(layer):
+            tiles += like_it
+            share = -(-tile.positions // config.array.clusters)
+            streamed = 0
+            for (channels, slots, planes, base, rest), count in self.blocks.items():
+                count *= like_it
                 for chunks, density in ((base, 1.0), (rest, self.density)):
-                    array += pass_cycles(
-                        self.config, self.buffers, share, block.slots, chunks, density
+                    array += count * pass_cycles(
+                        config, self.buffers, share, slots, chunks, density
                     )
-                array += TILE_CYCLES + PASS_CYCLES * (base + rest) / plan.limits.chunks
-                drain += share * len(block.channels) / self.config.drain.lanes
-                if plan.order != "input":
-                    copies = layer.weights.shape[2] if plan.stacked else 1
-                    loaded += copies * plan.input_words(layer, tile, len(block.planes))
-            if plan.order == "input":
-                loaded += plan.input_words(layer, tile, len(planes))
-            made = sum(len(o) for o in outputs) * tile.positions
-            loaded += made * (1 if layer.residual is None else 2)
-        weights = self.weight_words()
-        if plan.order != "weight" and weights > self.config.memory.weight_words:
-            weights *= len(tiles)
-        size = loaded * layer.input.lanes + weights * self.config.weight_word_bits / 8
-        cycles = max(array, drain, size / self.beat) + 0.02 * (size / self.beat + drain + array)
+                array += count * (TILE_CYCLES + PASS_CYCLES * (base + rest) / plan.limits.chunks)
+                drain += count * share * channels / config.drain.lanes
+                copies = layer.weights.shape[2] if plan.stacked else 1
+                streamed += count * copies * plan.input_words(layer, tile, planes)
+            whole = like_it * plan.input_words(layer, tile, self.planes)
+            loaded += whole if plan.order == "input" else streamed
+            made = like_it * self.outputs * tile.positions
+            stored += made
+            loaded += 0 if layer.residual is None else made
+        weights = self.weights
+        if plan.order != "weight" and weights > config.memory.weight_words:
+            weights *= tiles
+        weight_bytes = weights * config.weight_word_bits / 8
+        size = (loaded + stored) * layer.input.lanes + weight_bytes
+        # The load and the store unit move a word of activations a cycle.
+        units = (
+            array,
+            drain,
+            size / self.beat,
+            loaded + weight_bytes / self.beat,
+            stored,
+        )
+        cycles = max(units) + SHARED * sum(units)
         return replace(plan, cycles=cycles, bytes=round(size))
 
 
@@ -240,11 +276,11 @@ def _plans(layer, order, rows, columns, images, chunks) -> Iterator[Plan]:
 
 def _words(layer: Convolution, blocks: list[Block], plan: Plan) -> tuple[int, int]:
     """Words of the activation buffer: with room for the next tile, and without."""
-    tile = max(plan.tiles(layer), key=lambda t: (t.positions, t.down.seen * t.across.seen))
-    output = max(len(block.outputs) for block in blocks) * tile.positions
+    tiles = [tile for tile, _ in plan.kinds(layer)]
+    output = max(len(block.outputs) for block in blocks) * max(t.positions for t in tiles)
     planes = len(planes_seen(blocks))
-    if plan.order == "input":
-        inside = plan.input_words(layer, tile, planes)
-        return 2 * (inside + output), inside + output
-    inside = plan.input_words(layer, tile, min(plan.limits.planes, planes))
-    return 3 * inside + 2 * output, inside + output
+    if plan.order != "input":
+        planes = min(plan.limits.planes, planes)
+    inside = max(plan.input_words(layer, tile, planes) for tile in tiles)
+    more = 2 if plan.order == "input" else 3
+    return more * inside + 2 * output, inside + output

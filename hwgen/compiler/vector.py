@@ -87,7 +87,7 @@ class _Lowering:
                 )
 
         def room() -> None:
-            where["output"] = buffers.activations.take(out_words, owner)
+            where["output"] = buffers.activations.take(out_words, owner, end=True)
 
         def region(tensor: Tensor, first: int, last: int) -> Region:
             start = tensor.first_row(image)
@@ -101,10 +101,10 @@ class _Lowering:
             part = region(tensor, down.low, down.high)
 
             def load() -> None:
-                where[name] = buffers.activations.take(in_words, owner)
+                where[name] = buffers.activations.take(in_words, owner, end=True)
                 transfer("LOAD", part, where[name])
 
-            return Need(part, load, in_words * tensor.lanes)
+            return Need(part, load, in_words)
 
         needs = [Need(None, room), operand("input", layer.input)]
         if layer.second is not None:
@@ -126,7 +126,7 @@ class _Lowering:
             [result],
             [owner],
             cycles=out_words * max(taps, least),
-            stores=out_words * layer.output.lanes,
+            stores=out_words,
         )
 
     def _instruction(
