@@ -143,3 +143,75 @@ def test_every_product_of_small_operands(name, signed):
             activations, weights = zip(*pairs[n : n + count], strict=True)
             starts.append((0, mode, list(activations), list(weights), signed))
     run(dut, starts)
+
+
+def toggled(dut, values, folder):
+    """Names of the signals that change while the unit gets these (start, activations, weights)."""
+    before = dut.latency + dut.interval
+
+    async def bench(ctx):
+        # What an earlier start has left, and the mode.
+        ctx.set(dut.i_start, 1)
+        ctx.set(dut.i_activations, values[0][1])
+        ctx.set(dut.i_weights, values[0][2])
+        await ctx.tick()
+        ctx.set(dut.i_start, 0)
+        await ctx.tick().repeat(before - 1)
+        for start, activations, weights in values:
+            ctx.set(dut.i_start, start)
+            ctx.set(dut.i_activations, activations)
+            ctx.set(dut.i_weights, weights)
+            await ctx.tick()
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    with simulator.write_vcd(str(folder / "trace.vcd")):
+        simulator.run()
+    # The first edge is at half a period of the clock, of a microsecond.
+    return changes(folder / "trace.vcd", since=(2 * before - 1) * FEMTOSECONDS // 2)
+
+
+FEMTOSECONDS = 10**9
+"""Of a clock period."""
+
+
+def changes(path, since):
+    """Signals of a VCD file that change after a time, in fs."""
+    names, found, now, unit = {}, set(), 0, 1
+    for line in path.read_text().splitlines():
+        words = line.split()
+        if line.startswith("$timescale"):
+            unit = {"1": 1, "10": 10, "100": 100}[words[1]] * {"ps": 1000, "fs": 1}[words[2]]
+        elif line.startswith("$var"):
+            names.setdefault(words[3], words[4])
+        elif line.startswith("#"):
+            now = int(line[1:]) * unit
+        elif line and line[0] in "01bs" and now > since:
+            found.add(names[words[-1] if " " in line else line[1:]])
+    return found
+
+
+INPUTS = {"clk", "i_activations", "i_weights"}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_idle_unit_does_not_toggle(name, tmp_path):
+    kind, lanes, modes = UNITS[name]
+    rng = random.Random(name)
+    bits = 8 * lanes
+    values = [(0, rng.getrandbits(bits), rng.getrandbits(bits)) for _ in range(50)]
+    assert toggled(kind(lanes=lanes, modes=modes), values, tmp_path) == INPUTS
+
+
+@pytest.mark.parametrize("name", ["bricks", "bricks-square", "serial", "subword"])
+def test_zero_activations_keep_all_but_weights_still(name, tmp_path):
+    kind, lanes, modes = UNITS[name]
+    dut = kind(lanes=lanes, modes=modes)
+    rng = random.Random(name)
+    steps = dut.steps_in(modes[0])
+    values = [(n % steps == 0, 0, rng.getrandbits(8 * lanes)) for n in range(50)]
+    found = toggled(dut, values, tmp_path)
+    control = ("i_start", "running", "first", "pending", "step")
+    moving = {name for name in found if not name.startswith((*control, "weight", "i_weights"))}
+    assert moving <= {"clk"}, moving
