@@ -7,6 +7,7 @@ from .mode import Mode, Placement
 from .parallel import ParallelMac
 from .serial import SerialMac
 from .subword import SubwordMac
+from .trimmer import PlaneTrimmer
 from .xnor import XnorMac
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Mode",
     "ParallelMac",
     "Placement",
+    "PlaneTrimmer",
     "SerialMac",
     "SubwordMac",
     "XnorMac",

@@ -11,7 +11,7 @@ from .adder_tree import LEVELS_PER_STAGE
 __all__ = ["OnesCounter", "count_few"]
 
 FEW = 8
-"""Bits that are counted in gates alone: fewer gates and registers than with adders from two on."""
+"""Bits that are counted in gates alone, if nothing is said."""
 
 
 def count_few(bits: Sequence[Value]) -> Value:
@@ -33,12 +33,15 @@ def count_few(bits: Sequence[Value]) -> Value:
 class OnesCounter(wiring.Component):
     """Number of ones of a word, ``latency`` cycles later.
 
-    One count a cycle, no backpressure. Eights are counted in gates, their counts added in a tree.
+    One count a cycle, no backpressure. Parts are counted in gates, their counts added in a tree.
 
     Parameters
     ----------
     bits : int
         Length of the word, a power of two.
+    few : int
+        Bits that are counted in gates alone, likewise. More of them take fewer gates and registers,
+        and longer.
 
     Members
     -------
@@ -48,29 +51,30 @@ class OnesCounter(wiring.Component):
         Its ones.
     """
 
-    def __init__(self, *, bits: int):
+    def __init__(self, *, bits: int, few: int = FEW):
         if not isinstance(bits, int) or bits < 1 or bits & (bits - 1):
             raise ValueError(f"bits must be a power of two, not {bits!r}")
         self._bits = bits
+        self._few = few
         super().__init__({"i": In(bits), "o": Out(bits.bit_length())})
 
     @property
     def latency(self) -> int:
         """Cycles from ``i`` to ``o``."""
-        return self.latency_of(self._bits)
+        return self.latency_of(self._bits, self._few)
 
     @staticmethod
-    def latency_of(bits: int) -> int:
+    def latency_of(bits: int, few: int = FEW) -> int:
         """Latency of a counter of so many bits."""
-        levels = max(0, (bits // FEW).bit_length() - 1)
+        levels = max(0, (bits // few).bit_length() - 1)
         return 1 + -(-levels // LEVELS_PER_STAGE)
 
     def elaborate(self, platform):
         m = Module()
         counts = []
-        for n in range(0, self._bits, FEW):
-            few = [self.i[k] for k in range(n, min(n + FEW, self._bits))]
-            count = Signal(len(few).bit_length(), name=f"few{n // FEW}", reset_less=True)
+        for n in range(0, self._bits, self._few):
+            few = [self.i[k] for k in range(n, min(n + self._few, self._bits))]
+            count = Signal(len(few).bit_length(), name=f"few{n // self._few}", reset_less=True)
             m.d.sync += count.eq(count_few(few))
             counts.append(count)
         level = 0
