@@ -19,6 +19,8 @@ NET ?= $(ZOO)/fashion_small.safetensors
 INPUT ?= $(if $(filter $(ZOO)/fashion_small.safetensors,$(NET)),$(ZOO)/fashion_sample.npz)
 IMAGES ?=
 MASKS ?=
+PART ?=
+BATCH ?=
 # Workers share the processors; tests of one file stay together, because they share what they build.
 PYTEST ?= -n auto --maxprocesses 8 --dist loadfile
 
@@ -29,7 +31,7 @@ quote = '$(subst ','\'',$(1))'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help verilog prove configs test sim bench-rtl synth fpga train-demo lint format lock clean
+.PHONY: help verilog prove configs test sim bench bench-rtl synth fpga train-demo lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -53,6 +55,10 @@ sim: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [CONFIG=...] [NET=file INPUT=im
 
 bench-rtl: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [CONFIG=...] [MASKS=file.npz]: measure the generated hardware
 	@$(HWGEN) bench-rtl $(call quote,$(CONFIG)) --set $(call quote,$(SET)) $(if $(MASKS),--masks $(call quote,$(MASKS)))
+
+bench: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [PART=trained|cifar|imagenet] [BATCH=1] [OUT=rtl_out]: gated against dense, whole networks
+	@$(HWGEN) bench $(foreach part,$(PART),--part $(call quote,$(part))) $(foreach batch,$(BATCH),--batch $(batch)) \
+		--out $(call quote,$(OUT)/bench.json)
 
 synth: $(VENV)/.hwgen-synth ## TARGET=ecp5|ice40|gowin|xilinx|asic [MODULE= PART= FREQ= TIMING= LIBERTY= SRAM=]: area, clock
 	@$(HWGEN) synth $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --target $(call quote,$(TARGET)) \
