@@ -9,7 +9,7 @@ from enum import IntEnum
 from ..config import Config
 from .instructions import HEADER, INSTRUCTION_BITS, INSTRUCTIONS, Instruction
 
-__all__ = ["Reason", "available", "field_ranges", "header_bits", "reason"]
+__all__ = ["DIAGONALS", "Reason", "available", "field_ranges", "header_bits", "reason"]
 
 
 class Reason(IntEnum):
@@ -22,6 +22,7 @@ class Reason(IntEnum):
     TILE = 5
     CHUNKS = 6
     STEP = 7
+    DIAGONAL = 8
 
     @property
     def doc(self) -> str:
@@ -34,8 +35,12 @@ class Reason(IntEnum):
             Reason.TILE: "the positions of a cluster do not fit into the accumulator rows",
             Reason.CHUNKS: "chunks is not planes x kernel_rows x kernel_columns",
             Reason.STEP: "step_rows x width + step_columns is not the number of clusters",
+            Reason.DIAGONAL: "diagonal, but positions or width is no multiple of the clusters",
         }[self]
 
+
+DIAGONALS = 12
+"""Values of the field `diagonal`: the longest way between turns is 2**10 positions of a cluster."""
 
 header_bits = sum(field.bits for field in HEADER)
 """Bits in front of an instruction's own fields."""
@@ -58,6 +63,7 @@ def field_ranges(config: Config, instruction: Instruction) -> dict[str, tuple[in
         "positions": config.array.rows * config.array.clusters + 1,
         "weights": buffer["weights"],
         "parameters": config.memory.parameter_words,
+        "diagonal": DIAGONALS,
     }
     addresses = ("buffer", "input", "second", "output", "residual_input")
     # The target decides which buffer a LOAD means; the largest is the limit, smaller ones wrap.
@@ -98,6 +104,9 @@ def _relation(config: Config, name: str, values: dict[str, int]) -> Reason | Non
     array = config.array
     if name == "PASS" and values["gate"] and values["conditional"]:
         return Reason.GATE
+    if name in ("PASS", "DRAIN") and values["diagonal"]:
+        if values["positions"] % array.clusters or values.get("width", 0) % array.clusters:
+            return Reason.DIAGONAL
     if name in ("PASS", "DRAIN"):
         positions = -(-values["positions"] // array.clusters)
         gated = values["source"] if name == "DRAIN" else values["gate"] or values["conditional"]

@@ -54,7 +54,6 @@ class ErrorCode(IntEnum):
     WRITE_RESPONSE = 7
     TOKEN_OVERFLOW = 8
     WATCHDOG = 9
-    INTERNAL = 10
 
     @property
     def doc(self) -> str:
@@ -70,7 +69,6 @@ class ErrorCode(IntEnum):
             ErrorCode.WRITE_RESPONSE: "the memory answered a write with an error",
             ErrorCode.TOKEN_OVERFLOW: "a token counter would have counted beyond its end",
             ErrorCode.WATCHDOG: "nothing has advanced for as many cycles as WATCHDOG says",
-            ErrorCode.INTERNAL: "a block has found itself in a state that must not be",
         }[self]
 
     @property

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..config import Config
+from ..isa.checks import DIAGONALS
 from .control.ports import activation_address
 
 __all__ = ["PositionWalker", "TapWalker", "place_layout", "prepared_pass", "walk_layout"]
@@ -18,7 +19,7 @@ less than 16.
 
 TAP_BITS = COORDINATE_BITS + 1
 
-PERIOD_BITS = 10
+PERIOD_BITS = DIAGONALS - 2
 """Of the number of a position in its cluster, as far as turns depend on it."""
 
 

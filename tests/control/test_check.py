@@ -12,7 +12,8 @@ from hwgen.isa.packing import pack
 from hwgen.rtl.control.check import InstructionCheck
 from hwgen.rtl.control.product import SerialProduct
 
-TILE = {"positions": 37, "width": 5, "step_rows": 0, "step_columns": 4, "slots": 4}
+TILE = {"positions": 37, "diagonal": 0, "width": 5, "step_rows": 0, "step_columns": 4, "slots": 4}
+DIAGONAL = {"diagonal": 2, "positions": 32, "width": 8}
 SIZES = {
     "array.clusters": 4,
     "array.slots": 16,
@@ -38,6 +39,11 @@ def well_formed(config, name: str, draw: random.Random) -> dict[str, int]:
         fields["slots"] = draw.randint(1, array.slots)
         most = config.positions_per_cluster * array.clusters
         fields["positions"] = draw.randint(1, most)
+        if fields["diagonal"]:
+            # Whole rows of whole blocks of positions.
+            fields["positions"] += -fields["positions"] % array.clusters
+            if name == "PASS":
+                fields["width"] = draw.randrange(array.clusters, 1024, array.clusters)
     if name == "PASS":
         fields["conditional"] &= ~fields["gate"]
         fields["planes"] = draw.randint(1, min(4095, 0x3FFFF // 225))
@@ -70,7 +76,11 @@ def words(config, seed: int) -> list[int]:
         result.append(draw.getrandbits(256))
         fields = well_formed(config, "PASS", draw)
         most = config.array.rows * config.array.clusters
-        for change in ({"gate": 1, "conditional": 1}, {"positions": most // fields["slots"] + 1}):
+        for change in (
+            {"gate": 1, "conditional": 1},
+            {"positions": most // fields["slots"] + 1},
+            {"diagonal": draw.randrange(1, 12), "positions": draw.randrange(1, 9)},
+        ):
             result.append(int.from_bytes(pack("PASS", **fields | change), "little"))
     return result
 
@@ -96,6 +106,8 @@ def test_hardware_is_the_model(name):
     simulator.add_testbench(bench)
     simulator.run()
     expected = {0, *Reason} - ({Reason.GATE} if not config.array.gated else set())
+    if config.array.clusters == 1:
+        expected.remove(Reason.DIAGONAL)
     assert found == expected
 
 
@@ -129,6 +141,8 @@ def changed(name: str, **fields) -> int:
     """An instruction of cgnet8, some fields of which are set to something."""
     draw = random.Random(3)
     values = well_formed(CONFIGS["cgnet8"], name, draw)
+    if name == "DRAIN":
+        values["diagonal"] = 0
     if name == "PASS":
         values |= TILE | {"gate": 0, "conditional": 0}
     return int.from_bytes(pack(name, **values | fields), "little")
@@ -153,6 +167,15 @@ def changed(name: str, **fields) -> int:
         (changed("PASS", slots=4, positions=129, gate=1), Reason.TILE),
         (changed("PASS", chunks=1, planes=2), Reason.CHUNKS),
         (changed("PASS", step_columns=3), Reason.STEP),
+        (changed("PASS", **DIAGONAL), None),
+        (changed("PASS", **DIAGONAL | {"diagonal": 11}), None),
+        (changed("PASS", **DIAGONAL | {"diagonal": 12}), Reason.FIELD),
+        (changed("PASS", **DIAGONAL | {"positions": 33}), Reason.DIAGONAL),
+        (changed("PASS", **DIAGONAL | {"positions": 33, "diagonal": 0}), None),
+        (changed("PASS", **DIAGONAL | {"width": 6}), Reason.DIAGONAL),
+        (changed("DRAIN", slots=4, positions=36, diagonal=2), None),
+        (changed("DRAIN", slots=4, positions=38, diagonal=2), Reason.DIAGONAL),
+        (changed("DRAIN", slots=4, positions=38, diagonal=0), None),
         (changed("DRAIN", source=0, slots=16, positions=128), None),
         (changed("DRAIN", source=0, slots=16, positions=129), Reason.TILE),
         (changed("DRAIN", source=2, slots=1, positions=129), Reason.TILE),

@@ -230,13 +230,6 @@ def test_unit_that_never_ends(unit):
     failing(bench, [order(unit, post=[0]), end([0])], ErrorCode.WATCHDOG, "fetch", 1)
 
 
-def test_fault_of_a_block():
-    bench = Bench(CONFIG)
-    bench.stuck.add("array")
-    bench.inputs["fault"] = 1
-    failing(bench, [order("array"), end()], ErrorCode.INTERNAL, "array", 0)
-
-
 def test_progress_quiets_the_watchdog():
     bench = Bench(CONFIG)
     bench.stuck.add("array")

@@ -134,6 +134,9 @@ class InstructionCheck(wiring.Component):
                 with m.Case(instruction.opcode):
                     m.d.comb += found.eq(0)
                     fields = fields_of(self.word, instruction)
+                    if instruction.name in ("PASS", "DRAIN"):
+                        with m.If(self._torn(instruction, fields)):
+                            m.d.comb += found.eq(Reason.DIAGONAL)
                     if instruction.name == "PASS":
                         with m.If(fields["gate"] & fields["conditional"]):
                             m.d.comb += found.eq(Reason.GATE)
@@ -143,6 +146,13 @@ class InstructionCheck(wiring.Component):
                     with m.If(self.word[end:].any()):
                         m.d.comb += found.eq(Reason.PADDING)
         return found
+
+    def _torn(self, instruction: Instruction, fields: data.View):
+        """Whether clusters that turn would turn within an incomplete block of positions."""
+        clusters = self._config.array.clusters
+        names = {"positions", "width"} & {field.name for field in instruction.fields}
+        rest = Cat(fields[name][: exact_log2(clusters)] for name in sorted(names))
+        return (fields["diagonal"] != 0) & rest.any()
 
     def _out_of_range(self, instruction: Instruction, fields: data.View):
         ranges = field_ranges(self._config, instruction)

@@ -147,7 +147,6 @@ class Control(wiring.Component):
             sequencer.fetch_alignment.eq(runner.misaligned),
             sequencer.load_alignment.eq(load.misaligned),
             sequencer.store_alignment.eq(store.misaligned),
-            sequencer.internal.eq(self.fault),
             sequencer.fetch_index.eq(runner.fetch_index),
             sequencer.load_index.eq(runner.load_index),
             sequencer.store_index.eq(runner.store_index),

@@ -84,8 +84,6 @@ def control_ports(config: Config) -> dict:
         Outputs whose gate fired in this cycle.
     progress : In(1)
         Strobe that quiets the watchdog: something has advanced that is no instruction's end.
-    fault : In(1)
-        Strobe: a block outside has found what must not be; stops the machine.
     """
     groups = config.array.clusters * config.groups
     vector = {
@@ -117,5 +115,4 @@ def control_ports(config: Config) -> dict:
         "interlocked": In(groups),
         "fired": In(bits_for(groups * config.array.group)),
         "progress": In(1),
-        "fault": In(1),
     }

@@ -24,7 +24,6 @@ FAULTS = {
     "load_response": (ErrorCode.READ_RESPONSE, "load"),
     "store_response": (ErrorCode.WRITE_RESPONSE, "store"),
     **{f"{unit}_overflow": (ErrorCode.TOKEN_OVERFLOW, unit) for unit in UNITS},
-    "internal": (ErrorCode.INTERNAL, "array"),
     "watchdog": (ErrorCode.WATCHDOG, "fetch"),
 }
 """What stops the machine: the error it is reported as, and of which unit. If several come at once,
