@@ -23,8 +23,8 @@ class FiredCounts(wiring.Component):
     address : In
         Counts to read: those of slots ``address * D`` to ``address * D + D-1``.
     data : Out(array of D), data_valid : Out(1)
-        With ``data_valid``, the counts of the address of the cycle before. The gate goes first: in
-        a cycle after it counted there is no answer.
+        With ``data_valid``, the counts of the address. The gate goes first: in a cycle in which it
+        counts there is no answer.
     """
 
     def __init__(self, config: Config):
@@ -73,7 +73,5 @@ class FiredCounts(wiring.Component):
         with m.If(gate.some):
             m.d.sync += used.bit_select(here, 1).eq(1)
 
-        m.d.sync += self.data_valid.eq(~gate.some)
-        with m.If(~gate.some):
-            m.d.sync += self.data.eq(counts)
+        m.d.comb += [self.data_valid.eq(~gate.some), self.data.eq(counts)]
         return m

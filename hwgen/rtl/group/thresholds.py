@@ -57,21 +57,32 @@ class ThresholdStore(wiring.Component):
         column_bits = ceil_log2(config.array.slots)
         depth = max(2, config.array.slots)
 
+        style = storage_style(config, depth, 32 * config.array.group)
+        # LUT RAM shows a row at once: registering the column first costs fewer bits than the row.
+        asynchronous = style == "distributed"
         m.submodules.memory = memory = RAM(
             depth=depth,
             width=32 * config.array.group,
             granularity=32 * per_word,
-            style=storage_style(config, depth, 32 * config.array.group),
+            style=style,
+            asynchronous=asynchronous,
             name="thresholds",
         )
+        column = self.column[:column_bits]
+        if asynchronous:
+            held = Signal.like(column, name="held")
+            with m.If(self.read_en):
+                m.d.sync += held.eq(column)
+            column = held
+        else:
+            m.d.comb += memory.r_en.eq(self.read_en)
         index = self.write.index
         m.d.comb += [
             memory.w_en.eq(self.write_en),
             memory.w_addr.eq(index[part_bits : part_bits + column_bits]),
             memory.w_mask.eq(1 << index[:part_bits]),
             memory.w_data.eq(self.write.data[: 32 * per_word].replicate(parts)),
-            memory.r_en.eq(self.read_en),
-            memory.r_addr.eq(self.column[:column_bits]),
+            memory.r_addr.eq(column),
         ]
         # Block RAM answers late in the cycle, and a comparison of 32 bits follows.
         m.d.sync += self.thresholds.eq(memory.r_data)
