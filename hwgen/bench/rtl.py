@@ -57,10 +57,12 @@ def dense(config: Config, model: MemoryModel, *, few: int = 2, many: int = 6) ->
     }
 
 
-def gated(config: Config, name: str, masks: np.ndarray, model: MemoryModel) -> dict:
-    """Part of the ideal reduction in cycles that layers with decisions ``masks`` reach."""
+def gated(config: Config, name: str, masks: np.ndarray, model: MemoryModel, batch: int = 1) -> dict:
+    """Part of the ideal reduction in cycles that layers with decisions ``masks`` reach, up to
+    ``batch`` images together.
+    """
     half = len(masks) // 2
-    less, more = masked_layer(config, masks[:half]), masked_layer(config, masks)
+    less, more = (masked_layer(config, m, batch=batch) for m in (masks[:half], masks))
 
     def ideal(macs: int, share: np.ndarray) -> float:
         return macs / config.macs * (BASE + (1 - BASE) * share.mean())

@@ -19,11 +19,24 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     help="An .npz of gate decisions, arrays (image, channel, row, column); random ones without it.",
 )
-@click.option("--images", default=4, show_default=True, help="Images of each array.")
+@click.option(
+    "--images",
+    type=click.IntRange(2),
+    default=8,
+    show_default=True,
+    help="Images of each array.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Images computed together.",
+)
 @click.option("--latency", default=20, show_default=True, help="Memory: cycles to the first beat.")
 @click.option("--bandwidth", default=1.0, show_default=True, help="Memory: beats a cycle.")
 @json_option
-def command(config, settings, masks, images, latency, bandwidth, as_json):
+def command(config, settings, masks, images, batch, latency, bandwidth, as_json):
     """Measure CONFIG: generation, a dense layer, and gated layers with given decisions.
 
     Every run is compared with the integers of its program. `whole` counts all cycles from the start
@@ -39,7 +52,9 @@ def command(config, settings, masks, images, latency, bandwidth, as_json):
     facts = {"config": chosen.name, "generation": generation(chosen)}
     facts["dense"] = dense(chosen, model)
     if chosen.array.gated:
-        facts["gated"] = [gated(chosen, name, m, model) for name, m in _decisions(masks, images)]
+        layers = _decisions(masks, images)
+        facts["batch"] = batch
+        facts["gated"] = [gated(chosen, name, m, model, batch) for name, m in layers]
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
@@ -79,7 +94,10 @@ def _print(facts: dict) -> None:
     )
     if "gated" not in facts:
         return
-    table = Table(title="gated 3x3 layers, base 1/8: part of the ideal reduction in cycles")
+    table = Table(
+        title="gated 3x3 layers, base 1/8: part of the ideal reduction in cycles, "
+        f"{facts['batch']} images together"
+    )
     for column in ("layer", "shape", "density", "cycles", "whole", "steady", "waits for"):
         table.add_column(column, justify="left" if column in ("layer", "waits for") else "right")
     for row in facts["gated"]:
