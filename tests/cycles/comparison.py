@@ -63,6 +63,7 @@ def network_job(compiled: Compiled, image: np.ndarray) -> Job:
 def _rtl(library, config: Config, jobs: list[Job], model: MemoryModel) -> list[dict[str, int]]:
     """The performance counters of each job."""
     size = max(len(job.memory) for job in jobs)
+    size += -size % ALIGNMENT  # the last beat is whole
     found = []
     with RtlSimulator(library, memory_bytes=size, model=model) as simulator:
         driver = Driver(simulator, config)
