@@ -59,6 +59,7 @@ bench-rtl: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [CONFIG=...] [MASKS=file.
 bench: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [PART=trained|cifar|imagenet] [BATCH=1] [OUT=rtl_out]: gated against dense, whole networks
 	@$(HWGEN) bench $(foreach part,$(PART),--part $(call quote,$(part))) $(foreach batch,$(BATCH),--batch $(batch)) \
 		--out $(call quote,$(OUT)/bench.json)
+	@$(HWGEN) report --bench $(call quote,$(OUT)/bench.json) --out $(call quote,$(OUT)/report.html)
 
 synth: $(VENV)/.hwgen-synth ## TARGET=ecp5|ice40|gowin|xilinx|asic [MODULE= PART= FREQ= TIMING= LIBERTY= SRAM=]: area, clock
 	@$(HWGEN) synth $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --target $(call quote,$(TARGET)) \
