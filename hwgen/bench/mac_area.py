@@ -67,12 +67,14 @@ RIVALS = (
 
 def units() -> dict[str, Callable[[], Mac]]:
     """Units of ours by name."""
-    serial = {top: [Mode(bits, 8) for bits in range(1, top + 1)] for top in (8, 16)}
-    found = {"parallel 8x8, R = 8": lambda: ParallelMac(lanes=8)}
-    found["bit-serial 8x8, R = 8"] = lambda: SerialMac(lanes=8)
-    for top, modes in serial.items():
-        found[f"bit-serial 1…{top} x 8, R = 8"] = lambda modes=modes: SerialMac(
-            lanes=8, modes=modes
+    found = {
+        "parallel 8x8, R = 8": lambda: ParallelMac(lanes=8),
+        "bit-serial 8x8, R = 8": lambda: SerialMac(lanes=8),
+    }
+    for lanes, top in ((2, 8), (8, 8), (8, 16)):
+        modes = [Mode(bits, 8) for bits in range(1, top + 1)]
+        found[f"bit-serial 1…{top} x 8, R = {lanes}"] = lambda lanes=lanes, modes=modes: SerialMac(
+            lanes=lanes, modes=modes
         )
     for lanes in (4, 8, 16):
         for name, modes in (("8, 4, 2 alike", SQUARE), ("8, 4, 2 by 8, 4, 2", EVERY)):

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
@@ -33,7 +33,12 @@ class Trimmed(wiring.Component):
         for name in ("i_start", "i_activations", "i_signed"):
             m.d.comb += getattr(trimmer, name).eq(getattr(self, name))
         for name in ("i_start", "i_signed", "i_weights"):
-            m.d.sync += getattr(unit, name).eq(getattr(self, name))
+            value = getattr(self, name)
+            for cycle in range(trimmer.latency):
+                later = Signal.like(value, name=f"{name}{cycle}")
+                m.d.sync += later.eq(value)
+                value = later
+            m.d.comb += getattr(unit, name).eq(value)
         m.d.comb += [
             unit.i_mode.eq(trimmer.o_mode),
             unit.i_activations.eq(trimmer.o_activations),
@@ -78,6 +83,7 @@ def test_sums_are_the_same_in_fewer_steps(modes):
             await ctx.tick()
             ctx.set(dut.i_start, 0)
             ctx.set(dut.i_activations, rng.getrandbits(8 * LANES))
+            await ctx.tick().repeat(dut.trimmer.latency - 1)
             assert ctx.get(dut.unit.i_mode) == modes.index(mode)
             await ctx.tick().repeat(dut.unit.latency_in(mode))
             assert ctx.get(dut.o_sum) == sum(

@@ -17,7 +17,7 @@ class PlaneTrimmer(wiring.Component):
     """Finds the shortest mode of a bit-serial unit that holds all numbers of a vector.
 
     The upper bits of small numbers are zeros, or copies of the sign; where that is so in all lanes,
-    these bit planes need no step. The vector is moved up to where the mode has it. Latency 1, a
+    these bit planes need no step. The vector is moved up to where the mode has it. Latency 2, a
     vector a cycle, no backpressure. It stands where vectors come from, once for all the units that
     get them.
 
@@ -45,7 +45,7 @@ class PlaneTrimmer(wiring.Component):
         If no mode holds every byte.
     """
 
-    latency = 1
+    latency = 2
 
     def __init__(self, *, lanes: int, modes: Iterable[Mode]):
         self._lanes = lanes
@@ -86,15 +86,26 @@ class PlaneTrimmer(wiring.Component):
         ]
 
         # The last mode that fits counts, so the shortest comes last.
-        code, moved = Signal.like(self.o_mode), Signal.like(self.o_activations)
+        code, up = Signal.like(self.o_mode), Signal(range(OPERAND_BITS))
         for mode in reversed(self.shortest_first):
             bits = mode.activations
             above = planes[bits:] | Mux(self.i_signed, planes[bits - 1], 0)
             with m.If(~above.any()):
-                m.d.comb += [
-                    code.eq(self._modes.index(mode)),
-                    moved.eq(Cat(lane.shift_left(OPERAND_BITS - bits)[:8] for lane in lanes)),
-                ]
+                m.d.comb += [code.eq(self._modes.index(mode)), up.eq(OPERAND_BITS - bits)]
+
+        started = Signal()
+        vector = Signal.like(self.i_activations, reset_less=True)
+        vector_code = Signal.like(code, reset_less=True)
+        vector_up = Signal.like(up, reset_less=True)
+        m.d.sync += started.eq(self.i_start)
         with m.If(self.i_start):
-            m.d.sync += [self.o_mode.eq(code), self.o_activations.eq(moved)]
+            m.d.sync += [vector.eq(self.i_activations), vector_code.eq(code), vector_up.eq(up)]
+        with m.If(started):
+            m.d.sync += self.o_mode.eq(vector_code)
+            m.d.sync += [
+                self.o_activations.word_select(n, OPERAND_BITS).eq(
+                    vector.word_select(n, OPERAND_BITS) << vector_up
+                )
+                for n in range(self._lanes)
+            ]
         return m
