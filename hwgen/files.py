@@ -31,7 +31,10 @@ def write_together(contents: Mapping[Path, str | bytes]) -> None:
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, aside[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            try:
+                handle, aside[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            except OSError as error:  # Nobody knows the file beside it.
+                raise OSError(error.errno, error.strerror, str(path)) from None
             with os.fdopen(handle, "wb") as file:
                 file.write(data.encode() if isinstance(data, str) else data)
                 file.flush()

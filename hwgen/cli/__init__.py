@@ -80,6 +80,10 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader (head, less) has gone. Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}")
 
 
 def _fail(message: str) -> None:

@@ -1,6 +1,7 @@
 """``hwgen quantize``: somebody's PyTorch network as an integer network file."""
 
 import json
+import math
 from pathlib import Path
 
 import click
@@ -17,9 +18,12 @@ METHODS = ("minmax", "percentile", "mse", "aciq", "kl")
 
 def _numbers(ctx, param, text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(","))
+        numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise UserError(f"--{param.name} must be numbers with commas, not {text!r}") from None
+        numbers = ()
+    if not numbers or not all(map(math.isfinite, numbers)):
+        raise UserError(f"--{param.name} must be numbers with commas, not {text!r}")
+    return numbers
 
 
 @click.command("quantize")
@@ -88,6 +92,8 @@ def command(model, weights, data, images, mean, std, gate, density, name, out, a
     from models.layers.describe import describe
     from models.netfile import save
 
+    if name is not None and not (name and name.isprintable()):
+        raise UserError(f"--name must be printable text, not {name!r}")
     module = load_model(model)
     if weights:
         load_weights(module, weights)

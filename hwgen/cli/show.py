@@ -34,12 +34,12 @@ def command(run, data_folder, out, images, shown):
     from models.show import observe, write_page
     from models.training import load_data, load_run
     from models.training.checkpoint import load_checkpoint
-    from models.training.config import Training
+    from models.training.config import config_of
 
     if out.suffix not in (".html", ".png"):
         raise UserError(f"--out: must end in .html or .png, not {out.name!r}")
     path = run if run.is_file() else run / "checkpoint.pt"
-    data = load_data(Training.model_validate(load_checkpoint(path)["config"]), data_folder)
+    data = load_data(config_of(load_checkpoint(path), path), data_folder)
     config, model, _ = load_run(run, data)
     if not gated_layers(model):
         raise UserError(f"{run}: the network {config.network.name} has no gated layers to show")

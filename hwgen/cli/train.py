@@ -39,9 +39,11 @@ def command(config, data_folder, out, device, threads, fresh, settings, as_json)
     if threads:
         torch.set_num_threads(threads)
     try:
-        torch.device("cpu" if device == "auto" else device)
+        kind = torch.device("cpu" if device == "auto" else device).type
     except RuntimeError:
-        raise UserError(f"--device: must be auto, cpu, cuda or cuda:N, not {device!r}") from None
+        kind = None
+    if kind not in ("cpu", "cuda"):
+        raise UserError(f"--device: must be auto, cpu, cuda or cuda:N, not {device!r}")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"--device: {device} asked for, but PyTorch finds no CUDA device")
     data = load_data(run, data_folder)

@@ -8,7 +8,8 @@ ground, so that gates have something to skip.
 import numpy as np
 import torch
 
-from models.data.source import Dataset, InMemory
+from hwgen.errors import UserError
+from models.data.source import Dataset, InMemory, whole_number
 
 __all__ = ["CLASSES", "load"]
 
@@ -49,5 +50,13 @@ def load(
     train: int = 2048, test: int = 512, shape: tuple[int, int, int] = (1, 28, 28), seed: int = 1
 ) -> Dataset:
     """``train`` and ``test`` images of ``shape``; the same for the same arguments."""
+    for name, count in (("train", train), ("test", test)):
+        whole_number(name, count, 1)
+    whole_number("seed", seed, 0)
+    if not isinstance(shape, list | tuple) or len(shape) != 3:
+        raise UserError(f"data.options.shape: must be [channels, rows, columns], not {shape!r}")
+    shape = tuple(
+        whole_number("shape", size, least) for size, least in zip(shape, (1, 8, 8), strict=True)
+    )
     parts = _images(train, shape, 2 * seed), _images(test, shape, 2 * seed + 1)
     return Dataset("generated", *parts, CLASSES, shape)

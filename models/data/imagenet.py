@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from hwgen.errors import UserError
-from models.data.source import Dataset
+from models.data.source import Dataset, whole_number
 
 __all__ = ["Folder", "load"]
 
@@ -67,6 +67,7 @@ def _part(folder: Path, classes: list[str], size: int) -> Folder:
 
 def load(folder: Path, size: int = 224) -> Dataset:
     """The images below ``folder``; the class folders of ``train`` name the classes."""
+    whole_number("size", size, 1)
     train = folder / "train"
     if not train.is_dir():
         raise UserError(f"{train}: no such folder; expected train/CLASS/* and val/CLASS/*")

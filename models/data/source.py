@@ -8,7 +8,7 @@ import torch
 
 from hwgen.errors import UserError
 
-__all__ = ["Dataset", "InMemory", "Source", "Subset", "read_file"]
+__all__ = ["Dataset", "InMemory", "Source", "Subset", "read_file", "whole_number"]
 
 
 class Source(Protocol):
@@ -71,6 +71,13 @@ class Dataset:
         order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(0))
         kept, held = order[count:].sort().values, order[:count].sort().values
         return replace(self, train=Subset(self.train, kept), validation=Subset(self.train, held))
+
+
+def whole_number(name: str, value, least: int) -> int:
+    """``value`` of ``data.options.name`` if it is an integer of at least ``least``."""
+    if type(value) is not int or value < least:
+        raise UserError(f"data.options.{name}: must be an integer from {least}, not {value!r}")
+    return value
 
 
 def read_file(path: Path, expected: int | None = None) -> bytes:

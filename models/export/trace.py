@@ -5,8 +5,10 @@ understood operation by operation: it is applied to a tensor of indices, and wha
 recognized where the numbers are next used. So a channel shuffle is one however it is spelled.
 """
 
+import logging
 import operator
 import re
+from contextlib import contextmanager
 
 import torch
 
@@ -43,7 +45,11 @@ def trace(model: torch.nn.Module, shape, describe: Describe | None = None) -> Fl
     model.eval()
     example = torch.zeros(BATCH, *shape)
     try:
-        with marked(model, describe or (lambda module: None)) as leaves, torch.no_grad():
+        with (
+            marked(model, describe or (lambda module: None)) as leaves,
+            torch.no_grad(),
+            _without_log(),
+        ):
             exported = torch.export.export(model, (example,))
     except Exception as error:
         first = str(error).strip().splitlines() or [type(error).__name__]
@@ -52,6 +58,17 @@ def trace(model: torch.nn.Module, shape, describe: Describe | None = None) -> Fl
             f"{first[0]}"
         ) from error
     return _Tracer(exported, tuple(shape), leaves).run()
+
+
+@contextmanager
+def _without_log():
+    """torch.export logs pages about what the exception then says."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 class _Tracer:

@@ -63,8 +63,10 @@ def load_state(path: str | Path) -> dict[str, torch.Tensor]:
     except SafetensorError as error:
         raise UserError(f"{path}: not a whole safetensors file ({error})") from None
     except Exception as error:
-        first = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        raise UserError(f"{path}: not a checkpoint of tensors alone ({first[0]})") from None
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if "weights only" in first.lower():
+            first = "no file of PyTorch, or one with other objects"
+        raise UserError(f"{path}: not a checkpoint of tensors alone ({first})") from None
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]

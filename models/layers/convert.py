@@ -1,5 +1,7 @@
 """Turning a plain network into one that gates, and into one that trains on integers."""
 
+import inspect
+
 from torch import nn
 
 from models.layers.gated import ChannelGatedConv2d, GatedConv2d
@@ -34,6 +36,10 @@ def gate(
     if kind not in GATES:
         raise ValueError(f"kind must be one of {', '.join(GATES)}, not {kind!r}")
     convolutions = {n: m for n, m in model.named_modules() if isinstance(m, nn.Conv2d)}
+    known = gate_options(kind)
+    foreign = next((option for option in options if option not in known), None)
+    if foreign is not None:
+        raise ValueError(f"{kind} gating has {', '.join(known)}, not {foreign!r}")
     unknown = set(dense) - set(convolutions)
     if unknown:
         raise ValueError(f"dense: the network has no convolution {sorted(unknown)[0]!r}")
@@ -53,6 +59,16 @@ def gate(
             _absorb_norm(model, wiring.consumer(name), layer, name)
         model.set_submodule(name, layer)
     return model
+
+
+def gate_options(kind: str) -> list[str]:
+    """What :func:`gate` takes as ``options`` for gates of ``kind``."""
+    found = {}
+    for cls in GATES[kind].__mro__:
+        if issubclass(cls, GatedConv2d):
+            found |= inspect.signature(cls.__init__).parameters
+    hidden = ("self", "args", "kwargs", "activation", "quantize_input")
+    return sorted(name for name in found if name not in hidden)
 
 
 def _gateable(conv: nn.Conv2d, kind: str, options: dict) -> bool:

@@ -39,6 +39,14 @@ def make_network(
     if unknown is not None:
         own = ", ".join(p for p in known if p not in ("classes", "channels", "size"))
         raise UserError(f"network.options: {name} has {own or 'no options'}, not {unknown!r}")
+    for option, value in options.items():
+        default = known[option].default
+        if type(value) is not type(default) or (type(value) is int and value < 1):
+            accepted = "true or false" if default is False else "an integer from 1"
+            raise UserError(f"network.options.{option}: must be {accepted}, not {value!r}")
     if "size" in known:
         options["size"] = size
-    return make(classes=classes, channels=channels, **options)
+    try:
+        return make(classes=classes, channels=channels, **options)
+    except ValueError as error:
+        raise UserError(f"network.options: {name}: {error}") from None

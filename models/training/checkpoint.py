@@ -15,6 +15,15 @@ from hwgen.files import write_atomic
 __all__ = ["load_checkpoint", "load_weights", "save_checkpoint"]
 
 FORMAT = 1
+ENTRIES = {
+    "config": dict,
+    "step": int,
+    "classes": list,
+    "shape": list,
+    "model": dict,
+    "optimizer": dict,
+    "scaler": dict,
+}
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -43,6 +52,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         raise UserError(f"{path}: checkpoint of format {found!r}, this version reads {FORMAT}")
+    for name, kind in ENTRIES.items():
+        if not isinstance(content.get(name), kind):
+            raise UserError(f"{path}: checkpoint was edited: it has no {name}")
     return content
 
 
@@ -54,10 +66,15 @@ def load_weights(model: nn.Module, state: dict[str, torch.Tensor], path: Path) -
     for name, tensor in own.items():
         if name not in state:
             raise UserError(f"{path}: checkpoint of another network: it has no {name}")
+        if not isinstance(state[name], torch.Tensor):
+            raise UserError(f"{path}: checkpoint was edited: {name} is no tensor")
         if state[name].shape != tensor.shape:
             shapes = f"{list(state[name].shape)}, expected {list(tensor.shape)}"
             raise UserError(f"{path}: checkpoint of another network: {name} is {shapes}")
     extra = next((name for name in state if name not in own), None)
     if extra is not None:
         raise UserError(f"{path}: checkpoint of another network: it has {extra}")
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise UserError(f"{path}: checkpoint was edited: {name} holds NaN or infinity")
     model.load_state_dict(state)

@@ -20,6 +20,7 @@ __all__ = [
     "Quantization",
     "Schedule",
     "Training",
+    "config_of",
     "load_config",
 ]
 
@@ -167,6 +168,17 @@ def load_config(source: Path | str, settings: tuple[str, ...] = ()) -> Training:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the run"
         raise UserError(f"{path}: {field}: {first['msg']}, not {first['input']!r}") from None
+
+
+def config_of(content: dict, path: Path) -> Training:
+    """The run that a checkpoint is of; a user's error if this version knows no such run."""
+    try:
+        return Training.model_validate(content["config"])
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"])) or "the run"
+        raise UserError(
+            f"{path}: checkpoint of another version, or edited: {field}: {error.errors()[0]['msg']}"
+        ) from None
 
 
 def _replace(tree: dict, setting: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from models.data import Dataset, Source, Subset, load_dataset
 from models.training.build import build
 from models.training.checkpoint import load_checkpoint, load_weights
-from models.training.config import Training
+from models.training.config import Training, config_of
 from models.training.distributed import Place
 from models.training.summary import Summary
 from models.training.trainer import Progress, Trainer
@@ -41,7 +41,7 @@ def load_run(folder: Path, data: Dataset | None = None):
     """
     path = folder if folder.is_file() else folder / "checkpoint.pt"
     content = load_checkpoint(path)
-    config = Training.model_validate(content["config"])
+    config = config_of(content, path)
     model = build(config, data or _Shape.of(content))
     load_weights(model, content["model"], path)
     return config, model.eval(), content["step"]

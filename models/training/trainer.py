@@ -219,8 +219,11 @@ class Trainer:
                 f"{self.path}: checkpoint of another run: {name}; use --fresh or another --out"
             )
         load_weights(self.model, content["model"], self.path)
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.scaler.load_state_dict(content["scaler"])
+        try:
+            self.optimizer.load_state_dict(content["optimizer"])
+            self.scaler.load_state_dict(content["scaler"])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise UserError(f"{self.path}: checkpoint was edited: optimizer: {error}") from None
         self.step = content["step"]
 
 

@@ -251,12 +251,15 @@ def test_command_line_refusals(files):
     assert "no such file" in refusal("--weights", files / "no.pt")
     assert "1 channels" in refusal("--mean", "1,2,3")
     assert "must be numbers" in refusal("--mean", "a")
+    assert "must be numbers" in refusal("--std", "nan")
+    assert "--name must be printable" in refusal("--name", "two\nlines")
     torch.save(nn.Linear(2, 2).state_dict(), files / "other.pt")
     assert "another network" in refusal("--weights", files / "other.pt")
     (files / "cut.pt").write_bytes((files / "net.pt").read_bytes()[:500])
     assert "cut.pt: not a checkpoint" in refusal("--weights", files / "cut.pt")
     torch.save({"state_dict": _model()}, files / "pickle.pt")
-    assert "pickle.pt: not a checkpoint" in refusal("--weights", files / "pickle.pt")
+    message = refusal("--weights", files / "pickle.pt")
+    assert "pickle.pt: not a checkpoint of tensors alone (no file of PyTorch" in message
     state = {name: tensor * float("nan") for name, tensor in _model().state_dict().items()}
     torch.save(state, files / "nan.pt")
     assert "NaN" in refusal("--weights", files / "nan.pt")

@@ -11,6 +11,7 @@ from hwgen import cli
 from hwgen.config import shipped_names
 from hwgen.config.loading import fields
 from hwgen.errors import UserError
+from hwgen.files import write_atomic
 
 
 @pytest.fixture
@@ -83,6 +84,16 @@ class TestMistakes:
         command(fail)
         with pytest.raises(ModuleNotFoundError):
             cli.main(["configs"])
+
+    def test_a_file_that_cannot_be_written_is_named(self, run, command, tmp_path):
+        def fail():
+            write_atomic(tmp_path / "file" / "net", "")
+
+        (tmp_path / "file").write_text("kept")
+        command(fail)
+        code, out, err = run("configs")
+        assert (code, out) == (2, "") and err.count("\n") == 1
+        assert str(tmp_path / "file") in err and "xists" in err
 
     def test_interrupted(self, run, command):
         def fail():

@@ -150,3 +150,18 @@ def test_augmentation_shifts_and_mirrors_whole_images():
             assert any(torch.equal(after, place) for place in places)
     same = augmented(images, flip=False, crop=0, generator=generator)
     assert torch.equal(same, images)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trian": 3}, "generated has train, test, shape, seed, not 'trian'"),
+        ({"train": 0}, r"data\.options\.train: must be an integer from 1, not 0"),
+        ({"test": "many"}, "must be an integer from 1, not 'many'"),
+        ({"shape": [1, 28]}, r"must be \[channels, rows, columns\]"),
+        ({"shape": [1, 2, 28]}, "must be an integer from 8, not 2"),
+    ],
+)
+def test_options_of_generated_data(options, message):
+    with pytest.raises(UserError, match=message):
+        load_dataset("generated", **options)

@@ -174,6 +174,21 @@ def test_cut_and_foreign_checkpoints(config_file, tmp_path):
     torch.save(content, path)
     with pytest.raises(UserError, match="checkpoint of another network: .* expected"):
         load_run(path)
+    content["config"]["network"]["options"]["width"] = 16
+    for damage, message in [
+        ({"step": None}, "was edited: it has no step"),
+        ({"config": {}}, "another version, or edited: network: Field required"),
+        ({"model": content["model"] | {"classifier.bias": torch.full((10,), torch.nan)}}, "NaN"),
+        ({"model": content["model"] | {"classifier.bias": 1}}, "classifier.bias is no tensor"),
+    ]:
+        torch.save(content | damage, path)
+        with pytest.raises(UserError, match=message):
+            load_run(path)
+    torch.save(content | {"optimizer": {"state": {}, "param_groups": []}}, path)
+    damaged = path.read_bytes()
+    with pytest.raises(UserError, match="was edited: optimizer: .* parameter groups"):
+        _train(config, tmp_path / "out")
+    assert path.read_bytes() == damaged
     content["format"] = 99
     torch.save(content, path)
     with pytest.raises(UserError, match="format 99, this version reads 1"):
@@ -207,7 +222,10 @@ def test_bad_networks_and_options(config_file):
         ('network.name="lenet"', "must be one of alexnet"),
         ("network.options.depth=3", "fashion-small has width, not 'depth'"),
         ("gating.options.part=1", "part must be an integer"),
-        ("gating.options.parts=4", "parts"),
+        ("gating.options.parts=4", "channel gating has activity, grouping, .*, not 'parts'"),
+        ("gating.kind=precision", "precision gating has .*, not 'part'"),
+        ("network.options.width=0", r"network\.options\.width: must be an integer from 1, not 0"),
+        ("network.options.width=wide", "must be an integer from 1, not 'wide'"),
         ('gating.dense=["nothing"]', "no convolution 'nothing'"),
     ]:
         config = load_config(config_file, (setting,))
@@ -259,6 +277,8 @@ def test_command_line(config_file, tmp_path):
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     assert json.loads(result.stdout)["network"] == "fashion-small"
+    with pytest.raises(UserError, match="--device: must be auto, cpu, cuda or cuda:N, not 'meta'"):
+        CliRunner().invoke(command, [*arguments, "--device", "meta"], catch_exceptions=False)
     with pytest.raises(UserError, match="no such file, nor one of .*fashion_small"):
         CliRunner().invoke(command, ["nothing"], catch_exceptions=False)
 
