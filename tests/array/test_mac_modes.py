@@ -6,17 +6,20 @@ from itertools import product
 import pytest
 from amaranth.sim import Simulator
 
-from hwgen.rtl.mac import BitBrickMac, Mode, SerialMac, SubwordMac, XnorMac
+from hwgen.rtl.mac import BitBrickMac, Mode, ParallelMac, SerialMac, SubwordMac, XnorMac
+
+from ..refusal import assert_refused
 
 SQUARE = [Mode(8, 8), Mode(4, 4), Mode(2, 2)]
 EVERY = [Mode(a, w) for a, w in product((2, 4, 8), repeat=2)]
 UNITS = {
+    "parallel": (ParallelMac, 4, [Mode(8, 8)]),
     "bricks": (BitBrickMac, 4, EVERY),
     "bricks-square": (BitBrickMac, 8, SQUARE),
     "bricks-many-lanes": (BitBrickMac, 32, [Mode(8, 8), Mode(2, 2)]),
     "bricks-few-lanes": (BitBrickMac, 2, EVERY),
     "bricks-16": (BitBrickMac, 4, [Mode(16, 16), Mode(16, 4), Mode(2, 16), *SQUARE]),
-    "bricks-odd": (BitBrickMac, 4, [Mode(a, w) for a, w in product((1, 3, 5, 7), (3, 5, 6))]),
+    "bricks-all": (BitBrickMac, 4, [Mode(a, w) for a, w in product(range(1, 9), repeat=2)]),
     "bricks-one-mode": (BitBrickMac, 4, [Mode(4, 4)]),
     "bricks-one-step": (BitBrickMac, 4, [Mode(2, 2), Mode(8, 2), Mode(2, 4)]),
     "bricks-only": (BitBrickMac, 4, [Mode(2, 2)]),
@@ -106,9 +109,9 @@ def test_modes_one_after_the_other(name):
     dut = kind(lanes=lanes, modes=modes)
     rng = random.Random(name)
     starts = []
-    for n in range(300):
-        # Long runs of one mode, then a change in every start.
-        mode = modes[n // 20 % len(modes)] if n < 150 else rng.choice(modes)
+    # Runs of one mode, every mode in turn, and any mode.
+    order = [mode for mode in modes[:8] for _ in range(15)] + 2 * modes + rng.choices(modes, k=100)
+    for mode in order:
         signed = bool(rng.randrange(2))
         count = dut.lanes_in(mode)
         activations = numbers(rng, count, mode.activations, signed)
@@ -125,7 +128,7 @@ def every_product(bits, signed):
 
 
 @pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
-@pytest.mark.parametrize("name", ["bricks", "bricks-odd", "serial", "subword"])
+@pytest.mark.parametrize("name", ["bricks", "bricks-all", "serial", "subword"])
 def test_every_product_of_small_operands(name, signed):
     """All pairs of operands of up to eight bits together, in every lane."""
     kind, lanes, modes = UNITS[name]
@@ -143,6 +146,60 @@ def test_every_product_of_small_operands(name, signed):
             activations, weights = zip(*pairs[n : n + count], strict=True)
             starts.append((0, mode, list(activations), list(weights), signed))
     run(dut, starts)
+
+
+def test_sixteen_bricks_do_what_the_widths_allow():
+    """16 products of 2x2 bits, 4 of 4x4, 2 of 8x4, 1 of 8x8 in a cycle, for each four bytes."""
+    for lanes in (4, 32):
+        dut = BitBrickMac(lanes=lanes, modes=EVERY)
+        for mode in EVERY:
+            products = 64 / (mode.activations * mode.weights) * lanes / 4
+            assert dut.lanes_in(mode) / dut.steps_in(mode) == products
+
+
+def test_fastest_mode_that_holds_the_numbers():
+    dut = BitBrickMac(lanes=4, modes=[Mode(8, 8), Mode(4, 8), Mode(4, 4), Mode(8, 2), Mode(2, 2)])
+    for widths, mode in {
+        (8, 8): Mode(8, 8),
+        (5, 3): Mode(8, 8),
+        (3, 3): Mode(4, 4),
+        (1, 2): Mode(2, 2),
+        (3, 5): Mode(4, 8),
+        (6, 2): Mode(8, 2),
+    }.items():
+        assert dut.mode_for(*widths) == mode
+    assert_refused("no mode holds 9x2 bits; there are 8x8, 4x8, 4x4, 8x2, 2x2", dut.mode_for, 9, 2)
+
+
+def test_modes_as_text():
+    for mode in EVERY:
+        assert Mode.parse(str(mode)) == mode
+    for text in ("8", "8x", "axb", "8x8x8", "-8x8", " 8x8"):
+        assert_refused("a mode must be like 8x4", Mode.parse, text)
+    assert_refused("weights of a mode must have 1 to 16 bits, not 17", Mode.parse, "8x17")
+
+
+@pytest.mark.parametrize(
+    "kind, modes, match",
+    [
+        (BitBrickMac, [], "modes must be different, and at least one"),
+        (BitBrickMac, [Mode(8, 8), Mode(8, 8)], "modes must be different"),
+        (ParallelMac, [Mode(4, 4)], "modes of a ParallelMac cannot be 4x4"),
+        (SerialMac, [Mode(8, 9)], "modes of a SerialMac cannot be 8x9"),
+        (XnorMac, [Mode(2, 1)], "modes of a XnorMac cannot be 2x1"),
+    ],
+)
+def test_modes_that_a_unit_cannot_have(kind, modes, match):
+    assert_refused(match, kind, lanes=4, modes=modes)
+
+
+def test_numbers_that_do_not_fit_a_vector():
+    placement = BitBrickMac(lanes=2, modes=[Mode(4, 4)]).weights_in(Mode(4, 4))
+    assert_refused("values must be 4, not 3", placement.pack, [0, 0, 0])
+    assert_refused("value 2 must fit 4 bits, not 16", placement.pack, [0, 0, 16, 0])
+    assert_refused(
+        "value 1 must be 1 or -1, not 0", XnorMac(lanes=2).weights_in(Mode(1, 1)).pack, [1, 0] * 8
+    )
 
 
 def toggled(dut, values, folder):
@@ -204,7 +261,7 @@ def test_idle_unit_does_not_toggle(name, tmp_path):
     assert toggled(kind(lanes=lanes, modes=modes), values, tmp_path) == INPUTS
 
 
-@pytest.mark.parametrize("name", ["bricks", "bricks-square", "serial", "subword"])
+@pytest.mark.parametrize("name", ["parallel", "bricks", "bricks-square", "serial", "subword"])
 def test_zero_activations_keep_all_but_weights_still(name, tmp_path):
     kind, lanes, modes = UNITS[name]
     dut = kind(lanes=lanes, modes=modes)

@@ -139,6 +139,24 @@ class Mac(wiring.Component, ABC, metaclass=_ComponentMeta):
         """Length of the dot product in a mode."""
         return OPERAND_BITS * self._lanes // self.room_in(mode)
 
+    def mode_for(self, activations: int, weights: int) -> Mode:
+        """The fastest mode whose operands hold numbers of so many bits.
+
+        Raises
+        ------
+        ValueError
+            If there is none; it says which modes there are.
+        """
+        holding = [
+            mode
+            for mode in self._modes
+            if activations <= mode.activations and weights <= mode.weights
+        ]
+        if not holding:
+            modes = ", ".join(map(str, self._modes))
+            raise ValueError(f"no mode holds {activations}x{weights} bits; there are {modes}")
+        return min(holding, key=lambda mode: self.steps_in(mode) / self.lanes_in(mode))
+
     @classmethod
     def room_in(cls, mode: Mode) -> int:
         """Bits of a vector that an operand has for itself."""

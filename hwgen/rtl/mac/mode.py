@@ -1,5 +1,6 @@
 """Widths of operands, and where operands of a width lie in a vector."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,14 @@ class Mode:
 
     def __str__(self) -> str:
         return f"{self.activations}x{self.weights}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Mode":
+        """The mode of a text as ``8x4``; a ValueError if it is not one."""
+        match = re.fullmatch(r"([0-9]+)x([0-9]+)", text)
+        if match is None:
+            raise ValueError(f"a mode must be like 8x4 (activation x weight bits), not {text!r}")
+        return cls(int(match[1]), int(match[2]))
 
     @property
     def room(self) -> int:

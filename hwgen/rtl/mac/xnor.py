@@ -18,7 +18,7 @@ class XnorMac(Mac):
     ``8 * lanes`` products a cycle. A sum is even: twice the equal bits, less the number of lanes.
     There is no zero: a lane that is not used counts with the product of what is there. Where their
     weights are half 1, half -1 and their activations alike, unused lanes cancel out.
-    ``i_signed`` means nothing.
+    ``i_signed`` means nothing. No other numbers fit, so :meth:`mode_for` has no use here.
     """
 
     MODES = (Mode(1, 1),)
