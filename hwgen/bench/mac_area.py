@@ -71,7 +71,7 @@ def units() -> dict[str, Callable[[], Mac]]:
         "parallel 8x8, R = 8": lambda: ParallelMac(lanes=8),
         "bit-serial 8x8, R = 8": lambda: SerialMac(lanes=8),
     }
-    for lanes, top in ((2, 8), (8, 8), (8, 16)):
+    for lanes, top in ((2, 8), (8, 8), (32, 8), (8, 16)):
         modes = [Mode(bits, 8) for bits in range(1, top + 1)]
         found[f"bit-serial 1…{top} x 8, R = {lanes}"] = lambda lanes=lanes, modes=modes: SerialMac(
             lanes=lanes, modes=modes

@@ -20,6 +20,7 @@ UNITS = {
     "bricks-few-lanes": (BitBrickMac, 2, EVERY),
     "bricks-16": (BitBrickMac, 4, [Mode(16, 16), Mode(16, 4), Mode(2, 16), *SQUARE]),
     "bricks-all": (BitBrickMac, 4, [Mode(a, w) for a, w in product(range(1, 9), repeat=2)]),
+    "bricks-16-few-lanes": (BitBrickMac, 2, [Mode(16, 16), Mode(8, 16), Mode(2, 3)]),
     "bricks-one-mode": (BitBrickMac, 4, [Mode(4, 4)]),
     "bricks-one-step": (BitBrickMac, 4, [Mode(2, 2), Mode(8, 2), Mode(2, 4)]),
     "bricks-only": (BitBrickMac, 4, [Mode(2, 2)]),
