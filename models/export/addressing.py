@@ -58,6 +58,13 @@ class Value:
             return [Value(self.source, r.shape, r, self.origin) for r in result]
         return Value(self.source, result.shape, result, self.origin)
 
+    def repeated(self, rows: int, cols: int) -> "Value":
+        """Each position of a map ``rows`` times, and ``cols`` times in a row."""
+        if rows == cols == 1:
+            return self
+        index = self.indices().repeat_interleave(rows, 2).repeat_interleave(cols, 3)
+        return Value(self.source, index.shape, index, self.origin)
+
     @staticmethod
     def joined(values: list["Value"], dim: int) -> "Value":
         """The concatenation of rearrangements of one source."""
@@ -77,7 +84,7 @@ class Value:
         order = index.reshape(-1)
         if order.size == size and (order == np.arange(size)).all():
             return self.source, None
-        if order.size == size and len(np.unique(order)) == size:
+        if len(np.unique(order)) == size:
             return self.source, order
         return materialize(graph, self, label), None
 

@@ -118,6 +118,48 @@ class Dense(nn.Module):
         return self.fc(x.permute(0, 2, 3, 1).reshape(len(x), -1))
 
 
+class SmallVgg(nn.Module):
+    """VGG made for large images and fed with small ones: one position is spread over 4×4."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 12, 3, padding=1), nn.ReLU(), nn.MaxPool2d(10, 10),
+            nn.Conv2d(12, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, 2),
+        )  # fmt: skip
+        self.avgpool = nn.AdaptiveAvgPool2d((4, 4))
+        self.classifier = nn.Sequential(
+            *(nn.Linear(16 * 16, 32), nn.ReLU(True), nn.Dropout()), nn.Linear(32, 10)
+        )
+
+    def forward(self, x):
+        return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
+
+
+class Inception(nn.Module):
+    """Channels scaled one by one; branches of 1×1, 1×7 and 7×1; strided pooling; concatenations."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = conv_bn(3, 12, activation=nn.ReLU())
+        self.one = conv_bn(12, 8, 1, activation=nn.ReLU())
+        self.seven = nn.Sequential(
+            nn.Conv2d(12, 8, (1, 7), padding=(0, 3), bias=False), nn.BatchNorm2d(8), nn.ReLU(),
+            nn.Conv2d(8, 8, (7, 1), padding=(3, 0), bias=False), nn.BatchNorm2d(8), nn.ReLU(),
+        )  # fmt: skip
+        self.pooled = conv_bn(12, 8, 1, activation=nn.ReLU())
+        self.reduced = conv_bn(24, 12, stride=2, activation=nn.ReLU())
+        self.fc = nn.Linear(36, 10)
+
+    def forward(self, x):
+        parts = [torch.unsqueeze(x[:, c], 1) * (0.2 + 0.1 * c) + 0.1 * c for c in range(3)]
+        x = self.stem(torch.cat(parts, 1))
+        pooled = self.pooled(F.avg_pool2d(x, kernel_size=3, stride=1, padding=1))
+        x = torch.cat([self.one(x), self.seven(x), pooled], 1)
+        x = torch.cat([self.reduced(x), F.max_pool2d(x, kernel_size=3, stride=2, padding=1)], 1)
+        return self.fc(torch.flatten(F.adaptive_avg_pool2d(x, (1, 1)), 1))
+
+
 def settle(model: nn.Module) -> nn.Module:
     """Random but plausible: batch norm has seen data, weights keep the variance."""
     torch.manual_seed(1)
@@ -140,7 +182,7 @@ def _images(count: int, seed: int = 0, size: int = 20):
     return F.avg_pool2d(F.pad(noise, (2, 2, 2, 2), "replicate"), 5, 1) * 3 - 1
 
 
-FOREIGN = [PlainResidual, InvertedResidual, ShuffledHalves, Plain, Dense]
+FOREIGN = [PlainResidual, InvertedResidual, ShuffledHalves, Plain, Dense, SmallVgg, Inception]
 
 
 @pytest.mark.parametrize("make", FOREIGN)

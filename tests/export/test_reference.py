@@ -31,6 +31,63 @@ def test_every_layer_equals_the_slow_reading(tmp_path):
             assert len(np.unique(values)) > 8, f"{name} only saturates"
 
 
+def _unusual(rng) -> Network:
+    """Combinations that ``every_kind`` has not: gates with strides, groups and runs at once, of few
+    bits, with residuals; 16-bit weights, 1×3 kernels, padding of one side, rectangular strides.
+    """
+
+    def parameters(channels, residual=False):
+        full = {"M": rng.integers(-9000, 9000, channels), "S": rng.integers(15, 19, channels)}
+        full["B"] = (rng.uniform(-8, 30, channels) * 2.0 ** full["S"]).astype(np.int64)
+        if residual:
+            full["Mb"] = (rng.uniform(-1, 1, channels) * 2.0 ** full["S"]).astype(np.int64)
+        return full
+
+    def gate(channels, residual=False, **fields):
+        theta = rng.integers(-1500, 1500, channels)
+        return {"theta": theta, "base": parameters(channels, residual), **fields}
+
+    def weight(*shape, top=31):
+        return rng.integers(-top, top + 1, shape)
+
+    net = Builder("unusual")
+    x = net.input((4, 9, 8), bits=5)
+    a = net.conv(
+        "grouped_runs", x, weight(8, 2, 3, 3), groups=2, stride=(2, 1), padding=(0, 2, 1, 0),
+        full=parameters(8), gate=gate(8, kind="channel", count=1, starts=(0, 1, 1, 0)), bits=6,
+    )  # fmt: skip
+    b = net.conv(
+        "wide_weights", a, weight(8, 8, 1, 3, top=300), weight_bits=10, padding=(0, 0, 1, 1),
+        full=parameters(8, True), residual=a, signed=True, bits=4,
+    )  # fmt: skip
+    c = net.conv(
+        "few_bits", b, weight(8, 2, 3, 3), groups=4, padding=(1, 1, 1, 1), bits=4,
+        full=parameters(8, True), residual=b, signed=True, lo=-5, hi=6,
+        gate=gate(8, True, kind="precision", high_bits=1),
+    )  # fmt: skip
+    d = net.conv(
+        "strided", c, weight(6, 8, 3, 2), stride=(2, 3), padding=(2, 0, 0, 1), full=parameters(6),
+        gate=gate(6, kind="channel", count=3, starts=(5, 0)), signed=False, bits=8,
+    )  # fmt: skip
+    net.output(net.linear("classifier", d, weight(5, int(np.prod(net.edge(d).shape))),
+                          full=parameters(5), signed=True))  # fmt: skip
+    return net.build()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_unusual_layers_equal_the_slow_reading(tmp_path, seed):
+    network = _unusual(np.random.default_rng(seed))
+    graph, tensors = literal.read(save(network, tmp_path / "net.safetensors"))
+    images = _images(network, 4, seed)
+    result = run(network, images, taps=True)
+    for index, image in enumerate(images):
+        for name, values in literal.compute(graph, tensors, image.tolist()).items():
+            assert result.taps[name][index].tolist() == values, name
+    for layer in network.gated:
+        assert 0.02 < result.density(layer.name) < 0.98, layer.name
+        assert len(np.unique(result.taps[layer.name])) > 6, layer.name
+
+
 def test_the_gate_is_strict(network):
     """Thresholds equal to base sums that occur: those outputs do not fire, one less and they do."""
     images = _images(network, 1)

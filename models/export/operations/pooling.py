@@ -74,11 +74,11 @@ def _adaptive(context, label, node, kind, x, size):
     if kind == "avgpool" and tuple(pair(size)) == (1, 1):
         return _mean(context, label, x, 4)
     rows, cols = x.shape[2:]
+    if pair(size)[0] % rows == 0 and pair(size)[1] % cols == 0:
+        return x.repeated(pair(size)[0] // rows, pair(size)[1] // cols)
     if rows % pair(size)[0] or cols % pair(size)[1]:
         raise Refused(f"pools {rows}×{cols} to {list(size)}: windows of unequal size")
     kernel = (rows // pair(size)[0], cols // pair(size)[1])
-    if kernel == (1, 1):
-        return x
     divisor = math.prod(kernel) if kind == "avgpool" else None
     return _window(context, label, node, kind, x, kernel, kernel, 0, divisor)
 
