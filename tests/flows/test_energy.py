@@ -1,0 +1,111 @@
+"""Energy of a made-up run, worked out by hand, and the command line."""
+
+import json
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+
+from hwgen.config import load
+from hwgen.cycles import Prediction
+from hwgen.energy import CAUSES, Silicon, Table, energy_of
+from hwgen.errors import UserError
+
+TABLE = Table(
+    "unit",
+    {
+        "multiplication": {"square": 1.0, "linear": 0.0},
+        "addition": {"linear": 1.0},
+        "memory": {"cubic": 0.0, "square": 0.0, "linear": 0.5, "smallest_bits": 1},
+        "register": {"write": 2.0, "leakage": 3.0},
+        "external": {"access": 7.0},
+    },
+    (),
+)
+"""A product of a x b bits is a * b, a sum its bits, a bit of memory half of log2 of its size."""
+
+
+def run(config, *, gates=(), counters=None, **operations) -> Prediction:
+    names = (
+        "rows dot_products vectors vector_pushes weight_words_sent weight_words_written "
+        "activation_reads activation_writes records_written sums_drained"
+    ).split()
+    done = {name: operations.get(name, 0) for name in names}
+    spans = [SimpleNamespace(step=SimpleNamespace(name="PASS", fields=gate)) for gate in gates]
+    counted = Counter({"FIRED": 0, "BYTES_READ": 0, "BYTES_WRITTEN": 0, **(counters or {})})
+    return Prediction(10, counted, done, done["dot_products"] * config.array.lanes, spans)
+
+
+def spent(prediction, config, **options) -> dict[str, float]:
+    found = energy_of(prediction, config, TABLE, **options).spent
+    assert list(found) == list(CAUSES)
+    return {cause: pj for cause, pj in found.items() if pj}
+
+
+def test_by_hand():
+    """tiny: 2 engines of 4 lanes in one group, 64 rows, 1024 words of 32 bits."""
+    config = load("tiny")
+    weights = 2 * 8 * 4 * 8  # bits: two banks of 8 slots of 4 weights, 2 ** 9
+    assert spent(run(config, rows=3, dot_products=5), config) == {
+        "products": 5 * 4 * 64,
+        "sums": 5 * (2 * 17 + 18 + 32),
+        "weights of the engines": 4.5 * 5 * 32,
+        "accumulators": 2 * 3 * 2 * 32 * 6,  # 64 rows of 64 bits: 2 ** 12
+        "activations on the way": 2.0 * 5 * 2 * 32,
+    }
+    assert weights == 2**9
+    assert spent(run(config, activation_reads=2, activation_writes=1), config) == {
+        "activation buffer": 3 * 32 * 7.5
+    }
+    assert spent(run(config, counters={"BYTES_READ": 3, "BYTES_WRITTEN": 1}), config) == {
+        "external memory": 7.0 * 32
+    }
+    assert spent(run(config, vectors=2, vector_pushes=1), config) == {
+        "activations on the way": 2.0 * (2 + 2) * 32
+    }
+    gate = {"gate": 1, "positions": 5, "slots": 4}
+    assert spent(run(config, gates=[gate, {**gate, "gate": 0}]), config) == {
+        "gate and tasks": 5 * 4 * 2 * 32
+    }
+    assert spent(run(config), config, silicon=Silicon(100, 1000, 1e6)) == {
+        "clock": 2.0 * 100 * 10,
+        "leakage": pytest.approx(3.0e-3 * 1000 * 10 / 1e6 * 1e12),
+    }
+
+
+def test_shipped_table():
+    """The points that the table was fitted to."""
+    table = Table.read()
+    assert table.multiplication(8, 8) == pytest.approx(0.2, rel=0.01)
+    assert table.multiplication(32, 32) == pytest.approx(3.1, rel=0.01)
+    assert table.addition(32) == pytest.approx(0.1)
+    for size, pj in ((8 << 10, 10), (32 << 10, 20), (1 << 20, 100)):
+        assert 64 * table.memory(8 * size) == pytest.approx(pj, rel=0.01)
+    assert table.memory(1 << 10) < table.memory(1 << 14) < table.memory(1 << 20)
+    assert table.external(64) == pytest.approx(1300)
+    assert len(table.sources) == 3
+
+
+def test_wrong_tables(tmp_path):
+    path = tmp_path / "t.toml"
+    path.write_text("[multiplication]\nsquare = 'much'\n")
+    with pytest.raises(UserError, match="TABLE: .* must have a number multiplication.square"):
+        Table.read(path)
+    with pytest.raises(UserError, match="TABLE: .*none.toml cannot be read"):
+        Table.read(tmp_path / "none.toml")
+
+
+def test_command_line(capsys):
+    """The trained network on the small array, with gates and without."""
+    from hwgen.cli import main
+
+    arguments = ["energy", "--config", "tiny", "--against", "tiny", "--batch", "1", "--json"]
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 0
+    found = json.loads(capsys.readouterr().out)["tiny"]
+    assert found["mJ_an_image"] == pytest.approx(sum(found["uJ_an_image"].values()) / 1e3, rel=1e-3)
+    assert found["uJ_an_image"]["clock"] == 0
+    with pytest.raises(SystemExit):
+        main([*arguments, "--report", "r.json"])
+    assert "REPORT: must be given for both" in capsys.readouterr().err
