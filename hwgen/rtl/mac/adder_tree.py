@@ -58,7 +58,10 @@ class AdderTree(wiring.Component):
             registered = level % LEVELS_PER_STAGE == 0 or len(values) == 2
             sums = []
             for n, (a, b) in enumerate(zip(values[::2], values[1::2], strict=True)):
-                total = Signal(signed(width), name=f"sum{level}_{n}", reset_less=True)
+                # Kept, so that no synthesizer makes one sum of two levels: an FPGA has no place for
+                # the full adders of that, which are twice the LUTs of two carry chains.
+                attrs = {} if registered else {"keep": 1}
+                total = Signal(signed(width), name=f"sum{level}_{n}", reset_less=True, attrs=attrs)
                 m.d["sync" if registered else "comb"] += total.eq(a + b)
                 sums.append(total)
             values = sums
