@@ -1,10 +1,11 @@
 """In which order the layers' pieces follow each other, by a rough clock of the units."""
 
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Sequence
 
 from ..config import Config
 from .item import Item
+from .tensors import Region
 
 __all__ = ["producers", "work_order"]
 
@@ -16,16 +17,26 @@ LAYERS = 6  # layers that are looked at
 
 def producers(items: Sequence[Item]) -> list[list[list[int]]]:
     """For each need of each item, the earlier items that store it."""
-    stores: dict[str, list] = {}
+    # Of each tensor and row: what is stored there.
+    stores: dict[tuple[str, int], list[tuple[range, int]]] = defaultdict(list)
     for number, item in enumerate(items):
         for region in item.writes:
-            stores.setdefault(region.tensor.root, []).append((region, number))
+            root, planes = region.tensor.root, region.own_planes
+            for row in region.rows:
+                stores[root, row].append((planes, number))
 
-    def of(number: int, region) -> list[int]:
+    def of(number: int, region: Region | None) -> list[int]:
         if region is None:
             return []
-        among = stores.get(region.tensor.root, [])
-        return [n for other, n in among if n < number and other.overlaps(region)]
+        root, own = region.tensor.root, region.own_planes
+        return sorted(
+            {
+                n
+                for row in region.rows
+                for planes, n in stores.get((root, row), ())
+                if n < number and planes.start < own.stop and own.start < planes.stop
+            }
+        )
 
     return [[of(n, need.region) for need in item.needs] for n, item in enumerate(items)]
 
@@ -41,6 +52,7 @@ class _Clock:
         self.banks, self.bank = [0.0, 0.0], 0
         self.stored: dict[int, float] = {}  # item -> when its results are in memory
         self._weights: OrderedDict[int, int] = OrderedDict()  # offset -> bytes, oldest first
+        self._kept = 0  # bytes of them
 
     def known(self, number: int) -> bool:
         """Whether all that the item reads has been ordered."""
@@ -104,10 +116,10 @@ class _Clock:
         self.stored[number] = end + LATENCY + item.stores
 
     def _keep(self, offset: int, size: int) -> None:
+        self._kept += size - self._weights.pop(offset, 0)
         self._weights[offset] = size
-        self._weights.move_to_end(offset)
-        while sum(self._weights.values()) > self.room:
-            self._weights.popitem(last=False)
+        while self._kept > self.room:
+            self._kept -= self._weights.popitem(last=False)[1]
 
 
 class _Layers:

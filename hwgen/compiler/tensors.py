@@ -104,14 +104,3 @@ class Region:
         """The planes, counted in the memory that the tensor lies in."""
         first = self.tensor.first_plane
         return range(self.planes.start + first, self.planes.stop + first)
-
-    def overlaps(self, other: "Region") -> bool:
-        """Whether they have words in common (columns are not looked at)."""
-        a, b = self.own_planes, other.own_planes
-        return (
-            self.tensor.root == other.tensor.root
-            and a.start < b.stop
-            and b.start < a.stop
-            and self.rows.start < other.rows.stop
-            and other.rows.start < self.rows.stop
-        )
