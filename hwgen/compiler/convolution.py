@@ -342,15 +342,16 @@ class Lowering:
     def _copy_outputs(self, name: str, tensor: Tensor, tile: Tile, output: Place) -> None:
         rows, columns = (range(span.first, span.last) for span in (tile.down, tile.across))
         where = self.builder, name, self.layer.name, tensor, output.at, output.planes
+        pitch = self.emit.output_pitch(tile)
         if len(tile.images) > 1:
-            copy_images(*where, tile.images, rows, len(rows))
+            copy_images(*where, tile.images, rows, len(rows), pitch)
         else:
-            copy_tensor(*where, self._rows(tensor, tile, rows), columns)
+            copy_tensor(*where, self._rows(tensor, tile, rows), columns, pitch)
 
     def _output_room(self, output: Place, tile: Tile) -> Need:
         """Room for the output; the residual lies there until a sum takes its place."""
         residual = self.layer.residual
-        words = len(output.planes) * tile.positions
+        words = len(output.planes) * self.emit.output_pitch(tile)
 
         def load() -> None:
             output.at = self.buffers.activations.take(words, output.owner)

@@ -45,6 +45,13 @@ class PassEmitter:
         clusters = self.config.array.clusters
         return (width // clusters).bit_length() if clusters > 1 and width % clusters == 0 else 0
 
+    def output_pitch(self, tile: Tile) -> int:
+        """Words from plane to plane of an output tile. The drains work position by position: all
+        planes of a position are in one bank of the buffer, so that they do not get into each
+        other's way.
+        """
+        return tile.positions + -tile.positions % self.config.array.clusters
+
     def a_pass(
         self,
         tile: Tile,
@@ -122,12 +129,12 @@ class PassEmitter:
         output: Place,
     ) -> None:
         """A DRAIN of the block's sums in ``bank`` into ``output``."""
-        layer, positions = self.layer, tile.positions
+        layer, positions, pitch = self.layer, tile.positions, self.output_pitch(tile)
         residual = layer.residual is not None
         accesses = [
             reads("bank", bank),
             reads("parameters", parameters, parameters + len(block.channels)),
-            writes("activations", output.at, output.at + len(output.planes) * positions),
+            writes("activations", output.at, output.at + len(output.planes) * pitch),
         ]
         if source:
             accesses.append(reads("decisions" if source == 1 else "tasks"))
@@ -142,7 +149,7 @@ class PassEmitter:
             diagonal=self._diagonal(tile.across.size),
             channels=len(block.channels),
             output=output.at,
-            output_plane_stride=positions,
+            output_plane_stride=pitch,
             parameters=parameters,
             residual=residual,
             residual_signed=residual and layer.residual.signed,

@@ -243,7 +243,7 @@ def plan_tiles(
     for rows, columns, images in _shapes(layer, per_cluster * array.clusters):
         for own_order in wanted:
             for plan in _plans(layer, own_order, rows, columns, images, chunks):
-                words = _words(layer, blocks, plan)
+                words = _words(config, layer, blocks, plan)
                 least = min(least, words[1])
                 # Best beside what is reserved and the next tile; else as it is.
                 needs = words[0] + reserve, words[0], words[1] + reserve, words[1]
@@ -274,10 +274,12 @@ def _plans(layer, order, rows, columns, images, chunks) -> Iterator[Plan]:
         planes //= 2
 
 
-def _words(layer: Convolution, blocks: list[Block], plan: Plan) -> tuple[int, int]:
+def _words(config: Config, layer: Convolution, blocks: list[Block], plan: Plan) -> tuple[int, int]:
     """Words of the activation buffer: with room for the next tile, and without."""
     tiles = [tile for tile, _ in plan.kinds(layer)]
-    output = max(len(block.outputs) for block in blocks) * max(t.positions for t in tiles)
+    # Planes of the output lie a few words further apart than they have positions.
+    pitch = max(t.positions for t in tiles) + config.array.clusters - 1
+    output = max(len(block.outputs) for block in blocks) * pitch
     planes = len(planes_seen(blocks))
     if plan.order != "input":
         planes = min(plan.limits.planes, planes)

@@ -53,11 +53,14 @@ def copy_tensor(
     planes: range,
     rows: range,
     columns: range,
+    plane_pitch: int | None = None,
 ) -> None:
-    """LOAD or STORE a part of ``tensor``, which lies (or will lie) dense in the activation buffer
-    from ``buffer``; ``rows`` count from the beginning of a plane.
+    """LOAD or STORE a part of ``tensor``, which lies (or will lie) in the activation buffer from
+    ``buffer``, dense but for planes that begin ``plane_pitch`` words apart; ``rows`` count from the
+    beginning of a plane.
     """
     size = len(rows) * len(columns)
+    pitch = plane_pitch or size
     whole = len(columns) == tensor.columns
     _copy(
         builder,
@@ -65,13 +68,13 @@ def copy_tensor(
         layer,
         Region(tensor, planes, rows),
         buffer,
-        len(planes) * size,
+        (len(planes) - 1) * pitch + size,
         column=columns.start,
         words=size if whole else len(columns),
         rows=1 if whole else len(rows),
         row_stride=tensor.columns,
         buffer_row_stride=len(columns),
-        buffer_plane_stride=size,
+        buffer_plane_stride=pitch,
     )
 
 
@@ -85,10 +88,13 @@ def copy_images(
     images: range,
     rows: range,
     pitch: int,
+    plane_pitch: int | None = None,
 ) -> None:
     """LOAD or STORE ``rows`` (counted from an image's first one) of several images, which lie
-    ``pitch`` rows apart in the activation buffer.
+    ``pitch`` rows apart in the activation buffer, and planes ``plane_pitch`` words.
     """
+    size = len(images) * pitch * tensor.columns
+    plane_pitch = plane_pitch or size
     distance = tensor.rows + tensor.gap
     start = tensor.first_row(images.start) + rows.start
     end = tensor.first_row(images.stop - 1) + rows.stop
@@ -99,12 +105,12 @@ def copy_images(
         layer,
         Region(tensor, planes, range(start, end)),
         buffer,
-        len(planes) * len(images) * pitch * tensor.columns,
+        (len(planes) - 1) * plane_pitch + size,
         words=len(rows) * tensor.columns * (len(images) if dense else 1),
         rows=1 if dense else len(images),
         row_stride=distance * tensor.columns,
         buffer_row_stride=pitch * tensor.columns,
-        buffer_plane_stride=len(images) * pitch * tensor.columns,
+        buffer_plane_stride=plane_pitch,
     )
 
 
