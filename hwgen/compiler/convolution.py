@@ -319,12 +319,13 @@ class Lowering:
             rows = self._rows(layer.input, tile, range(tile.down.low, tile.down.high))
             columns = range(tile.across.low, tile.across.high)
 
-            def load() -> None:
-                copy_tensor(
-                    self.builder, "LOAD", layer.name, layer.input, place(), planes, rows, columns
-                )
+            step = layer.row_step
 
-            size = len(planes) * len(rows) * len(columns)
+            def load() -> None:
+                where = layer.input, place(), planes, rows, columns
+                copy_tensor(self.builder, "LOAD", layer.name, *where, step=step)
+
+            size = len(planes) * -(-len(rows) // step) * len(columns)
             return Need(Region(layer.input, planes, rows), load, size)
         # Of each image the rows that one row of the kernel meets.
         start = copy - layer.padding[0]

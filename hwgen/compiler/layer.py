@@ -70,6 +70,11 @@ class Convolution:
     density: np.ndarray | None = None  # expected share of fired outputs per channel, for dealing
 
     @property
+    def row_step(self) -> int:
+        """One of so many input rows is read, if not all are."""
+        return self.stride if self.weights.shape[2] == 1 and self.padding[0] == 0 else 1
+
+    @property
     def stackable(self) -> bool:
         """Whether the gaps of the input have all the zeros that an image sees around itself."""
         top, height = self.padding[0], self.weights.shape[2]

@@ -192,7 +192,7 @@ class _Estimate:
                 copies = layer.weights.shape[2] if plan.stacked else 1
                 streamed += count * copies * plan.input_words(layer, tile, planes)
             whole = like_it * plan.input_words(layer, tile, self.planes)
-            loaded += whole if plan.order == "input" else streamed
+            loaded += (whole if plan.order == "input" else streamed) / layer.row_step
             made = like_it * self.outputs * tile.positions
             stored += made
             loaded += 0 if layer.residual is None else made

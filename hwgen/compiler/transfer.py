@@ -54,14 +54,15 @@ def copy_tensor(
     rows: range,
     columns: range,
     plane_pitch: int | None = None,
+    step: int = 1,
 ) -> None:
     """LOAD or STORE a part of ``tensor``, which lies (or will lie) in the activation buffer from
     ``buffer``, dense but for planes that begin ``plane_pitch`` words apart; ``rows`` count from the
-    beginning of a plane.
+    beginning of a plane. Of ``step`` rows only the first one is copied.
     """
     size = len(rows) * len(columns)
     pitch = plane_pitch or size
-    whole = len(columns) == tensor.columns
+    whole = len(columns) == tensor.columns and step == 1
     _copy(
         builder,
         name,
@@ -71,9 +72,9 @@ def copy_tensor(
         (len(planes) - 1) * pitch + size,
         column=columns.start,
         words=size if whole else len(columns),
-        rows=1 if whole else len(rows),
-        row_stride=tensor.columns,
-        buffer_row_stride=len(columns),
+        rows=1 if whole else -(-len(rows) // step),
+        row_stride=step * tensor.columns,
+        buffer_row_stride=step * len(columns),
         buffer_plane_stride=pitch,
     )
 

@@ -6,7 +6,7 @@ from ..config import Config
 from ..errors import UserError
 from ..isa.packing import pack_records
 from .item import Item, Need
-from .layer import Requantization, VectorLayer
+from .layer import VectorLayer
 from .memory import Buffers
 from .program import Builder, reads, writes
 from .spans import Span, spans
@@ -14,9 +14,6 @@ from .tensors import Region, Tensor
 from .transfer import copy_tensor, load_constants
 
 __all__ = ["lower_vector"]
-
-# Operation 0 does not requantize; the record is never read.
-IDENTITY = Requantization(np.ones(1, int), np.zeros(1, int), np.ones(1, int))
 
 
 def _tile(layer: VectorLayer, buffers: Buffers) -> tuple[int, int]:
@@ -48,10 +45,10 @@ class _Lowering:
 
     def __init__(self, builder: Builder, buffers: Buffers, layer: VectorLayer):
         self.builder, self.buffers, self.layer = builder, buffers, layer
-        own = layer.requantization or IDENTITY
-        only = np.zeros(1, int)
-        record = pack_records(channel=only, **own.records(only), **own.records(only, "base_"))
-        self.offset = builder.constant(record, 32)
+        if (own := layer.requantization) is not None:
+            only = np.zeros(1, int)
+            record = pack_records(channel=only, **own.records(only), **own.records(only, "base_"))
+            self.offset = builder.constant(record, 32)
 
     def items(self) -> list[Item]:
         """A piece for each tile."""
@@ -120,7 +117,7 @@ class _Lowering:
         return Item(
             layer.name,
             "vector",
-            [record],
+            [record] if layer.operation else [],
             needs,
             compute,
             [result],
@@ -139,7 +136,7 @@ class _Lowering:
             "VECTOR",
             [
                 *(reads("activations", at, at + in_words) for at in inputs),
-                reads("parameters", where["record"]),
+                *([reads("parameters", where["record"])] if layer.operation else []),
                 writes("activations", where["output"], where["output"] + out_words),
             ],
             f"{layer.name}: {what}, planes {planes.start}-{planes.stop - 1}, "
@@ -159,7 +156,7 @@ class _Lowering:
             input=inputs[0],
             second=inputs[-1],
             output=where["output"],
-            parameters=where["record"],
+            parameters=where.get("record", 0),
             low=layer.low,
             high=layer.high,
         )
