@@ -42,6 +42,15 @@ class Register:
     point: Point
 
 
+@dataclass(frozen=True)
+class Logic:
+    """An operator: how wide its result is, the signals that it depends on, and its RTLIL."""
+
+    width: int
+    sources: frozenset[str]
+    text: str
+
+
 class Cut:
     """One side of the proof.
 
@@ -71,8 +80,8 @@ class Cut:
         How each register bit is clocked.
     facts : dict of str to str
         What must be equal besides: sizes and contents of memories, parameters of black boxes.
-    text : list of str
-        RTLIL of the logic between them.
+    logic : dict of str to Logic
+        The operators between them, by the name of what they put out.
     """
 
     def __init__(
@@ -99,8 +108,7 @@ class Cut:
         self._cut_registers(registers)
         for cell in nets.cells:
             self._cut_cell(cell)
-        wires = [f"wire width {len(cell.pins['Y'])} {name}" for name, cell in self._logic]
-        self.text = wires + [line for logic in self._logic for line in self._rtlil(*logic)]
+        self.logic = {name: self._operator(name, cell) for name, cell in self._logic}
         self.outputs = {point: self._source(net) for point, net in self._outputs.items()}
         self.following = {point: self._source(net) for point, net in self._following.items()}
 
@@ -224,15 +232,32 @@ class Cut:
             self._sources[net] = point
         return point
 
-    def _rtlil(self, name: str, cell: Cell) -> Iterable[str]:
-        yield f"cell {cell.kind} {name}.cell"
-        for key, value in cell.parameters.items():
-            yield f"parameter \\{key} {value}"
+    def _operator(self, name: str, cell: Cell) -> Logic:
+        lines = [f"cell {cell.kind} {name}.cell"]
+        lines += [f"parameter \\{key} {value}" for key, value in cell.parameters.items()]
+        sources = set()
         for pin, nets in cell.pins.items():
             if pin != "Y":
-                yield f"connect \\{pin} {signal(map(self._source, nets))}"
-        yield f"connect \\Y {name}"
-        yield "end"
+                points = [self._source(net) for net in nets]
+                sources.update(point[0] for point in points if not isinstance(point, bool))
+                lines.append(f"connect \\{pin} {signal(points)}")
+        lines += [f"connect \\Y {name}", "end"]
+        return Logic(len(cell.pins["Y"]), frozenset(sources), "\n".join(lines))
+
+    def cone(self, points: Iterable[Point | bool]) -> tuple[set[str], list[str]]:
+        """What some points depend on: inputs, and names of logic."""
+        inputs, logic = set(), {}
+        waiting = [point[0] for point in points if not isinstance(point, bool)]
+        while waiting:
+            name = waiting.pop()
+            if name in logic:
+                continue
+            if name in self.logic:
+                logic[name] = None
+                waiting.extend(self.logic[name].sources)
+            else:
+                inputs.add(name)
+        return inputs, list(logic)
 
 
 def quoted(name: str) -> str:

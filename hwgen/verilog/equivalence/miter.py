@@ -24,6 +24,10 @@ equiv_simple
 equiv_status
 """
 
+# What is compared in one run. Points next to each other, in the order of their names, lie in one
+# block and share their logic; more at once would take more memory and hardly less time.
+_AT_ONCE = 8192
+
 # How many of what is not proved a message names.
 _NAMED = 20
 
@@ -66,9 +70,13 @@ def prove(gold: Cut, gate: Cut, progress: Callable[[str], None] = lambda step: N
         (f"{name}:next", bit): (gold.following[name, bit], gate.following[name, bit])
         for name, bit in sorted(registers)
     }
-    progress(f"comparing {len(pairs)} points")
-    log = run_yosys(_SCRIPT, {"miter.il": _miter(gold, gate, pairs)})["log"]
-    unproven = re.findall(r"Unproven \$equiv \\?(\S+):", log)
+    points = sorted(pairs)
+    unproven = []
+    for start in range(0, len(points), _AT_ONCE):
+        progress(f"proving point {start:,} of {len(points):,}")
+        some = {point: pairs[point] for point in points[start : start + _AT_ONCE]}
+        log = run_yosys(_SCRIPT, {"miter.il": _miter(gold, gate, some)})["log"]
+        unproven += re.findall(r"Unproven \$equiv \\?(\S+):", log)
     if unproven:
         raise NotEquivalent(
             f"{len(unproven)} of {len(pairs)} points are not proved equal: {_some(unproven)}"
@@ -89,14 +97,19 @@ def _some(names: list[str]) -> str:
 
 
 def _miter(gold: Cut, gate: Cut, pairs: dict[Point, tuple]) -> str:
-    """RTLIL of both, with an ``$equiv`` cell for each pair."""
-    widths = dict(gold.inputs)
-    for name, width in gate.inputs.items():
-        widths[name] = max(width, widths.get(name, 0))
+    """RTLIL of the cones of some points on both sides, with an ``$equiv`` cell for each pair."""
+    widths: dict[str, int] = {}
+    wires, cells = [], []
+    for cut, ends in zip((gold, gate), zip(*pairs.values(), strict=True), strict=True):
+        inputs, logic = cut.cone(ends)
+        for name in sorted(inputs):
+            widths[name] = max(cut.inputs[name], widths.get(name, 0))
+        wires += [f"wire width {cut.logic[name].width} {name}" for name in logic]
+        cells += [cut.logic[name].text for name in logic]
     lines = ["module \\miter"]
     for index, (name, width) in enumerate(widths.items(), start=1):
         lines.append(f"wire width {width} input {index} {quoted(name)}")
-    lines += gold.text + gate.text
+    lines += wires + cells
     index = len(widths)
     for (name, bit), (first, second) in pairs.items():
         index += 1
