@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["show"]
+__all__ = ["show", "show_check"]
 
 
 def show(facts: dict) -> None:
@@ -39,6 +39,26 @@ def show(facts: dict) -> None:
         )
         console.print(_where(facts["where"], facts["cycles"]))
         console.print(_counters(facts["counters"]))
+
+
+def show_check(facts: dict) -> None:
+    """Print what is known of a whole test set."""
+    console = Console()
+    line = f"{facts['network']} on {facts['config']}: {facts['images']:,} images"
+    if facts["accuracy"] is not None:
+        line += f", {facts['accuracy']:.2%} right"
+    console.print(line, highlight=False, soft_wrap=True)
+    console.print(
+        f"{facts['cycles']:,.0f} cycles an image ({facts['cycles_least']:,.0f} to "
+        f"{facts['cycles_most']:,.0f}), batch {facts['batch']}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    line = f"{facts['samples_equal']} of {facts['samples']} sampled runs are equal on the Verilog"
+    if facts["wrong"]:
+        line += f"; the first difference: {facts['first_wrong']}"
+    console.print(line, highlight=False, soft_wrap=True)
+    console.print(_where(facts["where"], facts["cycles"]))
 
 
 def _layers(layers: list[dict], images: int) -> Table:

@@ -60,6 +60,20 @@ __all__ = ["command"]
 )
 @click.option("--to", "last", type=click.IntRange(1), help="Cycle before which the trace ends.")
 @click.option(
+    "--check",
+    "whole",
+    is_flag=True,
+    help="Accuracy and cycles of all images: results by the integer reference, cycles by the "
+    "model, a few runs on the Verilog.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(0),
+    default=4,
+    show_default=True,
+    help="With --check: how many runs the Verilog does.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(1),
     default=1 << 32,
@@ -67,7 +81,21 @@ __all__ = ["command"]
     help="Give up an image after so many cycles.",
 )
 @json_option
-def command(net, input, name, settings, backend, images, waves, first, last, as_json, **options):
+def command(
+    net,
+    input,
+    name,
+    settings,
+    backend,
+    images,
+    waves,
+    first,
+    last,
+    whole,
+    samples,
+    as_json,
+    **options,
+):
     """Run NET on INPUT: a file of images (.npz with `images` and perhaps `labels`, .npy, IDX), or
     the folder of Fashion-MNIST or CIFAR-10, whose test images are taken.
 
@@ -75,7 +103,7 @@ def command(net, input, name, settings, backend, images, waves, first, last, as_
     Without INPUT, random images are run. Every edge of every image is compared with the integer
     reference; a difference is an error of ours and is told by layer.
     """
-    from hwgen.cli._run_summary import show
+    from hwgen.cli._run_summary import show, show_check
     from hwgen.config import load
     from hwgen.simulator.compare import Memory, compare
     from hwgen.simulator.trace import Trace
@@ -86,18 +114,18 @@ def command(net, input, name, settings, backend, images, waves, first, last, as_
         raise UserError("--from and --to: say with --trace FILE where the trace is to be written")
     if waves is not None and backend != "rtl":
         raise UserError(f"--trace: the backend must be rtl, not {backend}")
+    if whole and waves is not None:
+        raise UserError("--trace: not with --check; trace a run of one image")
     trace = None if waves is None else Trace(waves, first, last)
     memory = Memory(*(options.pop(key) for key in ("latency", "bandwidth", "stall")))
-    facts = compare(
-        network,
-        config,
-        *_images(network, input, images),
-        backend=backend,
-        memory=memory,
-        trace=trace,
-        quiet=as_json,
-        **options,
-    )
+    chosen = _images(network, input, images)
+    options |= {"memory": memory, "quiet": as_json}
+    if whole:
+        from hwgen.simulator.check import check
+
+        facts, show = check(network, config, *chosen, samples=samples, **options), show_check
+    else:
+        facts = compare(network, config, *chosen, backend=backend, trace=trace, **options)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:

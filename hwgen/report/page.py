@@ -217,7 +217,7 @@ def _accuracy(bench: dict | None, checks: list[dict]) -> str:
             f"{check['images']:,}",
             "" if check["accuracy"] is None else f"{check['accuracy']:.2%}",
             f"{check['cycles']:,.0f}",
-            f"{check['cycles_least']:,} … {check['cycles_most']:,}",
+            f"{check['cycles_least']:,.0f} … {check['cycles_most']:,.0f}",
             f"{check['samples_equal']} of {check['samples']}",
         ]
         for check in checks
