@@ -19,19 +19,34 @@ __all__ = ["command"]
 @click.option("--out", type=click.Path(path_type=Path), help="Program file (.safetensors).")
 @click.option("--listing", type=click.Path(path_type=Path), help="The program as text.")
 @click.option("--c", "c_header", type=click.Path(path_type=Path), help="C header for the driver.")
+@click.option("--predict/--no-predict", default=True, help="Cycles by the cycle model.")
+@click.option(
+    "--density",
+    type=click.FloatRange(0, 1),
+    default=0.25,
+    show_default=True,
+    help="Share of outputs that fire in gated layers, for plans and prediction.",
+)
 @json_option
-def command(net, name, settings, batch, order, out, listing, c_header, as_json) -> None:
+def command(
+    net, name, settings, batch, order, out, listing, c_header, predict, density, as_json
+) -> None:
     """Compile NET for a configuration, and print what each layer costs.
 
-    Array cycles are those of a dense run in which nothing waits; a gated layer takes fewer.
+    Column array: cycles of a dense run in which nothing waits. Column cycles: predicted, from the
+    end of the layer before to its own end; decisions of gates are made up, as lumpy as real ones.
     """
+    import numpy as np
+
     from hwgen.compiler import file
     from hwgen.compiler.network import compile_network
     from hwgen.config import load
     from hwgen.files import write_together
     from models.netfile import load as load_network
 
-    compiled = compile_network(load_network(net), load(name, settings), batch=batch, order=order)
+    network = load_network(net)
+    densities = {g.name: np.full(g.output.shape[0], density) for g in network.gated}
+    compiled = compile_network(network, load(name, settings), densities, batch=batch, order=order)
     data = file.program_bytes(compiled)
     files = {}
     if out is not None:
@@ -45,31 +60,71 @@ def command(net, name, settings, batch, order, out, listing, c_header, as_json) 
     if files:
         write_together(files)
     rows = file.summary(compiled)
+    total = _predict(compiled, density, rows) if predict else None
     if as_json:
-        facts = {"instructions": len(compiled.program.steps), "layers": rows}
+        facts = {
+            "instructions": len(compiled.program.steps),
+            "predicted_cycles": total,
+            "layers": rows,
+        }
         click.echo(json.dumps(facts, indent=2))
     else:
-        _print(compiled, rows)
+        _print(compiled, rows, total)
 
 
-def _print(compiled, rows: list[dict]) -> None:
+def _predict(compiled, density: float, rows: list[dict]) -> int:
+    """Fill in predicted cycles and the utilization that comes of them; the cycles of a run."""
+    from hwgen.bench.masks import generated_masks
+    from hwgen.bench.whole import Case, run
+    from hwgen.simulator.rtl import MemoryModel
+
+    masks = None
+    if compiled.network.gated:
+        masks = generated_masks(compiled.network, density, compiled.batch)
+    result = run(Case(compiled, masks), MemoryModel())
+    layers = {layer["layer"]: layer for layer in result["layers"]}
+    for row in rows:
+        row["predicted_cycles"] = cycles = layers[row["layer"]]["cycles"]
+        if cycles:
+            row["utilization"] = layers[row["layer"]]["macs"] / compiled.config.macs / cycles
+    return result["cycles"]
+
+
+def _print(compiled, rows: list[dict], total: int | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"{compiled.network.name} on {compiled.config.name}")
-    for column in ("layer", "MACs", "instructions", "loaded", "stored", "cycles", "used"):
+    columns = (
+        "layer",
+        "MACs",
+        "order",
+        "tile",
+        "tiles",
+        "loaded",
+        "stored",
+        "array",
+        "cycles",
+        "used",
+    )
+    for column in columns:
         table.add_column(column, justify="left" if column == "layer" else "right")
     for row in rows:
-        used = row["utilization"]
+        used, cycles = row["utilization"], row.get("predicted_cycles")
         table.add_row(
             row["layer"],
-            f"{row['macs']:,}",
-            f"{row['instructions']:,}",
+            f"{row['macs'] / 1e6:,.1f}M",
+            row["order"] or "",
+            "x".join(map(str, row["tile"] or [])),
+            f"{row['tiles']:,}",
             f"{row['loaded']:,}",
             f"{row['stored']:,}",
             f"{row['array_cycles']:,}",
+            "" if cycles is None else f"{cycles:,.0f}",
             "" if used is None else f"{used:.1%}",
         )
     steps, constants = compiled.program.steps, compiled.program.constants
     table.caption = f"{len(steps):,} instructions, {len(constants):,} bytes of constants"
+    if total is not None:
+        table.caption += f"; {total / compiled.batch:,.0f} cycles an image predicted"
     Console().print(table)

@@ -56,19 +56,30 @@ def listing(compiled: Compiled) -> str:
 
 
 def summary(compiled: Compiled) -> list[dict]:
-    """For each layer that computes: its instructions, bytes to load and store, MACs and cycles of
-    the array if every output is computed and nothing has to wait.
+    """For each layer that computes: how it is cut, its instructions, bytes to load and store, MACs,
+    and cycles of the array if every output is computed and nothing has to wait.
     """
     config = compiled.config
     words = (config.vector_bits // 8, config.weight_word_bits // 8, 32)
     rows: dict[str, dict] = {}
+    work = [s for s in compiled.program.steps if s.unit in ("array", "vector")]
+    first = list(dict.fromkeys(step.note.partition(":")[0] for step in work))
     for step in compiled.program.steps:
         layer = step.note.partition(":")[0]
         if step.name == "END":
             continue
         row = rows.setdefault(
             layer,
-            {"layer": layer, "instructions": 0, "loaded": 0, "stored": 0, "array_cycles": 0},
+            {
+                "layer": layer,
+                "order": None,
+                "tile": None,
+                "tiles": 0,
+                "instructions": 0,
+                "loaded": 0,
+                "stored": 0,
+                "array_cycles": 0,
+            },
         )
         row["instructions"] += 1
         f = step.fields
@@ -78,9 +89,15 @@ def summary(compiled: Compiled) -> list[dict]:
         elif step.name == "PASS":
             positions = -(-f["positions"] // config.array.clusters)
             row["array_cycles"] += positions * f["slots"] * f["chunks"]
+            row["tiles"] += f["first"]
+        elif step.name == "VECTOR":
+            row["tiles"] += 1
     macs = {layer.name: layer.macs * compiled.batch for layer in compiled.network.layers}
     for row in rows.values():
+        if (plan := compiled.plans.get(row["layer"])) is not None:
+            images = [plan.images] if plan.images > 1 else []
+            row["order"], row["tile"] = plan.order, [*images, plan.rows, plan.columns]
         row["macs"] = macs.get(row["layer"], 0)
         cycles = row["array_cycles"]
         row["utilization"] = row["macs"] / (cycles * config.macs) if cycles else None
-    return list(rows.values())
+    return sorted(rows.values(), key=lambda row: first.index(row["layer"]))

@@ -1,7 +1,7 @@
 """Integer networks to programs: every edge gets a place in memory, every layer its instructions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ..config import Config
 from ..errors import UserError
 from ..isa.parameters import BIAS_BITS
 from .blocks import blocks_of
-from .convolution import lower_convolution
+from .convolution import Lowering
 from .image import InputArea, Packing, foldings
 from .item import Item
 from .layer import Convolution, Gate, Requantization, VectorLayer
@@ -19,7 +19,7 @@ from .memory import Buffers
 from .pipeline import schedule
 from .program import Builder, Program
 from .tensors import Tensor
-from .tiles import plan_tiles
+from .tiles import Plan, plan_tiles
 from .vector import lower_vector
 
 __all__ = ["INPUT_BASE", "WORK_BASE", "Compiled", "View", "compile_network"]
@@ -52,7 +52,8 @@ class Compiled:
     """A program with what its caller has to know.
 
     ``input`` packs images into the input area; ``views`` has an entry for every edge that lies in
-    memory; ``work_bytes`` is the size of the work area. A run takes ``batch`` images.
+    memory; ``work_bytes`` is the size of the work area. A run takes ``batch`` images. ``plans``
+    tells how layers of the array are cut.
     """
 
     network: Network
@@ -62,6 +63,7 @@ class Compiled:
     views: dict[str, View]
     work_bytes: int
     batch: int = 1
+    plans: dict[str, Plan] = field(default_factory=dict)
 
     @property
     def output(self) -> View:
@@ -86,6 +88,7 @@ class _Compiler:
         self.input = InputArea(config.bus.data_width // 8)
         self.items: list[Item] = []
         self.views: dict[str, View] = {}
+        self.plans: dict[str, Plan] = {}
         self.work = 0
         self._parts: dict[str, list[Tensor]] = {}
         self.targets = self._concat_targets()
@@ -108,6 +111,7 @@ class _Compiler:
             {name: view for name, view in self.views.items() if view.tensor.offset >= 0},
             self.work,
             self.batch,
+            self.plans,
         )
 
     def _refuse(self, layer, why: str):
@@ -319,9 +323,9 @@ class _Compiler:
         self.views[layer.name] = output
 
     def _lower(self, layer: Convolution, reserve: int = 0) -> None:
-        self.items += lower_convolution(
-            self.config, self.builder, self.buffers, layer, self.order, reserve
-        )
+        lowering = Lowering(self.config, self.builder, self.buffers, layer, self.order, reserve)
+        self.plans[layer.name] = lowering.plan
+        self.items += lowering.items()
 
     def _copy(self, name: str, source: View, edge, target: Tensor | None = None) -> View:
         """Channels in plain order in a tensor of their own: a convolution by one, exact."""
