@@ -15,6 +15,9 @@ from ..config import Config
 
 __all__ = ["Workload", "dense_layer", "masked_layer"]
 
+BASE_SHARE = 8
+ACTIVATION_BITS = 8
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -29,35 +32,35 @@ class Workload:
 class _MaskedLowering(Lowering):
     """The base pass is replaced by one of equal length that computes the given decisions.
 
-    Behind the layer's own input planes lie as many planes that hold the mask, one channel for each
-    output. The base part multiplies them by one (a single tap each); chunks of zeros make up the
-    number.
+    A base plane has a bit for each of eight times R outputs: bit b of lane n of plane p is the
+    decision of output (b * base planes + p) * R + n. Eight passes with one bit of the activations
+    each, a single tap, add the bit to the output's sum; chunks of zeros make up the number.
     """
 
     def segments(self, block, limits):
         layer = self.layer
-        lanes, own = layer.input.lanes, layer.input.planes // 2
-        base_planes = own // 8
+        lanes, planes = layer.input.lanes, layer.input.planes
         kernel = layer.weights.shape[2:]
+        base_planes = range(planes // BASE_SHARE)
+        filler = kernel[0] * kernel[1] - ACTIVATION_BITS
+        assert len(layer.weights) <= ACTIVATION_BITS * len(base_planes) * lanes and filler >= 0
         weights = layer.weights[block.channels]
         centre = [range(k // 2, k // 2 + 1) for k in kernel]
-        mask_planes = range(own, own + -(-len(weights) // lanes))
-        identity = np.zeros_like(weights)
-        identity[
-            np.arange(len(weights)),
-            own * lanes + np.arange(len(weights)),
-            *[k // 2 for k in kernel],
-        ] = 1
 
-        def piece(planes, rows, columns, source):
-            chunks = chunks_of(layer, source, planes, rows, columns)
-            return Taps(planes, rows, columns, FULL_MASK, False, chunks)
+        def piece(mask, source):
+            chunks = chunks_of(layer, source, base_planes, *centre)
+            return Taps(base_planes, *centre, mask, False, chunks)
 
-        filler = base_planes * kernel[0] * kernel[1] - len(mask_planes)
         nothing = np.zeros_like(weights)
-        base = [piece(range(n, n + 1), *centre, nothing) for n in range(filler)]
-        base.append(piece(mask_planes, *centre, identity))
-        rest = cover(layer, weights, list(range(base_planes, own)), limits, conditional=True)
+        base = [piece(FULL_MASK, nothing) for _ in range(filler)]
+        bit, lane = np.divmod(block.channels, len(base_planes) * lanes)
+        for n in range(ACTIVATION_BITS):
+            reads = nothing.copy()
+            slots = np.flatnonzero(bit == n)
+            reads[slots, lane[slots], *[k // 2 for k in kernel]] = 1
+            base.append(piece(1 << n, reads))
+        others = list(range(len(base_planes), planes))
+        rest = cover(layer, weights, others, limits, conditional=True)
         return split_last(base) + rest
 
 
@@ -117,16 +120,17 @@ def masked_layer(
     rng = np.random.default_rng(seed)
     lanes = config.array.lanes
     images, channels, rows, columns = masks.shape
-    weights = np.zeros((channels, 2 * channels, kernel, kernel), np.int8)
-    weights[:, :channels] = rng.integers(-127, 128, (channels, channels, kernel, kernel))
-    sees = np.ones((channels, 2 * channels), bool)
+    weights = rng.integers(-127, 128, (channels, channels, kernel, kernel)).astype(np.int8)
+    sees = np.ones((channels, channels), bool)
+    base = channels // BASE_SHARE
     layers, inputs, offset = [], b"", 0
     for n in range(0, images, batch):
         count = min(batch, images - n)
         among = {"images": count, "gap": kernel // 2 if batch > 1 else 0}
-        source = Tensor(1, len(inputs), 2 * channels, rows, columns, lanes, **among)
-        values = rng.integers(0, 256, (count, 2 * channels, rows, columns))
-        values[:, channels:] = masks[n : n + count]
+        source = Tensor(1, len(inputs), channels, rows, columns, lanes, **among)
+        values = rng.integers(0, 256, (count, channels, rows, columns))
+        bits = masks[n : n + count].reshape(count, ACTIVATION_BITS, base, rows, columns)
+        values[:, :base] = np.packbits(bits, axis=1, bitorder="little")[:, 0]
         inputs += source.pack(values if count > 1 else values[0])
         target = Tensor(2, offset, channels, rows, columns, lanes, **among)
         offset += target.bytes
@@ -142,7 +146,9 @@ def masked_layer(
                 low=0,
                 high=255,
                 padding=(kernel // 2,) * 4,
-                gate=Gate(np.zeros(channels, int), _plain(channels), sees),
+                gate=Gate(
+                    np.zeros(channels, int), _plain(channels), sees & (np.arange(channels) < base)
+                ),
             )
         )
     macs = images * rows * columns * channels * channels * kernel * kernel
