@@ -8,6 +8,8 @@ from hwgen.errors import UserError
 
 __all__ = ["plot"]
 
+COLOURS = {"twin": "tab:blue", "gated": "tab:orange"}
+
 
 def plot(run: Path, out: Path) -> None:
     """Draw loss, accuracy and reduction of the run in ``run``, and of its twin, over the steps."""
@@ -33,7 +35,8 @@ def plot(run: Path, out: Path) -> None:
                 steps, values = zip(*points, strict=True)
                 scale = 100 if field == "accuracy" else 1
                 mark = "" if field == "loss" else "."
-                axis.plot(steps, [scale * value for value in values], marker=mark, label=name)
+                drawn = {"marker": mark, "label": name, "color": COLOURS[name]}
+                axis.plot(steps, [scale * value for value in values], **drawn)
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)

@@ -16,6 +16,7 @@ from models.training import Place, load_config, load_data, load_run, train
 from models.training.build import build
 from models.training.config import Schedule
 from models.training.evaluate import evaluate
+from models.training.plot import plot
 from models.training.schedule import parameter_groups, rate_at
 from models.training.trainer import Trainer
 
@@ -91,6 +92,10 @@ def test_a_run_learns_and_reports(config_file, tmp_path):
     steps = [json.loads(line)["step"] for line in lines]
     assert steps == sorted(set(steps)) and steps[-1] == 2 * 80
     assert any((tmp_path / "out" / "tensorboard").iterdir())
+    plot(tmp_path / "out", tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(UserError, match=r"metrics\.jsonl: no such file"):
+        plot(tmp_path, tmp_path / "curve.png")
 
 
 def test_only_validation_images_are_looked_at_before_the_end(config_file, tmp_path, monkeypatch):
