@@ -31,7 +31,7 @@ quote = '$(subst ','\'',$(1))'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help verilog prove configs test sim bench bench-rtl synth fpga train-demo lint format lock clean
+.PHONY: help verilog prove configs test sim bench bench-rtl synth fpga ppa energy train-demo lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -72,6 +72,12 @@ fpga: $(VENV)/.hwgen-synth ## BOARD=ulx3s|orangecrab|icebreaker|... [CONFIG= BAU
 	@$(HWGEN) fpga $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --board $(call quote,$(BOARD)) \
 		$(if $(BAUD),--baud $(call quote,$(BAUD))) $(if $(MEMORY),--memory $(call quote,$(MEMORY))) \
 		$(if $(DIVIDE),--divide $(call quote,$(DIVIDE))) --out $(call quote,$(OUT))
+
+ppa: $(VENV)/.hwgen-models $(VENV)/.hwgen-synth ## [ONLY="cycles/*"] [DECLARE="why"]: area, clock, cycles -> docs/results/ppa.json
+	@$(HWGEN) ppa $(if $(ONLY),--only $(call quote,$(ONLY))) $(if $(DECLARE),--declare $(call quote,$(DECLARE)))
+
+energy: $(VENV)/.hwgen-models $(VENV)/.hwgen-synth ## Energy of an image by cause, cgnet8 against baseline8
+	@$(HWGEN) energy
 
 train-demo: $(VENV)/.hwgen-models ## DATA=folder: train the small gated Fashion-MNIST network and its ungated twin
 	@$(HWGEN) train models/configs/fashion_small.toml --data $(call quote,$(DATA))
