@@ -44,7 +44,7 @@ def _difference(config: Config, few: Workload, many: Workload, model: MemoryMode
     return counters, counters["CYCLES"] - measure(config, few, model)["CYCLES"]
 
 
-def dense(config: Config, model: MemoryModel, *, few: int = 2, many: int = 6) -> dict:
+def dense(config: Config, model: MemoryModel, *, few: int = 6, many: int = 10) -> dict:
     """Part of the MACs that a dense 3x3 layer of 64 channels on 14x14 positions keeps busy."""
     shape = {"channels": (64, 64), "size": 14, "kernel": 3}
     less, more = (dense_layer(config, images=n, **shape) for n in (few, many))
