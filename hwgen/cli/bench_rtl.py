@@ -22,7 +22,7 @@ __all__ = ["command"]
 @click.option(
     "--images",
     type=click.IntRange(2),
-    default=8,
+    default=16,
     show_default=True,
     help="Images of each array.",
 )
