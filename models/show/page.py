@@ -33,12 +33,24 @@ PARTS = (
 )
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em;
-       color: #222; background: #fff }
-table { border-collapse: collapse; margin: 1em 0 }
-td, th { padding: .2em .9em; border-bottom: 1px solid #ddd; text-align: right }
-td:first-child, th:first-child { text-align: left }
-img { max-width: 100% }
+:root { --ink: #1b2733; --dim: #5a6876; --paper: #fff; --rule: #d5dde5 }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4eaf0; --dim: #9fadba; --paper: #12181f;
+  --rule: #33404d } }
+body { font: 16px/1.55 system-ui, sans-serif; max-width: 1000px; margin: 0 auto;
+  padding: 1.5rem 1rem 4rem; color: var(--ink); background: var(--paper) }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem }
+h2 { font-size: 1.25rem; margin: 2.4rem 0 .4rem; padding-top: .6rem;
+  border-top: 1px solid var(--rule) }
+.scroll { overflow-x: auto; margin: .6rem 0 }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
+td, th { padding: .25rem .7rem; border-bottom: 1px solid var(--rule); text-align: right;
+  white-space: nowrap }
+th { color: var(--dim) }
+td:first-child, th:first-child { text-align: left; padding-left: 0 }
+/* The figures are drawn on white: on a dark page they are panels; narrow ones scroll. */
+img { display: block; max-width: 100%; min-width: min(620px, 100%); background: #fff;
+  border-radius: 8px }
+@media (max-width: 640px) { img { max-width: none; width: 620px } }
 """
 
 
@@ -67,16 +79,19 @@ def _html(choices: Choices, pictures: list[bytes], title: str) -> str:
     )
     parts = "".join(
         f"<h2>{heading}</h2><p>{text}</p>"
-        f'<img alt="{heading}" src="data:image/png;base64,{base64.b64encode(data).decode()}">'
+        f'<div class="scroll"><img alt="{heading}" src="data:image/png;base64,'
+        f'{base64.b64encode(data).decode()}"></div>'
         for (heading, text, _), data in zip(PARTS, pictures, strict=True)
     )
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title>"
         f"<style>{STYLE}</style><h1>{html.escape(title)}</h1>"
         f"<p>{len(choices.labels)} test images: {100 * choices.accuracy:.2f} % right, "
         f"{reduction(choices.works):.2f}× fewer products in the gated layers.</p>"
-        "<table><tr><th>layer</th><th>MMAC</th><th>base</th><th>density</th><th>reduction</th>"
-        f"<th>base/full correlation</th></tr>{rows}</table>{parts}</html>\n"
+        '<div class="scroll"><table><tr><th>layer</th><th>MMAC</th><th>base</th><th>density</th>'
+        f"<th>reduction</th><th>base/full correlation</th></tr>{rows}</table></div>{parts}</html>\n"
     )
 
 
