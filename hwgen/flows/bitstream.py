@@ -15,7 +15,7 @@ from hwgen.flows.modules import digest_of, split
 from hwgen.flows.nextpnr import run_nextpnr
 from hwgen.flows.paths import Instances
 from hwgen.flows.process import identity, run_tool
-from hwgen.flows.route import Placement, Routing
+from hwgen.flows.route import APART, Placement, Routing
 from hwgen.flows.yosys import run_yosys, version
 from hwgen.simulator.rtl.build import cache_folder
 
@@ -155,7 +155,8 @@ def make_bitstream(
     placement = Placement(part, clock_hz / 1e6, seed)
     arguments = [*part.arguments, *told, *asked, "--freq", f"{clock_hz / 1e6:g}"]
     arguments += ["--seed", str(seed), "--timing-allow-fail"]
-    script = f"read_verilog design.v\n{part.synthesis} -top {top}\nwrite_json netlist.json\n"
+    synthesis = f"{part.synthesis} -top {top}"
+    script = "\n".join(["read_verilog design.v", APART, synthesis, "write_json netlist.json\n"])
     tools = [version(), identity(part.tool, part.package), board.pack]
     recipe = digest_of([CACHE_FORMAT, tools, script, arguments, constraints, verilog])
     kept = cache_folder() / "bitstreams" / f"{recipe}.json"
