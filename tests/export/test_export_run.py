@@ -140,6 +140,23 @@ def test_run_becomes_a_file(tmp_path):
     assert "outputs fire" in shown.stdout and "same class" in shown.stdout
 
 
+def test_a_run_with_activity_thresholds_is_exported_without_them(tmp_path):
+    (tmp_path / "run.toml").write_text(RUN.replace("part = 4", "part = 4, activity = 0.3"))
+    runner, out = CliRunner(), tmp_path / "net.safetensors"
+    arguments = [str(tmp_path / "run.toml"), "--out", str(tmp_path / "run"), "--threads", "1"]
+    trained = runner.invoke(cli, ["train", *arguments, "--set", "data.options.train=32"])
+    assert trained.exit_code == 0, trained.output
+    arguments = ["export", str(tmp_path / "run"), "--out", str(out), "--json"]
+    with pytest.raises(UserError, match=r"layer 'features\.4': skips channels .*--ignore-activity"):
+        runner.invoke(cli, arguments, catch_exceptions=False)
+    assert not out.exists()
+    result = runner.invoke(cli, [*arguments, "--ignore-activity"])
+    assert result.exit_code == 0, result.output
+    assert len(load(out).gated) == 3
+    # Compared with the network that was trained, which skips channels.
+    assert json.loads(result.stdout)["agreement"] < 1
+
+
 def test_runs_that_are_not(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         CliRunner().invoke(cli, ["export", str(tmp_path)], catch_exceptions=False)
