@@ -94,6 +94,8 @@ def command(
     if target != "asic" and (liberty or sram):
         option = "LIBERTY" if liberty else "SRAM"
         raise UserError(f"{option}: is for target asic only, not {target}")
+    if timing and compare:
+        raise UserError("TIMING: is of one configuration; --compare counts two")
     if part and not timing:
         raise UserError("PART: is for --timing only")
     if timing and target != "asic":

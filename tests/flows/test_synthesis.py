@@ -91,6 +91,7 @@ def test_command_line(queue, tmp_path, capsys):
         (["tiny", "--target", "asic"], "LIBERTY: must name a Liberty file"),
         (["tiny", "--target", "asic", "--liberty", "none.lib"], "LIBERTY: no file 'none.lib'"),
         (["tiny", "--target", "ecp5", "--sram", "."], "SRAM: is for target asic only"),
+        (["tiny", "cgnet8", "--compare", "--timing"], "TIMING: is of one configuration"),
         (["tiny", "--part", "up5k"], "PART: is for --timing only"),
         (["tiny", "--timing", "--part", "up5k"], "PART: must be one of lfe5u-85f, lfe5u-45f"),
         (["tiny", "--timing", "--target", "xilinx"], "to be routed, not 'xilinx'"),
