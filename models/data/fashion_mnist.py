@@ -1,6 +1,7 @@
 """Fashion-MNIST (and anything else in MNIST's idx files, gzipped or not)."""
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -27,16 +28,37 @@ def read_idx(path: Path) -> np.ndarray:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(
-                f"{found}: damaged gzip file of {len(content)} bytes ({error})"
+                f"{found}: damaged gzip file of {len(content)} bytes{_begun(content)} ({error})"
             ) from None
-    dims = content[3] if len(content) >= 4 else 0
-    if len(content) < 4 + 4 * dims or content[:3] != b"\0\0\x08" or not dims:
+    shape = _shape(content)
+    if shape is None:
         raise UserError(f"{found}: not an idx file of bytes (begins with {content[:4].hex()!r})")
-    shape = [int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(dims)]
-    expected, size = 4 + 4 * dims + int(np.prod(shape)), len(content)
+    expected, size = _size(shape), len(content)
     if size != expected:
         raise UserError(f"{found}: {size} bytes, expected {expected} for an array of {shape}")
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * dims).reshape(shape).copy()
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape).copy()
+
+
+def _shape(content: bytes) -> list[int] | None:
+    """The axes that the head of an idx file of bytes names."""
+    dims = content[3] if len(content) >= 4 else 0
+    if len(content) < 4 + 4 * dims or content[:3] != b"\0\0\x08" or not dims:
+        return None
+    return [int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(dims)]
+
+
+def _size(shape: list[int]) -> int:
+    return 4 + 4 * len(shape) + math.prod(shape)
+
+
+def _begun(compressed: bytes) -> str:
+    """How much of an idx file its damaged gzip file still holds, as text for a message."""
+    try:
+        content = zlib.decompressobj(wbits=31).decompress(compressed)
+    except zlib.error:
+        return ""
+    shape = _shape(content)
+    return f" that unpacks to {len(content)} bytes, expected {_size(shape)}" if shape else ""
 
 
 def _part(folder: Path, prefix: str) -> InMemory:
