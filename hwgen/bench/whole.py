@@ -74,8 +74,11 @@ def run(case: Case, memory: MemoryModel) -> dict:
     needed = case.needed()
     useful = {layer: macs / config.macs for layer, macs in needed.items()}
     rows = {row["layer"]: row for row in summary(compiled)}
-    layers = []
-    for layer, reasons in cycles_by_reason(compiled.program, prediction, useful).items():
+    layers, places = [], [layer.name for layer in compiled.network.layers]
+    told = cycles_by_reason(compiled.program, prediction, useful)
+    # Loads run ahead, so that a program may begin a later layer first. Copies are of no layer.
+    for layer in sorted(told, key=lambda name: places.index(name) if name in places else -1):
+        reasons = told[layer]
         row = rows.get(layer, {"loaded": 0, "stored": 0})
         layers.append(
             {
