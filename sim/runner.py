@@ -144,25 +144,18 @@ def _build(runner, simulator: str, verilog: str, top: str) -> Path:
 
 
 def _with_random_memories(verilog: str) -> str:
-    """The design with random bits in its memories at the start.
+    """The design with random bits in its memories at the start, where the file has zeros.
 
-    A simulator with four states begins with unknown bits, which no hardware has: an unknown bit
-    times a weight of zero is unknown. What is random shows just as well if anybody uses it.
+    What is random shows if anybody uses it.
     """
 
-    def filled(declaration: re.Match) -> str:
-        width, name, depth = int(declaration[1] or 0) + 1, declaration[2], int(declaration[3]) + 1
-        words = ", ".join(["$random"] * -(-width // 32))
-        return (
-            f"{declaration[0]}\n"
-            "  initial begin : random_contents\n"
-            "    integer row;\n"
-            f"    for (row = 0; row < {depth}; row = row + 1) {name}[row] = {{{words}}};\n"
-            "  end"
-        )
+    def filled(zeros: re.Match) -> str:
+        words = ", ".join(["$random"] * -(-int(zeros[2]) // 32))
+        return f"{zeros[1]}{{{words}}};"
 
-    memory = r"^ .*\breg +(?:\[(\d+):0\] )?(\w+) \[0:(\d+)\];$"
-    return re.sub(memory, filled, verilog, flags=re.MULTILINE)
+    return re.sub(
+        r"^(  initial for \([^)]*\)\s\w+\[\w+\] =\s+)(\d+)'d0;", filled, verilog, flags=re.M
+    )
 
 
 def _ports(verilog: str, top: str) -> list[str]:

@@ -109,7 +109,10 @@ def test_comments_tell_what_a_file_and_a_module_are():
 
 def test_registers_and_empty_memories_have_no_power_on_values_unless_asked():
     plain, with_values = (emit(zoo.Stores(), name="stores", init=init) for init in (False, True))
-    assert plain.count("initial") == 1
+    for_synthesis = re.sub(r"`ifndef SYNTHESIS.*?`endif", "", plain, flags=re.S)
+    assert for_synthesis.count("initial") == 1
+    # Simulators begin with zeros, in the three memories that have no contents.
+    assert plain.count("initial for (row = 0; row < 8; row = row + 1)") == 3
     assert "rom[3] = 6'h3f;" in plain
     assert with_values.count("initial") == 4
     assert "reg  [7:0] kept = 8'd0;" in emit(zoo.Registers(), name="registers", init=True)

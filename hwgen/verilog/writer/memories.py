@@ -42,12 +42,24 @@ class Memories:
         lines = [f"  {attributes}reg {range_text(memory.width)} {name} [0:{memory.depth - 1}];"]
         bits = "".join(chunk.bits for chunk in reversed(rows)) or "0" * memory.width * memory.depth
         if "1" not in bits and not self.init:
-            return lines
+            return lines + self.simulated_contents(memory, name)
         lines.append("  initial begin")
         for row in range(memory.depth):
             end = len(bits) - row * memory.width
             lines.append(f"    {name}[{row}] = {constant_text(bits[end - memory.width : end])};")
         return [*lines, "  end"]
+
+    def simulated_contents(self, memory: Memory, name: str) -> list[str]:
+        """Zeros for simulators. Hardware begins with any bits, but with bits: unknown ones spread,
+        for unknown times a weight of zero is unknown."""
+        row = self.naming.namespace.add("row")
+        loop = f"for ({row} = 0; {row} < {memory.depth}; {row} = {row} + 1)"
+        return [
+            "`ifndef SYNTHESIS",
+            f"  integer {row};",
+            *wrap(f"  initial {loop} {name}[{row}] = {memory.width}'d0;"),
+            "`endif",
+        ]
 
     def write_port(self, cell: Cell, name: str, memory: Memory) -> list[str]:
         lines = Lines()
