@@ -21,7 +21,13 @@ FORMATS = {
 @click.command("report")
 @click.argument("config", default="cgnet8")
 @set_option
-@click.option("--bench", type=click.Path(path_type=Path), help="JSON of hwgen bench.")
+@click.option(
+    "--bench",
+    "benches",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="JSON of hwgen bench; may be repeated: their runs are put together.",
+)
 @click.option(
     "--area",
     "areas",
@@ -43,7 +49,7 @@ FORMATS = {
     show_default=True,
     help="The page.",
 )
-def command(config, settings, bench, areas, checks, out) -> None:
+def command(config, settings, benches, areas, checks, out) -> None:
     """Write one page of HTML that needs nothing else: configuration, blocks, speed, area, accuracy.
 
     What is not given is left out.
@@ -55,7 +61,7 @@ def command(config, settings, bench, areas, checks, out) -> None:
     chosen = load(config, settings)
     text = page(
         chosen,
-        None if bench is None else _read("--bench", bench),
+        _together([_read("--bench", path) for path in benches]),
         [_read("--area", path) for path in areas],
         [_read("--check", path) for path in checks],
     )
@@ -66,6 +72,14 @@ def command(config, settings, bench, areas, checks, out) -> None:
             f"--out: must be a file that can be written, not {str(out)!r} ({error.strerror})"
         ) from None
     click.echo(f"{out}  {len(text):,} bytes")
+
+
+def _together(benches: list[dict]) -> dict | None:
+    """The runs and densities of all, or None of none."""
+    if not benches:
+        return None
+    lists = {key: [row for one in benches for row in one[key]] for key in ("runs", "densities")}
+    return benches[0] | lists
 
 
 def _read(option: str, path: Path) -> dict:

@@ -155,8 +155,12 @@ class TestCommand:
         arguments = ["tiny", "--out", out]
         for name in ("bench", "area", "check"):
             arguments += [f"--{name}", tmp_path / name]
+        arguments += ["--bench", tmp_path / "more"]
+        more = bench | {"runs": [row | {"subject": "another"} for row in bench["runs"]]}
+        (tmp_path / "more").write_text(json.dumps(more))
         CliRunner().invoke(command, list(map(str, arguments)), catch_exceptions=False)
-        checked(out.read_text())
+        words = checked(out.read_text())
+        assert "<b>&net</b>, batch 1" in words and "another, batch 1" in words
 
     @pytest.mark.parametrize(
         "content, expected",
