@@ -52,6 +52,8 @@ class Lowering:
     """One convolution on one configuration.
 
     ``order`` forces the order of work, ``reserve`` leaves words of the activation buffer to others.
+    ``before`` is the layer whose items stand before this one's: if it writes this one's input, and
+    both work on a whole map at a time, the input stays in the activation buffer.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Lowering:
         layer: Convolution,
         order: str | None = None,
         reserve: int = 0,
+        before: "Lowering | None" = None,
     ):
         self.config, self.builder, self.buffers, self.layer = config, builder, buffers, layer
         if layer.gate is not None and not config.array.gated:
@@ -78,6 +81,45 @@ class Lowering:
         self.blocks = blocks_of(config, layer)
         self.plan: Plan = plan_tiles(config, buffers, layer, self.blocks, order, reserve)
         self.emit = PassEmitter(config, builder, layer, self.plan)
+        # The whole output, if the next layer may want it.
+        self.kept = Place(object(), range(layer.output.planes)) if self._keeps() else None
+        self.last: Item | None = None
+        self.resident: Place | None = None
+        if before is not None and before.kept is not None and self._reads_all_of(before):
+            self.resident = before.kept
+            self.emit.input_pitch = before.output_pitch
+            before.last.frees.remove(before.kept.owner)
+
+    def _whole(self) -> Tile | None:
+        """The only tile, if there is but one."""
+        tiles = self.plan.tiles(self.layer)
+        return tiles[0] if len(tiles) == 1 and self.layer.output.images == 1 else None
+
+    @property
+    def output_pitch(self) -> int:
+        """Words from plane to plane of the output, if there is but one tile."""
+        return self.emit.output_pitch(self._whole())
+
+    def _fits(self) -> bool:
+        """Whether input and output are small enough to stay beside those of another layer."""
+        tile, planes = self._whole(), planes_seen(self.blocks)
+        words = self.plan.input_words(self.layer, tile, len(planes))
+        words += self.layer.output.planes * self.output_pitch
+        return words <= self.buffers.activations.size // 2
+
+    def _keeps(self) -> bool:
+        return self._whole() is not None and self.plan.order == "input" and self._fits()
+
+    def _reads_all_of(self, before: "Lowering") -> bool:
+        tile, source = self._whole(), self.layer.input
+        return (
+            tile is not None
+            and source == before.layer.output
+            and self.plan.order == "input"
+            and tile.down.low == tile.across.low == 0
+            and tile.across.seen == source.columns
+            and self._fits()
+        )
 
     def segments(self, block: Block, limits: Limits) -> list[Taps]:
         """The passes of a block."""
@@ -138,6 +180,9 @@ class Lowering:
             every = range(len(self.blocks))
             for tile in tiles:
                 result += self._tile(tile, every, passes, records, first=tile is tiles[0])
+        self.last = result[-1]
+        if self.kept is not None:
+            self.last.frees.append(self.kept.owner)
         return result
 
     def _gaps(self) -> Item:
@@ -161,6 +206,8 @@ class Lowering:
     ) -> Iterator[Item]:
         """An item for each pass of the blocks ``run`` of a tile."""
         whole = _Input(object()) if self.plan.order == "input" else None
+        if self.resident is not None:
+            whole = _Input(self.resident.owner)
         for number in run:
             block = self.blocks[number]
             if block.opens:
@@ -296,6 +343,15 @@ class Lowering:
     def _input_loaders(self, source: _Input, tile: Tile, taps: Taps) -> Iterator[Need]:
         """Room for the planes that a pass reads, and what of them is not there yet."""
         layer, plan = self.layer, self.plan
+        if self.resident is not None:
+            source.planes = self.resident.planes
+
+            def find() -> None:
+                source.base = self.resident.at
+
+            rows = range(layer.input.plane_rows)
+            yield Need(Region(layer.input, taps.planes, rows), find)
+            return
         if not source.planes:
             source.planes = planes_seen(self.blocks) if plan.order == "input" else taps.planes
             words = plan.input_words(layer, tile, len(source.planes))
@@ -352,10 +408,19 @@ class Lowering:
     def _output_room(self, output: Place, tile: Tile) -> Need:
         """Room for the output; the residual lies there until a sum takes its place."""
         residual = self.layer.residual
-        words = len(output.planes) * self.emit.output_pitch(tile)
+        pitch = self.emit.output_pitch(tile)
+        words = len(output.planes) * pitch
+
+        kept = self.kept
 
         def load() -> None:
-            output.at = self.buffers.activations.take(words, output.owner)
+            if kept is None:
+                output.at = self.buffers.activations.take(words, output.owner)
+            else:
+                if not kept.taken:
+                    every = len(kept.planes) * pitch
+                    kept.at, kept.taken = self.buffers.activations.take(every, kept.owner), True
+                output.at = kept.at + output.planes.start * pitch
             if residual is not None:
                 self._copy_outputs("LOAD", residual, tile, output)
 

@@ -1,12 +1,17 @@
 """Who may use which words of the buffers on chip."""
 
 from ..config import Config
+from ..errors import UserError
 
-__all__ = ["Buffers", "Full", "Ring"]
+__all__ = ["Buffers", "Full", "NoRoom", "Ring"]
 
 
 class Full(Exception):
     """No room beside the ranges that are still needed; nothing has changed."""
+
+
+class NoRoom(UserError):
+    """A step does not fit into a buffer."""
 
 
 class Ring:

@@ -15,7 +15,7 @@ from .convolution import Lowering
 from .image import InputArea, Packing, foldings
 from .item import Item
 from .layer import Convolution, Gate, Requantization, VectorLayer
-from .memory import Buffers
+from .memory import Buffers, NoRoom
 from .pipeline import schedule
 from .program import Builder, Program
 from .tensors import Tensor
@@ -81,9 +81,11 @@ class _Compiler:
         densities: Mapping[str, np.ndarray],
         batch: int,
         order: str | None,
+        keep: bool,
     ):
         self.network, self.config, self.densities = network, config, densities
-        self.batch, self.order = batch, order
+        self.batch, self.order, self.keep = batch, order, keep
+        self.before: Lowering | None = None
         self.builder, self.buffers = Builder(), Buffers(config)
         self.input = InputArea(config.bus.data_width // 8)
         self.items: list[Item] = []
@@ -323,9 +325,13 @@ class _Compiler:
         self.views[layer.name] = output
 
     def _lower(self, layer: Convolution, reserve: int = 0) -> None:
-        lowering = Lowering(self.config, self.builder, self.buffers, layer, self.order, reserve)
+        before = self.before if self.keep else None
+        lowering = Lowering(
+            self.config, self.builder, self.buffers, layer, self.order, reserve, before
+        )
         self.plans[layer.name] = lowering.plan
         self.items += lowering.items()
+        self.before = lowering
 
     def _copy(self, name: str, source: View, edge, target: Tensor | None = None) -> View:
         """Channels in plain order in a tensor of their own: a convolution by one, exact."""
@@ -416,6 +422,7 @@ class _Compiler:
             self._refuse(layer, "its input's channels are permuted and its output is concatenated")
         output = self._output(layer, source)
         tensor = replace(output.tensor, channels=source.tensor.channels)
+        self.before = None
         self.items += lower_vector(
             self.config,
             self.builder,
@@ -494,4 +501,7 @@ def compile_network(
     images. ``order`` forces the order of work in every layer, see :data:`hwgen.compiler.tiles
     .ORDERS`; otherwise each layer has the one with the best estimate.
     """
-    return _Compiler(network, config, densities or {}, batch, order).run()
+    try:
+        return _Compiler(network, config, densities or {}, batch, order, keep=True).run()
+    except NoRoom:  # what stays on chip between layers may stand in the way of others
+        return _Compiler(network, config, densities or {}, batch, order, keep=False).run()

@@ -76,7 +76,7 @@ class _Clock:
     def start(self, number: int) -> float:
         """When the array could begin with the item."""
         item = self.items[number]
-        at = max(self.array, self._loaded(number))
+        at = max(self.array, self._loaded(number), self.available(number))
         if item.begins:
             at = max(at, self.banks[1 - self.bank])
         if item.gate:

@@ -18,6 +18,7 @@ class Place:
     owner: object
     planes: range = range(0)
     at: int = 0
+    taken: bool = False
 
 
 class PassEmitter:
@@ -25,13 +26,14 @@ class PassEmitter:
 
     def __init__(self, config: Config, builder: Builder, layer: Convolution, plan: Plan):
         self.config, self.builder, self.layer, self.plan = config, builder, layer, plan
+        self.input_pitch: int | None = None  # words from plane to plane, unless they are dense
 
     def plane_offset(self, tile: Tile, planes: range, plane: int, copy: int) -> int:
         """Words from the begin of an input tile of ``planes`` to one of them, in the copy of a
         kernel row.
         """
         first = copy * len(planes) if self.plan.stacked and self.plan.order == "input" else 0
-        own = self._rows(tile) * tile.across.seen
+        own = self.input_pitch or self._rows(tile) * tile.across.seen
         return (first + plane - planes.start) * own
 
     def _rows(self, tile: Tile) -> int:
@@ -70,10 +72,11 @@ class PassEmitter:
         taps, layer, clusters = segment.taps, self.layer, self.config.array.clusters
         stacked = self.plan.stacked
         rows, columns = self._rows(tile), tile.across.seen
+        pitch = self.input_pitch or rows * columns
         copy = taps.kernel_rows.start if stacked else 0
         at = buffer + self.plane_offset(tile, planes, taps.planes.start, copy)
         accesses = [
-            reads("activations", at, at + len(taps.planes) * rows * columns),
+            reads("activations", at, at + (len(taps.planes) - 1) * pitch + rows * columns),
             reads("weights", weights, weights + segment.words),
             writes("bank", bank),
         ]
@@ -110,7 +113,7 @@ class PassEmitter:
             pad_top=0 if stacked else tile.down.pad - taps.kernel_rows.start,
             pad_left=tile.across.pad - taps.kernel_columns.start,
             input=at,
-            input_plane_stride=rows * columns,
+            input_plane_stride=pitch,
             weights=weights,
             chunks=len(taps.weights),
         )

@@ -4,9 +4,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from ..config import Config
-from ..errors import UserError
 from .item import Item
-from .memory import Buffers, Full
+from .memory import Buffers, Full, NoRoom
 from .order import producers, work_order
 
 __all__ = ["schedule"]
@@ -53,7 +52,7 @@ def schedule(config: Config, buffers: Buffers, items: Sequence[Item]) -> None:
                 if needed_at > now + SOON or (needed_at > now and not freed):
                     return
                 if not freed:
-                    raise UserError(
+                    raise NoRoom(
                         f"layer {items[order[now]].layer}: a buffer is too small for one step; "
                         "raise memory.activation_words, memory.weight_words or "
                         "memory.parameter_words"
