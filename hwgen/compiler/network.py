@@ -1,7 +1,7 @@
 """Integer networks to programs: every edge gets a place in memory, every layer its instructions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,64 +11,22 @@ from ..config import Config
 from ..errors import UserError
 from ..isa.parameters import BIAS_BITS
 from .blocks import blocks_of
+from .compiled import INPUT_BASE, WORK_BASE, Compiled, View
 from .convolution import Lowering
 from .image import InputArea, Packing, foldings
 from .item import Item
 from .layer import Convolution, Gate, Requantization, VectorLayer
 from .memory import Buffers, NoRoom
 from .pipeline import schedule
-from .program import Builder, Program
+from .program import Builder
 from .tensors import Tensor
 from .tiles import Plan, plan_tiles
 from .vector import lower_vector
 
 __all__ = ["INPUT_BASE", "WORK_BASE", "Compiled", "View", "compile_network"]
 
-INPUT_BASE, WORK_BASE = 1, 2  # base registers; 0 has the constants
 KERNEL_MAX = 15
 POOL_KERNEL_MAX, POOL_PAD_MAX = 127, 7
-
-
-@dataclass(frozen=True)
-class View:
-    """An edge in memory: channel k lies at place ``channels[k]`` of the tensor."""
-
-    tensor: Tensor
-    channels: np.ndarray
-
-    @property
-    def plain(self) -> bool:
-        """Whether the channels lie in their order from the first place on."""
-        return np.array_equal(self.channels, np.arange(len(self.channels)))
-
-    def unpack(self, data: bytes) -> np.ndarray:
-        """The edge's integers from the bytes of its tensor; of a batch, an image after another."""
-        places = self.tensor.planes * self.tensor.lanes
-        return replace(self.tensor, channels=places).unpack(data)[..., self.channels, :, :]
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """A program with what its caller has to know.
-
-    ``input`` packs images into the input area; ``views`` has an entry for every edge that lies in
-    memory; ``work_bytes`` is the size of the work area. A run takes ``batch`` images. ``plans``
-    tells how layers of the array are cut.
-    """
-
-    network: Network
-    config: Config
-    program: Program
-    input: InputArea
-    views: dict[str, View]
-    work_bytes: int
-    batch: int = 1
-    plans: dict[str, Plan] = field(default_factory=dict)
-
-    @property
-    def output(self) -> View:
-        """Where the first result lies."""
-        return self.views[self.network.outputs[0].name]
 
 
 class _Compiler:
