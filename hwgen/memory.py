@@ -78,9 +78,9 @@ class RAM(wiring.Component):
     style : str
         ``"block"``: block RAM. ``"distributed"``: LUT RAM, for a few dozen rows (iCE40 has none:
         block RAM, or flip-flops where the read is asynchronous).
-        ``"macro"``: in emitted Verilog a black box ``hwgen_ram_<depth>x<width>[_m<granularity>]``,
-        which the user binds to an SRAM; see :func:`macro_model` for its ports and its behavioural
-        model.
+        ``"macro"``: in emitted Verilog a black box
+        ``hwgen_ram_<depth>x<width>[_m<granularity>][_1p]``, which the user binds to an SRAM; see
+        :func:`macro_model` for its ports and its behavioural model.
     asynchronous : bool
         Read in the same cycle. Needs style ``"distributed"``.
     single_port : bool
