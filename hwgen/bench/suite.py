@@ -1,6 +1,6 @@
 """The benchmark: which networks, batches, memories and densities are measured."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,9 +80,11 @@ def subjects(parts: tuple[str, ...], batches: tuple[int, ...]) -> Iterator[Subje
             yield from _shaped(224, batch)
 
 
-def _compiled(subject: Subject, wide: bool, say: Callable[[str], None]) -> tuple[Case, Case]:
+def _compiled(
+    subject: Subject, wide: bool, settings: Sequence[str], say: Callable[[str], None]
+) -> tuple[Case, Case]:
     """Gated and dense, for a memory port of 32 bytes if ``wide``, of 16 otherwise."""
-    settings = ["bus.data_width=256"] if wide else []
+    settings = [*settings, *(["bus.data_width=256"] if wide else [])]
     cases = []
     for name in ("cgnet8", "baseline8"):
         say(f"compiling for {name}")
@@ -95,37 +97,45 @@ def measure(
     batches: tuple[int, ...] = (1, 16),
     bytes_a_cycle: tuple[int, ...] = BYTES_A_CYCLE,
     densities: tuple[float, ...] = DENSITIES,
+    settings: Sequence[str] = (),
     say: Callable[[str], None] = lambda step: None,
     show: Callable[[dict], None] = lambda row: None,
 ) -> dict:
     """The whole document: ``runs`` (network x batch x memory) and ``densities`` (a sweep).
 
-    ``say`` is told each step, ``show`` each run as soon as it is there.
+    ``settings`` replace fields of both configurations. ``say`` is told each step,
+    ``show`` each run as soon as it is there.
     """
     document = {
         "format": "hwgen-bench",
         "format_version": FORMAT,
         "hwgen_version": hwgen.__version__,
         "latency": LATENCY,
+        "settings": list(settings),
         "runs": [],
         "densities": [],
     }
     for subject in subjects(parts, batches):
-        for row in _runs(subject, bytes_a_cycle, say):
+        for row in _runs(subject, bytes_a_cycle, settings, say):
             document["runs"].append(row)
             show(row)
-    document["densities"] = list(_density_sweep(densities, batches, say))
+    document["densities"] = list(_density_sweep(densities, batches, settings, say))
     return document
 
 
-def _runs(subject: Subject, bytes_a_cycle, say: Callable[[str], None]) -> Iterator[dict]:
+def _runs(
+    subject: Subject,
+    bytes_a_cycle: Sequence[int],
+    settings: Sequence[str],
+    say: Callable[[str], None],
+) -> Iterator[dict]:
     """A subject on every memory."""
     name = f"{subject.name}, batch {subject.batch}"
     compiled = {}
     for bandwidth in bytes_a_cycle:
         wide = bandwidth > 16
         if wide not in compiled:
-            compiled[wide] = _compiled(subject, wide, lambda step: say(f"{name}: {step}"))
+            compiled[wide] = _compiled(subject, wide, settings, lambda step: say(f"{name}: {step}"))
         memory = MemoryModel(LATENCY, bandwidth / (32 if wide else 16))
         say(f"{name}: {bandwidth} bytes a cycle")
         yield {
@@ -139,7 +149,7 @@ def _runs(subject: Subject, bytes_a_cycle, say: Callable[[str], None]) -> Iterat
         }
 
 
-def _density_sweep(densities, batches, say) -> Iterator[dict]:
+def _density_sweep(densities, batches, settings, say) -> Iterator[dict]:
     """Speed-up of the gated layers of ResNet-18 for CIFAR against their density."""
     network = NETWORKS["resnet18"](32)
     memory = MemoryModel(LATENCY)
@@ -148,7 +158,7 @@ def _density_sweep(densities, batches, say) -> Iterator[dict]:
         for density in densities:
             say(f"resnet18 32x32, batch {batch}: density {density}")
             masks = generated_masks(network, density, batch)
-            gated = Case.of(network, load("cgnet8"), masks, batch)
-            dense = dense or Case.of(network, load("baseline8"), masks, batch)
+            gated = Case.of(network, load("cgnet8", settings), masks, batch)
+            dense = dense or Case.of(network, load("baseline8", settings), masks, batch)
             result = compare(gated, dense, memory)
             yield {"density": density, "batch": batch, **result["gated_layers"]}

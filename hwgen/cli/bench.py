@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hwgen.cli._options import json_option
+from hwgen.cli._options import json_option, set_option
 
 __all__ = ["command"]
 
@@ -39,13 +39,15 @@ __all__ = ["command"]
 )
 @click.option("--density/--no-density", default=True, help="Sweep the density, too.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the figures as JSON.")
+@set_option
 @json_option
-def command(parts, batches, bytes_a_cycle, density, out, as_json) -> None:
+def command(parts, batches, bytes_a_cycle, density, out, settings, as_json) -> None:
     """Run whole networks through the cycle model: cgnet8 with gates against baseline8 without.
 
     `speed-up` is cycles without gates over cycles with them; `ideal` is how many times fewer
     products there are; `reached` is their quotient. ResNet-18 and VGG-16 have random weights and
     generated masks at the published reduction of 2.82; the trained networks have their own masks.
+    --set holds for both configurations.
     """
     from rich.console import Console
 
@@ -66,6 +68,7 @@ def command(parts, batches, bytes_a_cycle, density, out, as_json) -> None:
             batches,
             bytes_a_cycle,
             DENSITIES if density else (),
+            settings,
             status.update,
             show,
         )

@@ -160,12 +160,13 @@ def _speed(bench: dict) -> str:
             for row in rows
         ],
     )
+    changed = f" with {' '.join(bench['settings'])}," if bench["settings"] else ""
     sources = {row["subject"]: row["masks"] for row in rows}
     notes = "; ".join(f"{escape(name)}: {escape(text)}" for name, text in sources.items())
     return (
         f"<h2>Gated against dense</h2><p>Whole networks on cgnet8 with gates against baseline8 "
-        f"without, memory at {width} bytes a cycle, latency {bench['latency']}. The ideal is how "
-        "many times fewer products there are. <em>Gated layers</em>: the part of their own ideal "
+        f"without,{escape(changed)} memory at {width} bytes a cycle, latency {bench['latency']}. "
+        "The ideal is how many times fewer products there are. <em>Gated layers</em>: the part of their own ideal "
         "that they reach.</p>"
         f'<div class="chart">{charts.speedups(rows)}</div>'
         + charts.legend({"gated": "speed-up", "ideal": "ideal"})

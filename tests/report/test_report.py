@@ -75,7 +75,13 @@ def bench() -> dict:
         for d in (0.1, 0.5, 1.0)
         for b in (1, 16)
     ]
-    return {"format": "hwgen-bench", "latency": 20, "runs": runs, "densities": sweep}
+    return {
+        "format": "hwgen-bench",
+        "latency": 20,
+        "settings": ["array.queue=8"],
+        "runs": runs,
+        "densities": sweep,
+    }
 
 
 AREA = {
@@ -93,7 +99,7 @@ def test_a_page_of_everything(bench):
     words = checked(page(load("cgnet8"), bench, [AREA], [CHECK]))
     for heading in ("Gated against dense", "Memory bandwidth", "Where the cycles went", "Area"):
         assert heading in words
-    assert "<b>&net</b>" in words
+    assert "<b>&net</b>" in words and "array.queue=8" in words
     for row in bench["runs"][1]["gated"]["layers"]:
         if row["cycles"]:
             assert row["layer"] in words
