@@ -166,8 +166,8 @@ def _speed(bench: dict) -> str:
     return (
         f"<h2>Gated against dense</h2><p>Whole networks on cgnet8 with gates against baseline8 "
         f"without,{escape(changed)} memory at {width} bytes a cycle, latency {bench['latency']}. "
-        "The ideal is how many times fewer products there are. <em>Gated layers</em>: the part of their own ideal "
-        "that they reach.</p>"
+        "The ideal is how many times fewer products there are. <em>Gated layers</em>: the part of "
+        "their own ideal that they reach.</p>"
         f'<div class="chart">{charts.speedups(rows)}</div>'
         + charts.legend({"gated": "speed-up", "ideal": "ideal"})
         + f'{table}<p class="dim">{notes}.</p>'
