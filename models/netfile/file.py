@@ -113,6 +113,8 @@ def _document(data: bytes) -> dict:
     length = int.from_bytes(data[:8], "little")
     header = _object(data[8 : 8 + length], "no safetensors header: not a network file, or cut")
     metadata = header.pop("__metadata__", None)
+    if isinstance(metadata, dict) and "hwgen-program" in metadata:
+        raise ValueError("a compiled program; what is needed is the network it was compiled from")
     if not isinstance(metadata, dict) or _KEY not in metadata:
         raise ValueError("a safetensors file without a network (is it a checkpoint?)")
     try:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from hwgen import cli, processes, tools
+from hwgen.compiler.file import program_bytes
+from hwgen.compiler.network import compile_network
 from hwgen.config import load
 from hwgen.errors import UserError
 from hwgen.simulator import compare as module
@@ -67,6 +69,8 @@ def files(tmp_path_factory):
         np.savez(folder / f"{name}.npz", **arrays)
     (folder / "empty").mkdir()
     (folder / "text.npz").write_text("no archive")
+    program = program_bytes(compile_network(example(), load("tiny")))
+    (folder / "program.safetensors").write_bytes(program)
     data = bytearray((folder / "small.safetensors").read_bytes())
     (folder / "cut.safetensors").write_bytes(data[:-100])
     return folder
@@ -80,6 +84,7 @@ class TestRefusals:
             (["wide.safetensors"], "layer first: one output row needs"),
             (["kernel.safetensors"], "layer first (conv): kernel (17, 17) is larger than 15"),
             (["cut.safetensors"], "cut.safetensors"),
+            (["program.safetensors"], "a compiled program; what is needed is the network"),
             (["good.npz"], "good.npz: no safetensors header: not a network file"),
             (["none.safetensors"], "none.safetensors"),
             (["small.safetensors", "real.npz"], "holds real numbers; accepted are bytes"),
