@@ -16,7 +16,8 @@ from ..tools import locate
 __all__ = ["MOST_FIELDS", "build"]
 
 SOURCES = Path(__file__).with_name("core")
-FLAGS = ["-std=c++17", "-O3", "-fPIC", "-shared", "-fno-exceptions", "-Wall", "-Wextra", "-Werror"]
+FLAGS = ["-std=c++17", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-exceptions"]
+FLAGS += ["-Wall", "-Wextra", "-Werror"]
 _NAMES = {"signed": "is_signed"}  # C++ has that word
 MOST_FIELDS = max(len(instruction.fields) for instruction in INSTRUCTIONS)
 

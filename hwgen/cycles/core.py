@@ -91,7 +91,7 @@ def _configuration(config: Config, memory: MemoryModel) -> _Config:
 def _library() -> ctypes.CDLL:
     lib, c = ctypes.CDLL(str(build())), ctypes
     signatures = {
-        "open": (c.c_void_p, [c.POINTER(_Config)]),
+        "open": (c.c_void_p, [c.POINTER(_Config), c.c_int]),
         "close": (None, [c.c_void_p]),
         "begin": (
             None,
@@ -122,11 +122,14 @@ _NAMES = ("END", "LOAD", "STORE", "PASS", "DRAIN", "VECTOR")
 
 
 class Core:
-    """An accelerator that has been reset, beside its memory."""
+    """An accelerator that has been reset, beside its memory.
 
-    def __init__(self, config: Config, memory: MemoryModel):
+    With ``skips``, cycles in which nothing happens are left out, with the same result.
+    """
+
+    def __init__(self, config: Config, memory: MemoryModel, *, skips: bool = True):
         self._lib = _library()
-        self._core = self._lib.cycles_open(_configuration(config, memory))
+        self._core = self._lib.cycles_open(_configuration(config, memory), skips)
 
     def __del__(self):
         self._lib.cycles_close(self._core)

@@ -104,15 +104,17 @@ class Model:
     ----------
     memory
         How the memory answers. It must not stall at random, and is idle before each start.
+    skips
+        Leave out cycles in which nothing happens. The result is the same without, and slower.
     """
 
-    def __init__(self, config: Config, memory: MemoryModel = DEFAULT_MEMORY):
+    def __init__(self, config: Config, memory: MemoryModel = DEFAULT_MEMORY, *, skips: bool = True):
         if memory.stall:
             raise UserError(
                 "memory stall: must be 0 for a prediction, which knows no random stalls"
             )
         self.config = config
-        self._core = Core(config, memory)
+        self._core = Core(config, memory, skips=skips)
 
     def run(
         self,

@@ -25,12 +25,14 @@ struct Accelerator {
     VectorUnit vector;
     Fork pass_fork, drain_fork;
     StrobeJoin pass_join, drain_join;
+    std::vector<Delayed<char>> drained;  // by each cluster
     uint64_t bases[BASES] = {};
     const uint8_t *constants = nullptr;  // behind base register 0
     uint64_t constants_size = 0;
     std::vector<uint16_t> channels;  // of the records in the parameter memory
     std::vector<std::vector<Decisions>> decisions;  // of each group, of each gate in order
     Cycle now = 0, began = 0;
+    bool skips = true;  // cycles in which nothing happens are left out
 
     void build() {
         port.build(config);
@@ -43,16 +45,15 @@ struct Accelerator {
         decisions.resize(config.clusters * config.groups);
         clusters.resize(config.clusters);
         drains.resize(config.clusters);
+        drained.resize(config.clusters);
         for (int g = 0; g < config.clusters; g++) {
-            clusters[g].build(config, g);
+            clusters[g].build(config, feeder, g, skips);
             for (Group &group : clusters[g].groups) group.gates = &decisions[group.index];
             drains[g].build(config, clusters[g], channels);
         }
         if (config.pool) vector.build(config);
         pass_fork.build(1 + config.clusters);
         drain_fork.build(config.clusters);
-        pass_join.build(config.clusters);
-        drain_join.build(config.clusters);
     }
 
     // Another program. What the hardware keeps from one to the next stays: whose turn it is everywhere.
@@ -65,34 +66,55 @@ struct Accelerator {
         port.memory.credit = Memory::RESTED;
         for (auto &gates : decisions) gates.clear();
         for (Cluster &cluster : clusters)
-            for (Group &group : cluster.groups) group.restart();
+            for (Group &group : cluster.groups) group.restart(now + PAUSE);
         now += PAUSE;
+        port_next = now;
         began = now;
     }
 
     // False: the program has not ended within `limit` cycles.
     bool run(Cycle limit) {
-        while (!runner.ended && now - began < limit) step();
+        while (!runner.ended && now - began < limit) {
+            step();
+            now = skips ? next() : now + 1;
+        }
         counters.cycles = now - began;
         return runner.ended;
     }
 
     void step() {
-        port.memory.offer(now);
+        if (port_next <= now || !skips) port.memory.offer(now);
         activations.writes[0].valid = load.writes_activations();
         activations.writes[0].address = load.address();
-        activations.arbitrate(counters);
+        const bool buffer = activations_next <= now || writing() || !skips;
+        if (buffer) activations.arbitrate(counters);
         step_array();
         step_drains();
         step_vector();
         step_copies();
-        activations.step();
-        runner.step(now, port, counters);
-        port.step(now, counters);
-        now++;
+        step_activations(buffer);
+        if (runner.awake(now, port) || !skips) runner.step(now, port, counters);
+        step_port();
     }
 
 private:
+    Cycle port_next = 0, activations_next = 0, drains_next = 0, vector_next = 0, copies_next = 0;
+
+    // The next cycle in which anything may happen.
+    Cycle next() {
+        if (runner.ended) return now + 1;
+        Cycle first = std::min({runner.next, port_next, activations_next, drains_next, vector_next, copies_next});
+        first = std::min({first, feeder.next, feeder.arrivals.next(), pass_join.out.next()});
+        for (const Cluster &cluster : clusters) first = std::min(first, cluster.next);
+        return std::max(first, now + 1);
+    }
+
+    bool writing() const {
+        for (const WritePort &write : activations.writes)
+            if (write.valid) return true;
+        return false;
+    }
+
     template <class Fields>
     const Fields *offered(Unit unit, Fields &fields) {
         int number = runner.offer(unit);
@@ -103,47 +125,90 @@ private:
 
     unsigned streamer_port(unsigned g) const { return 1 + g * (1 + config.drain_lanes); }
 
+    void step_activations(bool buffer) {
+        bool asked = false;
+        for (const ReadPort &read : activations.reads) asked |= read.awake;
+        if (!buffer && !asked) return;
+        activations_next = activations.step() ? now + 1 : NEVER;
+        for (unsigned g = 0; g < clusters.size(); g++)
+            if (activations.reads[streamer_port(g)].changed) clusters[g].poke(now + 1);
+    }
+
+    void step_port() {
+        if (!port.busy() && skips) {
+            port_next = NEVER;
+            return;
+        }
+        if (port_next > now && skips) {  // the splitters alone: nothing was offered by the memory
+            bool asked = false;
+            for (const BurstSplitter &splitter : port.splitters) asked |= splitter.asked;
+            if (!asked) return;
+            port.memory.offer(now);
+        }
+        const bool was_free = port.splitters[0].ready();
+        port.step(now, counters);
+        if (!was_free && port.splitters[0].ready()) runner.next = now + 1;
+        port_next = port.next(now);
+    }
+
     void step_array() {
         UnitQueue &queue = runner.queues[ARRAY];
-        PassFields fields;
         const PassFields *feeder_command = nullptr;
-        for (Cluster &cluster : clusters) cluster.begin(now, feeder);
-        queue.done = pass_join.strobe();
-        pass_join.step([&](unsigned g) { return clusters[g].join.strobe(); });
+        if (feeder.begin(now))
+            for (Cluster &cluster : clusters) cluster.loaded(now);
+        queue.done = pass_join.out.due(now);
+        if (queue.done) pass_join.out.take();
+        PassFields fields;
         if (offered(ARRAY, fields)) {
             Pass pass{fields, 0, unsigned(runner.offer(ARRAY))};
-            queue.accepted = pass_fork.step([&](unsigned n) { return n ? clusters[n - 1].take(pass) : feeder.ready(); },
-                                            [&](unsigned n) {
-                                                if (!n) feeder_command = &fields;
-                                            });
+            queue.accepted =
+                pass_fork.step([&](unsigned n) { return n ? clusters[n - 1].take(now, pass) : feeder.ready(now); },
+                               [&](unsigned n) {
+                                   if (!n) feeder_command = &fields;
+                               });
         }
-        for (unsigned g = 0; g < clusters.size(); g++)
-            clusters[g].step(now, feeder.loaded, activations.reads[streamer_port(g)], counters);
-        feeder.step(now, feeder_command, counters);
+        bool stepped = false;
+        for (unsigned g = 0; g < clusters.size(); g++) {
+            if (clusters[g].next > now && skips) continue;
+            clusters[g].step(now, activations.reads[streamer_port(g)], counters);
+            stepped = true;
+        }
+        if (stepped) pass_join.join(clusters.size(), [&](unsigned g) -> Delayed<char> & { return clusters[g].join.out; });
+        if (feeder_command || feeder.next <= now || !skips) feeder.step(now, feeder_command, counters);
     }
 
     void step_drains() {
         UnitQueue &queue = runner.queues[DRAIN];
+        queue.done = drain_join.out.due(now);
+        if (queue.done) drain_join.out.take();
         DrainFields fields;
-        std::vector<const DrainFields *> commands(drains.size());
-        queue.done = drain_join.strobe();
-        drain_join.step([&](unsigned g) { return drains[g].done(); });
+        uint32_t commanded = 0;
         if (offered(DRAIN, fields))
-            queue.accepted =
-                drain_fork.step([&](unsigned g) { return drains[g].ready(); }, [&](unsigned g) { commands[g] = &fields; });
-        for (unsigned g = 0; g < drains.size(); g++)
-            drains[g].step(commands[g], &activations.writes[1 + g * config.drain_lanes],
-                           &activations.reads[streamer_port(g) + 1], counters);
+            queue.accepted = drain_fork.step([&](unsigned g) { return drains[g].ready(); },
+                                             [&](unsigned g) { commanded |= uint32_t(1) << g; });
+        else if (drains_next > now && skips)
+            return;
+        bool busy = false;
+        for (unsigned g = 0; g < drains.size(); g++) {
+            if (drains[g].done()) drained[g].at(now, 0);
+            busy |= drains[g].step(now, commanded >> g & 1 ? &fields : nullptr,
+                                   &activations.writes[1 + g * config.drain_lanes],
+                                   &activations.reads[streamer_port(g) + 1], counters);
+        }
+        drain_join.join(drains.size(), [&](unsigned g) -> Delayed<char> & { return drained[g]; });
+        drains_next = busy || !drain_join.out.empty() ? now + 1 : NEVER;
     }
 
     void step_vector() {
         if (!config.pool) return;
         UnitQueue &queue = runner.queues[VECTOR];
         VectorFields fields;
-        queue.done = vector.done();
         const VectorFields *command = offered(VECTOR, fields);
+        if (!command && vector_next > now && skips) return;
+        queue.done = vector.done();
         queue.accepted = command && vector.ready();
         vector.step(now, queue.accepted ? command : nullptr, activations.writes.back(), activations.reads.back());
+        vector_next = vector.ready() ? NEVER : now + 1;
     }
 
     void step_copies() {
@@ -152,6 +217,7 @@ private:
         UnitQueue &loads = runner.queues[LOAD], &stores = runner.queues[STORE];
         const LoadFields *load_command = offered(LOAD, load_fields);
         const StoreFields *store_command = offered(STORE, store_fields);
+        if (!load_command && !store_command && copies_next > now && skips) return;
         auto record = [this](uint32_t index, uint64_t address) {
             uint64_t at = address - bases[0] + CHANNEL_BYTE;
             if (at + 1 < constants_size && index < channels.size())
@@ -160,6 +226,7 @@ private:
         loads.done = load.step(now, load_command, bases, activations.writes[0].granted, port, record, counters,
                                loads.accepted);
         stores.done = store.step(now, store_command, bases, port, activations.reads[0], stores.accepted);
+        copies_next = load.idle() && store.idle() ? NEVER : now + 1;
     }
 };
 

@@ -23,39 +23,50 @@ struct Arbiter {
 
 struct ReadPort {
     static constexpr unsigned ROOM = 16;
+    // A granted request is on its way through the bank: its row is chosen, the memory is accessed, it answers, the answer
+    // comes.
+    enum : unsigned { CHOSEN = 1, READING = 2, READ = 4, ANSWERING = 8 };
     uint32_t places[2] = {};  // requests that wait for their bank
     unsigned waiting = 0, oldest = 0;
-    unsigned answers = 0;         // in memory; the oldest may be in the output register
+    unsigned flight = 0;
+    uint32_t chosen = 0, reading = 0;  // the words of those stages
+    unsigned answers = 0;  // in memory, besides that in the output register
     bool valid_ = false;
     unsigned free = ROOM;
     bool was_granted = false, has_room = true;
+    bool awake = false;    // it may change in this cycle
+    bool changed = false;  // for its reader
     // In this cycle
-    bool asked = false, taken = false;
+    bool asked = false, taken = false, granted = false;
     uint32_t address = 0;
 
     bool ready() const { return waiting < 2; }
-    void ask(uint32_t what) { asked = true, address = what; }
+    void ask(uint32_t what) { asked = awake = true, address = what; }
     bool valid() const { return valid_; }
-    void take() { taken = true; }
+    void take() { taken = awake = true; }
     bool wants() const { return waiting && has_room; }
     uint32_t first() const { return places[oldest]; }
-    bool idle() const {
-        return !waiting && !answers && !valid_ && !asked && !was_granted && free == ROOM && has_room;
-    }
-    void step(bool granted, bool answered) {
+    // `hold`: the first two stages stay where they are.
+    void step(bool hold) {
+        const bool answered = flight & ANSWERING;
+        if (hold) {
+            flight = (flight & (CHOSEN | READING)) | (flight & READ) << 1;
+        } else {
+            flight = (flight << 1 | granted) & (CHOSEN | READING | READ | ANSWERING);
+            reading = chosen, chosen = first();
+        }
         if (asked) places[(oldest + waiting) & 1] = address;
         waiting += asked - granted;
         oldest ^= granted;
         has_room = free > 2;
         free += taken - was_granted;
         was_granted = granted;
-        bool pull = answers && (!valid_ || taken);
-        if (pull)
-            valid_ = true;
-        else if (taken)
-            valid_ = false;
+        const bool pull = answers && (!valid_ || taken);
+        changed = pull || granted;
+        valid_ = pull || (valid_ && !taken);
         answers += answered - pull;
-        asked = taken = false;
+        awake = waiting || flight || was_granted || has_room != (free > 2) || (answers && !valid_);
+        asked = taken = granted = false;
     }
 };
 
@@ -65,91 +76,97 @@ struct WritePort {
 };
 
 struct ActivationBuffer {
-    unsigned banks = 0, mask = 0, shift = 0, words = 0;
+    unsigned banks = 0, words = 0;
     std::vector<ReadPort> reads;
     std::vector<WritePort> writes;
 
     void build(const Config &config, unsigned readers, unsigned writers) {
         banks = config.clusters;
         words = config.clusters * config.activation_words;
-        mask = banks - 1;
-        shift = ceil_log2(banks);
         reads.resize(readers);
         writes.resize(writers);
+        read_winners.assign(banks, -1);
+        write_winners.assign(banks, -1);
         read_arbiters.resize(banks);
         write_arbiters.resize(banks);
         for (Arbiter &arbiter : read_arbiters) arbiter.build(readers);
         for (Arbiter &arbiter : write_arbiters) arbiter.build(writers);
-        for (auto *stage : {&granted, &chosen, &reading, &answering, &write_granted, &writer})
-            stage->assign(banks, Access{});
-        answered.assign(readers, 0);
     }
 
-    // Grants of this cycle: `granted` of each write port, and the readers that move on at the end of the cycle.
+    // Grants of this cycle: of each write port, and of the readers that move on at the end of the cycle.
     void arbitrate(Counters &counters) {
-        for (Access &access : granted) access.port = -1;
-        for (Access &access : write_granted) access.port = -1;
+        bool writing = false, reading = false;
         for (unsigned n = 0; n < writes.size(); n++) {
             writes[n].granted = false;
-            if (writes[n].valid) compete(write_arbiters, write_granted, n, writes[n].address);
+            if (!writes[n].valid) continue;
+            compete(write_arbiters, write_winners, n, writes[n].address);
+            writing = true;
         }
-        for (unsigned b = 0; b < banks; b++)
-            if (int n = write_granted[b].port; n >= 0) {
-                write_arbiters[b].serve(n);
+        for (unsigned n = 0; n < reads.size() && !hold; n++) {
+            if (!reads[n].wants()) continue;
+            compete(read_arbiters, read_winners, n, reads[n].first());
+            reading = true;
+        }
+        if (writing)
+            counters.activation_writes += award(write_arbiters, write_winners, [&](unsigned n) {
                 writes[n].granted = true;
-                counters.activation_writes++;
-            }
-        if (hold) return;
-        for (unsigned n = 0; n < reads.size(); n++)
-            if (reads[n].wants()) compete(read_arbiters, granted, n, reads[n].first());
-        for (unsigned b = 0; b < banks; b++)
-            if (granted[b].port >= 0) read_arbiters[b].serve(granted[b].port), counters.activation_reads++;
+                granted_writes.push_back(writes[n].address & (words - 1));
+            });
+        if (reading)
+            counters.activation_reads +=
+                award(read_arbiters, read_winners, [&](unsigned n) { reads[n].granted = true; });
     }
 
-    void step() {
-        // An answer has gone through `answering` when it reaches its port.
-        for (const Access &access : answering)
-            if (access.port >= 0) answered[access.port] = 1;
-        bool conflict = false;
-        for (unsigned b = 0; b < banks; b++) {
-            answering[b] = read[b];
-            read[b] = hold ? Access{} : reading[b];
-            const Access &next_read = hold ? reading[b] : chosen[b];
-            conflict |= next_read.port >= 0 && writer[b].port >= 0 && next_read.row == writer[b].row;
-            if (!hold) {
-                reading[b] = chosen[b];
-                chosen[b] = granted[b];
-            }
-            writer[b] = write_granted[b];
+    // True: it may do something in the next cycle.
+    bool step() {
+        const bool conflict = !written.empty() && meets();
+        bool busy = !granted_writes.empty();
+        for (ReadPort &port : reads) {
+            port.changed = false;
+            if (!port.awake) continue;
+            port.step(hold);
+            busy |= port.awake;
         }
-        for (unsigned n = 0; n < reads.size(); n++) was[n] = 0;
-        if (!hold)
-            for (const Access &access : granted)
-                if (access.port >= 0) was[access.port] = 1;
-        for (unsigned n = 0; n < reads.size(); n++) {
-            reads[n].step(was[n], answered[n]);
-            answered[n] = 0;
+        if (busy || !written.empty()) {
+            written.swap(granted_writes);
+            granted_writes.clear();
         }
         hold = conflict;
+        return busy;
     }
 
 private:
-    struct Access {
-        int port = -1;
-        uint32_t row = 0;
-    };
     std::vector<Arbiter> read_arbiters, write_arbiters;
-    // A read: granted, then its row is chosen, the memory is accessed, it answers, the answer reaches its port.
-    std::vector<Access> granted, chosen, reading, read{64}, answering;
-    std::vector<Access> write_granted, writer;
-    std::vector<uint8_t> answered, was = std::vector<uint8_t>(256);
+    std::vector<int> read_winners, write_winners;        // of each bank; all -1 between cycles
+    std::vector<uint32_t> granted_writes, written;  // words, in this cycle and in the one before
     bool hold = false;  // a row would be read while it is written: all reads wait for a cycle
 
-    void compete(std::vector<Arbiter> &arbiters, std::vector<Access> &winners, unsigned n, uint32_t address) {
-        unsigned b = address & mask;
-        Access &winner = winners[b];
-        if (winner.port >= 0 && arbiters[b].before(winner.port, n)) return;
-        winner = {int(n), (address & (words - 1)) >> shift};
+    // Whether a word would be read and written in the same cycle.
+    bool meets() const {
+        const unsigned stage = hold ? ReadPort::READING : ReadPort::CHOSEN;
+        for (const ReadPort &port : reads)
+            if (port.flight & stage)
+                for (uint32_t word : written)
+                    if (((hold ? port.reading : port.chosen) & (words - 1)) == word) return true;
+        return false;
+    }
+
+    void compete(const std::vector<Arbiter> &arbiters, std::vector<int> &winners, unsigned n, uint32_t address) {
+        const unsigned b = address & (banks - 1);
+        if (winners[b] < 0 || arbiters[b].before(n, winners[b])) winners[b] = int(n);
+    }
+
+    template <class Grant>
+    unsigned award(std::vector<Arbiter> &arbiters, std::vector<int> &winners, Grant &&grant) {
+        unsigned count = 0;
+        for (unsigned b = 0; b < banks; b++) {
+            if (winners[b] < 0) continue;
+            arbiters[b].serve(winners[b]);
+            grant(winners[b]);
+            winners[b] = -1;
+            count++;
+        }
+        return count;
     }
 };
 

@@ -8,30 +8,33 @@ namespace hwgen {
 struct Cluster {
     const Config *config = nullptr;
     unsigned number = 0;
+    bool sleeps = true;
     Streamer streamer;
     std::vector<Group> groups;
     Fork fork;
     StrobeJoin join;
+    bool chain_moves = true;  // or has moved in the cycle before
+    Cycle next = 0;           // the next cycle that must be stepped
     // In this cycle
     Pass pass{};
     const Pass *streamer_command = nullptr;
     std::vector<char> group_commanded;
 
-    void build(const Config &c, unsigned index) {
+    void build(const Config &c, Feeder &feeder, unsigned index, bool skips) {
         config = &c;
         number = index;
+        sleeps = skips;
         streamer.build(c, index);
         groups.resize(c.groups);
-        for (unsigned j = 0; j < groups.size(); j++) groups[j].build(c, index * c.groups + j);
+        for (unsigned j = 0; j < groups.size(); j++) groups[j].build(c, feeder, index * c.groups + j, skips);
         fork.build(1 + c.groups);
-        join.build(c.groups);
         group_commanded.assign(c.groups, 0);
     }
 
     unsigned positions(int64_t all) const { return unsigned(all + config->clusters - 1 - number) / config->clusters; }
 
     // The pass goes to whoever is ready for it; true: all have it.
-    bool take(const Pass &offered) {
+    bool take(Cycle now, const Pass &offered) {
         pass = offered;
         pass.positions = positions(offered.fields.positions);
         return fork.step([&](unsigned n) { return n ? groups[n - 1].planner.commands.ready() : streamer.ready(); },
@@ -40,34 +43,68 @@ struct Cluster {
                                  group_commanded[n - 1] = 1;
                              else
                                  streamer_command = &pass;
+                             next = now;
                          });
     }
 
-    void begin(Cycle now, Feeder &feeder) {
-        for (Group &group : groups) group.begin(now, feeder);
+    // A chunk has been loaded.
+    void loaded(Cycle now) {
+        for (Group &group : groups) group.poke(now);
+        next = now;
     }
 
-    void step(Cycle now, uint64_t loaded, ReadPort &port, Counters &counters) {
+    // The read port of the streamer has changed.
+    void poke(Cycle when) {
+        streamer.poke(when);
+        next = std::min(next, when);
+    }
+
+    void step(Cycle now, ReadPort &port, Counters &counters) {
         const PassFields &f = pass.fields;
         GroupCommand command{bool(f.gate),    bool(f.conditional), bool(f.bank), unsigned(f.slots),
                              pass.positions, f.chunks,            pass.number};
+        bool moves = false;
         bool taken = true;  // by the next group, of what the one before offers
         for (int j = int(groups.size()) - 1; j >= 0; j--) {
             Group &group = groups[j];
-            bool offered = j ? groups[j - 1].link.valid : streamer.valid;
-            uint32_t want = j ? groups[j - 1].link.out : streamer.want;
-            bool wanted = want >> j & 1;
-            bool ready = group.accepts(wanted), comes = offered && ready;
-            group.sequence(now, loaded, group_commanded[j] ? &command : nullptr, counters);
+            const unsigned pops = sequence(now, group, group_commanded[j] ? &command : nullptr, counters);
             group_commanded[j] = 0;
+            moves |= pops;
+            if (!chain_moves) {
+                group.level -= pops;
+                taken = false;
+                continue;
+            }
+            const bool offered = j ? groups[j - 1].link.valid : streamer.valid;
+            const uint32_t want = j ? groups[j - 1].link.out : streamer.want;
+            const bool wanted = want >> j & 1;
+            const bool ready = group.accepts(wanted), comes = offered && ready;
+            moves |= comes || (group.link.valid && taken);
             group.link.step(taken, comes, want);
-            group.level += (comes && wanted) - group.pops;
-            counters.vector_pushes += comes && wanted;
+            group.level += (comes && wanted) - pops;
+            if (comes && wanted) counters.vector_pushes++, group.poke(now + 1);
             taken = ready;
         }
-        streamer.step(now, streamer_command, taken, port, groups, counters);
+        const bool offers = streamer.valid;
+        if (streamer_command || (taken && offers) || streamer.next_step <= now || !sleeps)
+            streamer.step(now, streamer_command, taken, port, groups, counters);
         streamer_command = nullptr;
-        join.step([&](unsigned j) { return groups[j].done_now; });
+        chain_moves = moves || (streamer.valid && (!offers || taken)) || !sleeps;
+        join.join(groups.size(), [&](unsigned j) -> Delayed<char> & { return groups[j].done; });
+
+        if (!streamer.tasks.complete()) streamer.poke(std::max(now + 1, streamer.tasks.next(groups)));
+        next = chain_moves || !sleeps ? now + 1 : streamer.next_step;
+        for (const Group &group : groups) next = std::min(next, group.next);
+    }
+
+private:
+    unsigned sequence(Cycle now, Group &group, const GroupCommand *command, Counters &counters) {
+        if (command && now < group.run_until) {
+            group.planner.commands.step(false, true, *command);
+            return 0;
+        }
+        if (command || group.next <= now || (!sleeps && group.run_until <= now)) return group.sequence(now, command, counters);
+        return 0;
     }
 };
 

@@ -5,10 +5,13 @@
 
 using namespace hwgen;
 
+#pragma GCC visibility push(default)
 extern "C" {
 
-Accelerator *cycles_open(const Config *config) {
+// `skips`: cycles in which nothing happens are left out; the result is the same.
+Accelerator *cycles_open(const Config *config, int skips) {
     auto *accelerator = new Accelerator;
+    accelerator->skips = skips;
     accelerator->config = *config;
     accelerator->build();
     return accelerator;
@@ -67,3 +70,4 @@ void cycles_times(const Accelerator *accelerator, uint64_t *times) {
     }
 }
 }
+#pragma GCC visibility pop

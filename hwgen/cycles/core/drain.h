@@ -20,14 +20,16 @@ struct DrainLane {
     bool taken = false;  // an item, in the cycle before
     Item item{};
     unsigned item_group = 0;
-    bool placed[PLACED] = {};  // one is on its way; the newest first
-    Place places_on_their_way[PLACED] = {};
+    static constexpr unsigned AHEAD = 8;    // more cycles than a place takes
+    bool placed[AHEAD] = {};                // in which of the coming cycles a place arrives
+    Place places_on_their_way[AHEAD] = {};  // and which
     RamFifo<Place> places;
     RamFifo<uint32_t> requests;
     // Requantizer
     uint32_t results_on_their_way = 0;  // a bit a cycle
     RamFifo<char> results;
-    std::deque<uint32_t> targets;
+    uint32_t targets[2 * ROOM] = {};
+    unsigned target_write = 0, target_read = 0;
     unsigned in_front = 0, behind = 0;
     bool finished = false, done = false;
 
@@ -39,14 +41,13 @@ struct DrainLane {
         results.build(ROOM);
     }
     bool open() const { return in_front != ROOM; }
-    bool serves(unsigned group) const { return serving < count && group == first + serving; }
     void offer(WritePort &write) const {
         write.valid = results.valid;
-        if (results.valid) write.address = targets.front();
+        if (results.valid) write.address = targets[target_read % (2 * ROOM)];
     }
 
     // `start`: the command has come in the cycle before.
-    void step(bool start, std::vector<DrainReader> &readers, WritePort &write, ReadPort &residuals, Counters &counters) {
+    void step(Cycle now, bool start, std::vector<DrainReader> &readers, WritePort &write, ReadPort &residuals, Counters &counters) {
         const bool needs = command.residual, room_behind = behind != ROOM, was_open = open();
         bool go = places.valid && room_behind && (residuals.valid() || !needs);
         bool written = results.valid && write.granted;
@@ -64,15 +65,18 @@ struct DrainLane {
             if (has_channel) place = find(slot);
         }
         bool vanished = taken && !has_channel;
-        bool arrives = placed[PLACED - 2];
-        Place arrived = places_on_their_way[PLACED - 2];
+        const bool arrives = placed[now % AHEAD];
+        const Place arrived = places_on_their_way[now % AHEAD];
+        placed[now % AHEAD] = false;
         requests.step(asks, arrives && needs, arrived.residual_word);
-        if (go) targets.push_back(places.out.word);
+        if (go) targets[target_write++ % (2 * ROOM)] = places.out.word;
         places.step(go, arrives, arrived);
-        for (unsigned n = PLACED - 1; n; n--) placed[n] = placed[n - 1], places_on_their_way[n] = places_on_their_way[n - 1];
-        placed[0] = has_channel, places_on_their_way[0] = place;
+        if (has_channel) {
+            placed[(now + PLACED - 1) % AHEAD] = true;
+            places_on_their_way[(now + PLACED - 1) % AHEAD] = place;
+        }
 
-        if (written) targets.pop_front();
+        target_read += written;
         results.step(written, results_on_their_way >> (REQUANTIZED - 1) & 1, 0);
         results_on_their_way = results_on_their_way << 1 | go;
         bool ended = serve(start, was_open, readers);
@@ -118,6 +122,7 @@ struct Drain {
     DrainFields command{};
     bool busy = false, start = false;
     std::vector<char> asked, open;
+    unsigned own_positions = 0;
     std::vector<DrainReader> readers;
     std::vector<DrainLane> lanes;
 
@@ -143,41 +148,41 @@ struct Drain {
         return true;
     }
 
-    void step(const DrainFields *comes, WritePort *writes, ReadPort *residuals, Counters &counters) {
-        if (!busy && !comes) return;
+    // True: it may do something in the next cycle.
+    bool step(Cycle now, const DrainFields *comes, WritePort *writes, ReadPort *residuals, Counters &counters) {
+        if (!busy && !comes) return false;
         bool ends = done(), starts = start;
-        std::vector<char> &commanded = commanded_;
-        commanded.assign(readers.size(), 0);
+        uint32_t commanded = 0, items_ready = 0;
         for (unsigned j = 0; j < readers.size(); j++) {
-            bool ready = readers[j].ready();
-            commanded[j] = asked[j] && ready;
+            const bool ready = readers[j].ready();
+            commanded |= uint32_t(asked[j] && ready) << j;
             if (starts)
                 asked[j] = 1;
             else if (ready)
                 asked[j] = 0;
         }
-        items_ready_.assign(readers.size(), 0);
-        for (unsigned n = 0; n < lanes.size(); n++)
-            for (unsigned j = 0; j < readers.size(); j++)
-                if (lanes[n].serves(j)) items_ready_[j] = lanes[n].open();
+        for (const DrainLane &lane : lanes)
+            if (lane.open() && lane.serving < lane.count) items_ready |= uint32_t(1) << (lane.first + lane.serving);
         for (unsigned n = 0; n < lanes.size(); n++) {
-            lanes[n].command = command;
-            lanes[n].step(starts, readers, writes[n], residuals[n], counters);
+            lanes[n].step(now, starts, readers, writes[n], residuals[n], counters);
             if (starts)
                 open[n] = 1;
             else if (lanes[n].done)
                 open[n] = 0;
         }
         for (unsigned j = 0; j < readers.size(); j++)
-            readers[j].step(items_ready_[j], commanded[j] ? &command : nullptr, cluster->positions(command.positions));
+            readers[j].step(items_ready >> j & 1, commanded >> j & 1 ? &command : nullptr, own_positions);
         start = comes;
-        if (comes) command = *comes, busy = true;
+        if (comes) {
+            command = *comes;
+            own_positions = cluster->positions(command.positions);
+            for (DrainLane &lane : lanes) lane.command = command;
+            busy = true;
+        }
         if (ends) busy = false;
         for (unsigned n = 0; n < lanes.size(); n++) lanes[n].offer(writes[n]);
+        return busy;
     }
-
-private:
-    std::vector<char> commanded_, items_ready_;
 };
 
 }  // namespace hwgen

@@ -36,6 +36,7 @@ struct DrainReader {
 
     // `taken`: the item of this cycle is; `command`: comes in this cycle.
     void step(bool items_ready, const DrainFields *command, unsigned own_positions) {
+        if (!running && !command) return;
         uint32_t now_left = left(), others = now_left & (now_left - 1);
         bool ends = ended();
         bool gone = !others && (items_ready || !now_left);

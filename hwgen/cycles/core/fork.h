@@ -2,6 +2,8 @@
 #pragma once
 #include <vector>
 
+#include "ring.h"
+
 namespace hwgen {
 
 struct Fork {
@@ -24,24 +26,23 @@ struct Fork {
     }
 };
 
+// A strobe a cycle after the last of everyone's n-th; `strobes(n)` are those of input n, known ahead.
 struct StrobeJoin {
-    std::vector<unsigned> counts;
+    Delayed<char> out;
+    Cycle newest = 0;
 
-    void build(unsigned ways) { counts.assign(ways, 0); }
-    bool strobe() const {
-        for (unsigned count : counts)
-            if (!count) return false;
-        return true;
-    }
-    template <class Strobe>
-    void step(Strobe &&strobes) {
-        bool out = strobe();
-        for (unsigned n = 0; n < counts.size(); n++) counts[n] += strobes(n) - out;
-    }
-    bool idle() const {
-        for (unsigned count : counts)
-            if (count) return false;
-        return true;
+    template <class Strobes>
+    void join(unsigned ways, Strobes &&strobes) {
+        for (;;) {
+            Cycle last = 0;
+            for (unsigned n = 0; n < ways; n++) {
+                if (strobes(n).empty()) return;
+                last = std::max(last, strobes(n).next());
+            }
+            for (unsigned n = 0; n < ways; n++) strobes(n).take();
+            newest = std::max(last, newest) + 1;
+            out.at(newest, 0);
+        }
     }
 };
 

@@ -1,25 +1,10 @@
 // D engines in lockstep (hwgen/rtl/group/group.py, sequencer.py, interlock.py, chunks.py, queue.py).
 #pragma once
-#include <deque>
-
 #include "counters.h"
 #include "feeder.h"
 #include "planner.h"
 
 namespace hwgen {
-
-// Things that follow the issue of a row after a fixed time, in order.
-template <class T>
-struct Delayed {
-    std::deque<std::pair<Cycle, T>> events;
-    void at(Cycle when, T what) { events.push_back({when, what}); }
-    bool due(Cycle now) const { return !events.empty() && events.front().first <= now; }
-    T take() {
-        T what = events.front().second;
-        events.pop_front();
-        return what;
-    }
-};
 
 struct Group {
     // Cycles from the issue of a row, beyond the latency of the MAC units
@@ -27,12 +12,14 @@ struct Group {
     static constexpr Cycle DISTANCE = 4;  // from the issue of a row to the next of the same number
 
     const Config *config = nullptr;
+    Feeder *feeder = nullptr;
     const std::vector<Decisions> *gates = nullptr;  // decisions of all gates of the program, in order
     unsigned index = 0;                             // among all groups
+    bool runs = true;                               // rows of a position are issued at once
     unsigned level = 0;                             // vectors in the queue
     StreamBuffer<uint32_t> link;                    // what each vector is wanted by
     Planner planner;
-    Decisions nothing;    // before the first gate
+    Decisions nothing;  // before the first gate
     unsigned gate_number = 0;
     // The row that is issued next
     bool there = false;
@@ -44,66 +31,95 @@ struct Group {
         Cycle when;
     } recent[DISTANCE - 1];
     unsigned newest = 0;
-    // Gate: fired bits so far of the position at hand
-    bool fires = false;
-    // What follows
-    Delayed<char> released, done, gate_done;
+    bool fires = false;  // an earlier row of the position has fired
     Delayed<bool> decided;
-    // In this cycle
-    unsigned pops = 0;
-    bool push = false, done_now = false;
+    Delayed<char> gate_done, done;
+    // The next cycle that must be stepped; before it, every cycle is like the others
+    Cycle next = 0, run_until = 0, counted = 0;
+    uint64_t Counters::*waits = nullptr;  // what those cycles count as
 
-    void build(const Config &c, unsigned number) {
+    void build(const Config &c, Feeder &source, unsigned number, bool in_runs) {
         config = &c;
+        feeder = &source;
         index = number;
+        runs = in_runs && c.mac_interval == 1;
         planner.decisions = &nothing;
         for (Issued &issued : recent) issued = {~0u, 0};
     }
-    void restart() {
+    void restart(Cycle now) {
         planner.decisions = &nothing;
         gate_number = 0;
+        counted = now;
+        waits = nullptr;
     }
     bool queue_ready() const { return level != unsigned(config->queue); }
     bool accepts(bool wanted) const { return link.ready() && (queue_ready() || !wanted); }
+    // Something has changed that a row may have waited for.
+    void poke(Cycle when) { next = std::min(next, std::max(when, run_until)); }
 
-    // What becomes visible in this cycle.
-    void begin(Cycle now, Feeder &feeder) {
-        if (released.due(now)) released.take(), feeder.released[index]++;
-        done_now = done.due(now);
-        if (done_now) done.take();
-    }
+    // Vectors that leave the queue.
+    unsigned sequence(Cycle now, const GroupCommand *command, Counters &counters) {
+        if (waits) counters.*waits += now - counted;
+        counted = now + 1;
+        const bool available = feeder->loaded > chunks_done, free = now >= rest_until;
+        const bool ready = there && available && free;
+        const bool enough = level > row.straddles;
+        const bool conflict = ready && interlocked(row, now);
+        const bool issue = ready && (!row.some || (enough && !conflict));
+        const unsigned pops = issue && row.some ? row.pops : 0;
+        if (issue)
+            issued(now, counters);
+        else if (there)
+            count_wait(available, ready, enough, counters);
 
-    void sequence(Cycle now, uint64_t loaded, const GroupCommand *command, Counters &counters) {
-        bool available = loaded > chunks_done, free = now >= rest_until;
-        bool ready = there && available && free;
-        bool enough = level > row.straddles;
-        bool conflict = interlocked(now);
-        bool issue = ready && (!row.some || (enough && !conflict));
-        bool starts = issue && row.some;
-        counters.array_busy += starts || !free;
-        counters.array_unloaded += there && !available;
-        counters.array_starved += ready && row.some && !enough;
-        counters.array_interlocked += ready && row.some && enough && conflict;
-        pops = starts ? row.pops : 0;
-        if (issue) issued(now, counters);
-
-        bool finished = gate_done.due(now);
+        const bool finished = gate_done.due(now), settled = planner.settled();
         if (finished) gate_done.take();
-        bool advance = planner.valid() && (!there || issue);
-        PlannedRow next = advance ? planner.next(config->group) : PlannedRow{};
-        planner.step(advance, next, finished, command);
+        const bool advance = planner.valid() && (!there || issue);
+        const PlannedRow following = advance ? planner.next(config->group) : PlannedRow{};
+        planner.step(advance, following, finished, command);
         if (advance)
-            row = next, there = true;
+            row = following, there = true;
         else if (issue)
             there = false;
+        run_until = 0;
+        if (issue || advance || command || finished || conflict || !settled)
+            next = now + 1;
+        else
+            next = std::min(gate_done.next(), there && available && !free ? rest_until : NEVER);
+        if (advance && issue && runs) run(now, level - pops, counters);
+        note_wait(now);
+        return pops;
     }
 
 private:
-    bool interlocked(Cycle now) const {
-        uint32_t number = row.row << 1 | row.bank;
+    bool interlocked(const PlannedRow &candidate, Cycle now) const {
+        const uint32_t number = candidate.row << 1 | candidate.bank;
         for (const Issued &issued : recent)
             if (issued.row == number && now < issued.when + DISTANCE) return true;
         return false;
+    }
+
+    // What a cycle without a row counts as.
+    void count_wait(bool available, bool ready, bool enough, Counters &counters) {
+        if (!available)
+            counters.array_unloaded++;
+        else if (ready)
+            (enough ? counters.array_interlocked : counters.array_starved)++;
+    }
+
+    // What the cycles until the next step count as.
+    void note_wait(Cycle now) {
+        waits = nullptr;
+        if (next <= now + 1 || !there || run_until) return;
+        if (feeder->loaded <= chunks_done)
+            waits = &Counters::array_unloaded;
+        else if (now >= rest_until)
+            waits = &Counters::array_starved;
+    }
+
+    void remember(Cycle now) {
+        recent[newest] = {uint32_t(row.row << 1 | row.bank), now};
+        newest = newest + 1 == DISTANCE - 1 ? 0 : newest + 1;
     }
 
     void issued(Cycle now, Counters &counters) {
@@ -111,12 +127,12 @@ private:
         if (row.some) {
             counters.rows++;
             counters.dot_products += row.engines;
+            counters.array_busy += config->mac_interval;
             rest_until = now + config->mac_interval;
-            recent[newest] = {uint32_t(row.row << 1 | row.bank), now};
-            newest = (newest + 1) % (DISTANCE - 1);
+            remember(now);
             if (row.gate) judge(written, counters);
         }
-        if (row.release) released.at(written + RELEASED, 0), chunks_done++;
+        if (row.release) feeder->release(index, written + RELEASED), chunks_done++;
         if (!row.end) return;
         if (row.gate) {
             planner.decisions = &(*gates)[gate_number++];
@@ -126,12 +142,43 @@ private:
     }
 
     void judge(Cycle written, Counters &counters) {
-        unsigned fired = (*gates)[gate_number].fired[row.row];
+        const unsigned fired = (*gates)[gate_number].fired[row.row];
         counters.fired += __builtin_popcount(fired);
         fires |= fired != 0;
         if (!row.completes) return;
         decided.at(written + DECIDED, fires);
         fires = false;
+    }
+
+    // Rows of a position need its vector and the weights, which are there, and nothing else: the next ones are issued at
+    // once, up to the last, which takes the vector from the queue (or the one before, if a chunk ends with that).
+    void run(Cycle now, unsigned vectors, Counters &counters) {
+        const GroupCommand &command = planner.commands.out;
+        RowCounter &dense = planner.dense;
+        if (row.conditional || row.release || !row.some || !vectors || feeder->loaded <= chunks_done) return;
+        if (!planner.active() || command.conditional || dense.column == 0) return;
+        const bool last = dense.position + 1 == command.positions;
+        const unsigned end = command.slots - 1 - last;
+        if (dense.column > end) return;
+        const unsigned rows = end - (dense.column - 1);
+        for (unsigned n = 0; n < rows; n++) {
+            if (n < DISTANCE - 1 && interlocked(row, now + 1 + n)) return end_run(now + n);
+            counters.rows++;
+            counters.dot_products += row.engines;
+            counters.array_busy++;
+            remember(now + 1 + n);
+            if (row.gate) judge(now + 1 + n, counters);
+            row = planner.next(config->group);
+            dense.row++, dense.column++;
+            if (dense.column == command.slots) dense.column = 0, dense.position++;
+        }
+        end_run(now + rows);
+    }
+
+    // The last row was issued at `last`.
+    void end_run(Cycle last) {
+        next = run_until = counted = last + 1;
+        rest_until = last + 1;
     }
 };
 

@@ -1,5 +1,6 @@
 // The memory beside the accelerator: the model of hwgen/simulator/rtl/harness.cpp without random stalls.
 #pragma once
+#include <algorithm>
 #include <deque>
 
 #include "config.h"
@@ -23,8 +24,13 @@ struct Memory {
         rate = config.rate;
     }
 
+    Cycle offered = 0;  // cycles before this one have given their credit
+
+    // Cycles in which nothing was transferred may be left out.
     void offer(Cycle now) {
-        credit = credit + rate > RESTED ? RESTED : credit + rate;
+        const uint64_t earned = credit + (now + 1 - offered) * rate;
+        credit = unsigned(std::min<uint64_t>(earned, RESTED));
+        offered = now + 1;
         arready = reads.size() < 64;
         awready = writes.size() < 64;
         wready = !writes.empty() && credit >= 256;

@@ -73,11 +73,23 @@ struct MemoryPort {
     bool beat_valid(int reader) const { return memory.rvalid && level && owners.front() == reader; }
     bool store_beat_ready() const { return active && (!w_valid || memory.wready); }
     bool store_quiet() const { return store_splitter.state == BurstSplitter::EMPTY && write_level == 0; }
-    bool moving() const {
+    // Something is under way, or begins in this cycle.
+    bool busy() const {
         if (level || write_level || ar_valid || aw_valid || w_valid) return true;
         for (const BurstSplitter &splitter : splitters)
             if (splitter.state != BurstSplitter::EMPTY || splitter.asked) return true;
         return false;
+    }
+    // The next cycle that must be stepped.
+    Cycle next(Cycle now) const {
+        if (!busy()) return NEVER;
+        // Only the latency of the memory is left to wait for?
+        const bool quiet = !ar_valid && !write_level && !aw_valid && !w_valid && !memory.rvalid && !memory.reads.empty();
+        if (!quiet) return now + 1;
+        for (const BurstSplitter &splitter : splitters)
+            if (splitter.state == BurstSplitter::CHECK || splitter.asked || (splitter.valid() && level != limit)) return now + 1;
+        if (store_splitter.valid()) return now + 1;
+        return std::max(now + 1, memory.reads.front().ready);
     }
 
     void step(Cycle now, Counters &counters) {

@@ -108,6 +108,11 @@ struct Planner {
         planned.end = planned.release && last_chunk;
         return planned;
     }
+    // It will not change until a row is taken or a command comes.
+    bool settled() const {
+        bool walks_tasks = active() && commands.out.conditional && some();
+        return !walks_tasks || (tasks.fetched && tasks.valid);
+    }
     // Ends the cycle. `taken`: the row of this cycle was; `comes`: a command arrives.
     void step(bool taken, const PlannedRow &row, bool gate_done, const GroupCommand *comes) {
         const GroupCommand &command = commands.out;

@@ -4,6 +4,7 @@
 #include "fields.h"
 #include "fifo.h"
 #include "memory_port.h"
+#include "ring.h"
 
 namespace hwgen {
 
@@ -18,7 +19,7 @@ struct UnitQueue {
     StreamFifo<unsigned> waiting;  // numbers of instructions
     bool offered = false;
     unsigned level = 0, in_flight = 1;
-    std::vector<unsigned> under_way;  // accepted and not done
+    Delayed<unsigned> under_way;          // accepted and not done
     bool accepted = false, done = false;  // in this cycle
 
     bool valid() const { return waiting.valid(); }
@@ -42,17 +43,20 @@ struct Fetch {
     }
     bool idle() const { return room == PREFETCHED; }
     bool valid() const { return parts == beats; }
-    void step(Cycle now, bool stop, bool leaving, MemoryPort &port) {
+    // True: something has changed.
+    bool step(Cycle now, bool stop, bool leaving, MemoryPort &port) {
         bool asking = running && !stop && asked != length && room && port.splitters[0].ready();
         bool beat = port.beat_valid(0) && prefetched.ready(now);
         bool full = valid();
         if (asking) port.splitters[0].ask({address + uint64_t(asked) * INSTRUCTION_BYTES, INSTRUCTION_BYTES});
+        const bool assembles = !full && prefetched.valid();
         if (leaving) parts = 0, left++;
-        if (!full && prefetched.valid()) parts++, prefetched.pop(now);
+        if (assembles) parts++, prefetched.pop(now);
         if (beat) port.beat_ready = true, prefetched.push(0);
         room += leaving - asking;
         asked += asking;
         if (stop) running = false;
+        return asking || beat || leaving || assembles;
     }
 };
 
@@ -73,7 +77,7 @@ struct ProgramRunner {
     unsigned at = 0;    // the instruction that is looked at
     bool ended = false;
     bool overflow = false;
-    bool vectors = true;
+    Cycle next = 0;  // the next cycle that must be stepped, if nothing comes from outside
 
     void build(const Config &config) {
         for (int unit = LOAD; unit < UNITS; unit++) {
@@ -87,11 +91,24 @@ struct ProgramRunner {
     // The instruction that is offered to a unit, or -1.
     int offer(Unit unit) { return queues[unit].offered ? int(queues[unit].waiting.front()) : -1; }
 
+    // Must be stepped in this cycle.
+    bool awake(Cycle now, const MemoryPort &port) const {
+        if (next <= now || port.beat_valid(0)) return true;
+        for (int unit = LOAD; unit < UNITS; unit++)
+            if (queues[unit].accepted || queues[unit].done) return true;
+        return false;
+    }
+
     void step(Cycle now, MemoryPort &port, Counters &counters) {
-        bool quiet = fetch.idle();
-        uint32_t filled = 0, taken = 0;
+        for (int unit = LOAD; unit < UNITS; unit++) {
+            counters.busy[unit] += was_busy[unit] ? now - counted : 0;
+            counters.waiting[unit] += was_waiting[unit] ? now - counted : 0;
+        }
+        counted = now + 1;
+        const auto state_before = state;
+        bool quiet = fetch.idle(), changes = false;
+        uint32_t taken = 0;
         for (int unit = LOAD; unit < UNITS; unit++) quiet &= queues[unit].idle();
-        for (unsigned token = 0; token < TOKENS; token++) filled |= uint32_t(counts[token] != 0) << token;
         int granted = grant(filled, taken);
         uint32_t posts[UNITS] = {};
         for (int unit = LOAD; unit < UNITS; unit++) {
@@ -99,9 +116,9 @@ struct ProgramRunner {
             counters.busy[unit] += queue.busy();
             counters.waiting[unit] += queue.asking() && granted != unit;
             if (queue.done) {
-                posts[unit] = program[queue.under_way.front()].post;
-                times[queue.under_way.front()].done = now;
-                queue.under_way.erase(queue.under_way.begin());
+                const unsigned number = queue.under_way.take();
+                posts[unit] = program[number].post;
+                times[number].done = now;
             }
         }
         bool leaving = decode(now, granted == FETCH, quiet, counters);
@@ -112,27 +129,49 @@ struct ProgramRunner {
                 times[queue.waiting.front()].granted = now;
             }
             if (queue.accepted) {
-                queue.under_way.push_back(queue.waiting.front());
+                queue.under_way.at(now, queue.waiting.front());
                 times[queue.waiting.front()].accepted = now;
                 queue.waiting.pop(now);
                 queue.offered = false;
             }
             queue.level += queue.accepted - queue.done;
+            changes |= queue.accepted || queue.done;
             queue.accepted = queue.done = false;
             if (dispatched_to == unit) queue.waiting.push(at - 1);
         }
-        for (unsigned token = 0; token < TOKENS; token++) {
-            unsigned added = 0;
-            for (uint32_t post : posts) added += post >> token & 1;
-            counts[token] += added - (taken >> token & 1);
-            overflow |= counts[token] > 255;
+        if (taken) take(taken);
+        for (uint32_t post : posts)
+            if (post) add(post);
+        changes |= granted >= 0 || state != state_before || dispatched_to >= 0;
+        changes |= fetch.step(now, stopping, leaving, port);
+        next = changes ? now + 1 : state == CHECK ? checked : NEVER;
+        for (int unit = LOAD; unit < UNITS; unit++) {
+            was_busy[unit] = queues[unit].busy();
+            was_waiting[unit] = queues[unit].asking();
         }
-        fetch.step(now, stopping, leaving, port);
     }
 
 private:
     int dispatched_to = -1;
     bool stopping = false;
+    uint32_t filled = 0;  // counters above zero
+    // What the cycles until the next step count as
+    Cycle counted = 0;
+    bool was_busy[UNITS] = {}, was_waiting[UNITS] = {};
+
+    void take(uint32_t tokens) {
+        for (; tokens; tokens &= tokens - 1) {
+            const unsigned token = __builtin_ctz(tokens);
+            if (--counts[token] == 0) filled &= ~(1u << token);
+        }
+    }
+    void add(uint32_t tokens) {
+        for (; tokens; tokens &= tokens - 1) {
+            const unsigned token = __builtin_ctz(tokens);
+            overflow |= ++counts[token] > 255;
+            filled |= 1u << token;
+        }
+    }
 
     int grant(uint32_t filled, uint32_t &taken) {
         for (int unit = FETCH; unit < UNITS; unit++) {

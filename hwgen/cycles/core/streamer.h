@@ -36,8 +36,9 @@ struct TaskIndex {
     const std::vector<Place> *places = nullptr;
 
     bool complete() const { return left == 0; }
-    void step(Cycle now, std::vector<Group> &groups) {
-        bool joined = left != 0;
+    // True: it may do something in the next cycle.
+    bool step(Cycle now, std::vector<Group> &groups) {
+        bool joined = left != 0, busy = false;
         uint32_t want = 0;
         for (unsigned j = 0; j < groups.size(); j++) {
             joined &= decisions[j].valid;
@@ -46,10 +47,19 @@ struct TaskIndex {
         for (unsigned j = 0; j < groups.size(); j++) {
             bool decided = groups[j].decided.due(now);
             decisions[j].step(joined, decided, decided && groups[j].decided.take());
+            busy |= decisions[j].busy();
         }
-        if (!joined) return;
-        if (want) entries[count++] = {(*places)[walked], want};
-        walked++, left--;
+        if (joined) {
+            if (want) entries[count++] = {(*places)[walked], want};
+            walked++, left--;
+        }
+        return busy || joined;
+    }
+    // The next decision.
+    Cycle next(const std::vector<Group> &groups) const {
+        Cycle first = NEVER;
+        for (const Group &group : groups) first = std::min(first, group.decided.next());
+        return first;
     }
 };
 
@@ -59,11 +69,16 @@ struct TaskReader {
     Entry entry{};
     unsigned following = 0;
 
-    void step(bool enable, bool taken, const TaskIndex &tasks) {
+    // True: something has changed.
+    bool step(bool enable, bool taken, const TaskIndex &tasks) {
         if (!enable) {
+            bool changes = valid || following;
             valid = false;
             following = 0;
-        } else if (!valid || taken) {
+            return changes;
+        }
+        const bool was_valid = valid;
+        if (!valid || taken) {
             valid = following != tasks.count || tasks.complete();
             some = following != tasks.count;
             if (some) {
@@ -75,6 +90,7 @@ struct TaskReader {
                 following = 0;
             }
         }
+        return valid != was_valid || taken;
     }
 };
 
@@ -107,6 +123,7 @@ struct Streamer {
     uint32_t want = 0;
     TaskIndex tasks;
     TaskReader reader;
+    Cycle next_step = 0;  // the next cycle that must be stepped
 
     void build(const Config &c, unsigned number) {
         config = &c;
@@ -119,14 +136,16 @@ struct Streamer {
         tasks.places = &gate_places;
     }
     bool ready() const { return !preparing; }
+    void poke(Cycle when) { next_step = std::min(next_step, when); }
 
     // `taken`: the chain takes the vector of this cycle.
     void step(Cycle now, const Pass *command, bool taken, ReadPort &port, std::vector<Group> &groups, Counters &counters) {
         // 1: vectors that were asked for.
         const bool request_ready = port.ready(), order_ready = !order.full();
         counters.vectors += valid && taken;
-        bool free = !valid || taken;
-        bool there = order.valid && (port.valid() || !order.out.inside);
+        const bool free = !valid || taken;
+        const bool there = free && order.valid && (port.valid() || !order.out.inside);
+        bool changes = (valid && taken) || there || (order.level && !order.valid);
         if (free) {
             valid = there;
             want = order.out.want;
@@ -134,23 +153,25 @@ struct Streamer {
         }
         // 2: vectors to ask for.
         const bool inside = located_vector.inside;
-        bool leaves_locator = located && order_ready && (request_ready || !inside);
+        const bool leaves_locator = located && order_ready && (request_ready || !inside);
         if (leaves_locator && inside) port.ask(located_vector.address);
-        order.step(free && there, leaves_locator, {inside, located_vector.want});
-        bool leaves = !located || leaves_locator, locator_ready = !found || leaves;
+        order.step(there, leaves_locator, {inside, located_vector.want});
+        const bool leaves = !located || leaves_locator, locator_ready = !found || leaves;
+        changes |= leaves_locator || (leaves && found);
         if (leaves) {
             located = found;
             located_vector = found_vector;
         }
         // 3: positions to find.
-        bool ends = walk(locator_ready);
+        const bool ends = walk(locator_ready, changes);
         // 4: passes to prepare.
-        bool settled = !config->gated || tasks.complete() || next.fields.conditional;
-        bool begins = preparing && now >= prepared_at && !begin && !running && locator_ready && settled;
-        bool restart = begin && job.fields.gate;
+        const bool settled = !config->gated || tasks.complete() || next.fields.conditional;
+        const bool begins = preparing && now >= prepared_at && !begin && !running && locator_ready && settled;
+        const bool restart = begin && job.fields.gate;
+        changes |= begin || begins || ends;
         if (config->gated) {
-            reader.step(reader_enabled, reader_taken, tasks);
-            tasks.step(now, groups);
+            changes |= reader.step(reader_enabled, reader_taken, tasks);
+            if (!tasks.complete()) changes |= tasks.step(now, groups);
             if (restart) {
                 tasks.left = job.positions, tasks.count = tasks.walked = 0;
                 gate_places = places;
@@ -175,13 +196,16 @@ struct Streamer {
             preparing = true;
             prepared_at = now + PREPARES + 1 + STRIDE_BITS + std::max<Cycle>(STEP_BITS, cluster);
         }
+        next_step = now + 1;
+        if (changes) return;
+        next_step = preparing && now < prepared_at ? prepared_at : NEVER;
     }
 
 private:
     bool reader_enabled = false, reader_taken = false;
 
     // Moves on by a position if the locator takes one; true: the pass ends with it.
-    bool walk(bool locator_ready) {
+    bool walk(bool locator_ready, bool &changes) {
         bool conditional = job.fields.conditional;
         bool offers = running && (!conditional || (reader.valid && reader.some));
         bool moves = running && locator_ready, last = left == 1;
@@ -191,6 +215,7 @@ private:
             last = reader.last;
         }
         reader_enabled = running && conditional;
+        changes |= moves;
         if (locator_ready) {
             found = offers;
             if (offers) found_vector = conditional ? find(reader.entry) : find({places[position], all()});
