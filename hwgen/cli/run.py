@@ -18,10 +18,10 @@ __all__ = ["command"]
 @set_option
 @click.option(
     "--backend",
-    type=click.Choice(["golden", "functional", "rtl"]),
+    type=click.Choice(["golden", "functional", "cycle", "rtl"]),
     default="rtl",
     show_default=True,
-    help="Integer reference, program in integers, or the Verilog.",
+    help="Integer reference, program in integers, the same with its exact cycles, or the Verilog.",
 )
 @click.option("--images", type=click.IntRange(1), help="Only so many images.")
 @batch_option

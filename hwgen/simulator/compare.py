@@ -51,19 +51,20 @@ def _groups(images: np.ndarray, batch: int) -> Iterator[tuple[int, np.ndarray]]:
         yield first, images[numbers] if batch > 1 else images[first]
 
 
-def _functional(compiled: Compiled, image: np.ndarray, inspect: Callable) -> int:
-    """Run the program in integers; there are no cycles to tell."""
+def _functional(compiled: Compiled, image: np.ndarray, inspect: Callable) -> list[np.ndarray]:
+    """Run the program in integers; returns which outputs fired, gate by gate."""
     constants = compiled.program.constants
     bases = [0, len(constants), len(constants) + compiled.input.bytes]
     memory = bytearray(constants + compiled.input.pack(image) + bytes(compiled.work_bytes))
-    Machine(compiled.config, memory, bases).run(compiled.program)
+    machine = Machine(compiled.config, memory, bases)
+    machine.run(compiled.program)
     for layer in compiled.network.layers:
         if layer.kind in ("input", "flatten") or layer.name not in compiled.views:
             continue
         view = compiled.views[layer.name]
         start = bases[view.tensor.base] + view.tensor.offset
         inspect(layer.name, view.unpack(bytes(memory[start : start + view.tensor.bytes])))
-    return 0
+    return machine.fired
 
 
 class Comparison:
@@ -161,6 +162,8 @@ def compare(
             for first, group in _groups(images, batch):
                 _functional(compiled, group, comparison.checker(first))
                 say("images", batch)
+        elif backend == "cycle":
+            facts |= _cycle(compiled, images, memory, limit, comparison, say)
         else:
             facts |= _rtl(compiled, images, memory, trace, limit, comparison, say)
     return facts | comparison.facts()
@@ -171,8 +174,7 @@ def _rtl(compiled, images, memory, trace, limit, comparison, say) -> dict:
 
     built = library(compiled.config, trace=trace is not None, progress=say)
     model = MemoryModel(memory.latency, memory.bandwidth, memory.stall)
-    total: dict[str, int] = {}
-    cycles = []
+    counters = []
     started = time.monotonic()
     with (
         RtlSimulator(built, memory_bytes=MEMORY_BYTES, model=model) as simulator,
@@ -181,21 +183,40 @@ def _rtl(compiled, images, memory, trace, limit, comparison, say) -> dict:
         session = Driver(simulator, compiled.config).load(compiled, MEMORY_BYTES)
         for first, group in _groups(images, compiled.batch):
             session.run(group, cycles=limit, inspect=comparison.checker(first))
-            counters = session.driver.counters()
-            cycles.append(counters["CYCLES"] / compiled.batch)
-            for name, value in counters.items():
-                total[name] = total.get(name, 0) + value
+            counters.append(session.driver.counters())
             say("images", compiled.batch)
-        seconds = time.monotonic() - started
-        mean = {name: value / (len(cycles) * compiled.batch) for name, value in total.items()}
-        return {
-            "cycles": mean["CYCLES"],
-            "cycles_least": min(cycles),
-            "cycles_most": max(cycles),
-            "simulated_cycles_a_second": simulator.cycle / seconds,
-            "where": where(compiled.config, mean),
-            "counters": mean,
-        }
+        return _means(compiled, counters, simulator.cycle, time.monotonic() - started)
+
+
+def _cycle(compiled, images, memory, limit, comparison, say) -> dict:
+    """The program in integers, and the cycles that it takes on the accelerator."""
+    from ..cycles import Model
+    from .rtl import MemoryModel
+
+    model = Model(compiled.config, MemoryModel(memory.latency, memory.bandwidth, memory.stall))
+    counters, seconds = [], 0.0
+    for first, group in _groups(images, compiled.batch):
+        fired = _functional(compiled, group, comparison.checker(first))
+        started = time.monotonic()
+        counters.append(model.run(compiled.program, fired, limit=limit).counters)
+        seconds += time.monotonic() - started
+        say("images", compiled.batch)
+    return _means(compiled, counters, sum(one["CYCLES"] for one in counters), seconds)
+
+
+def _means(compiled: Compiled, counters: list[dict[str, int]], simulated, seconds) -> dict:
+    """Of an image, from the counters of all runs."""
+    images = len(counters) * compiled.batch
+    mean = {name: sum(one[name] for one in counters) / images for name in counters[0]}
+    cycles = [one["CYCLES"] / compiled.batch for one in counters]
+    return {
+        "cycles": mean["CYCLES"],
+        "cycles_least": min(cycles),
+        "cycles_most": max(cycles),
+        "simulated_cycles_a_second": simulated / seconds,
+        "where": where(compiled.config, mean),
+        "counters": mean,
+    }
 
 
 def where(config: Config, counters: dict[str, float]) -> dict[str, float]:

@@ -18,7 +18,7 @@ GUARD = 0xA5  # what lies around the output, and must still lie there afterwards
 def compile_layer(config: Config, layer) -> Program:
     """The program of one convolution."""
     builder, buffers = Builder(), Buffers(config)
-    schedule(buffers, lower_convolution(config, builder, buffers, layer))
+    schedule(config, buffers, lower_convolution(config, builder, buffers, layer))
     return builder.finish()
 
 
