@@ -84,21 +84,21 @@ struct Accelerator {
 
     void step() {
         if (port_next <= now || !skips) port.memory.offer(now);
-        activations.writes[0].valid = load.writes_activations();
-        activations.writes[0].address = load.address();
-        const bool buffer = activations_next <= now || writing() || !skips;
+        const bool buffer = activations_next <= now || activations.writing() || !skips;
         if (buffer) activations.arbitrate(counters);
         step_array();
         step_drains();
         step_vector();
         step_copies();
         step_activations(buffer);
-        if (runner.awake(now, port) || !skips) runner.step(now, port, counters);
+        if (runner_poked || runner.next <= now || port.beat_valid(0) || !skips) runner.step(now, port, counters);
+        runner_poked = false;
         step_port();
     }
 
 private:
     Cycle port_next = 0, activations_next = 0, drains_next = 0, vector_next = 0, copies_next = 0;
+    bool runner_poked = false;  // a unit has taken or ended an instruction in this cycle
 
     // The next cycle in which anything may happen.
     Cycle next() {
@@ -107,12 +107,6 @@ private:
         first = std::min({first, feeder.next, feeder.arrivals.next(), pass_join.out.next()});
         for (const Cluster &cluster : clusters) first = std::min(first, cluster.next);
         return std::max(first, now + 1);
-    }
-
-    bool writing() const {
-        for (const WritePort &write : activations.writes)
-            if (write.valid) return true;
-        return false;
     }
 
     template <class Fields>
@@ -126,9 +120,7 @@ private:
     unsigned streamer_port(unsigned g) const { return 1 + g * (1 + config.drain_lanes); }
 
     void step_activations(bool buffer) {
-        bool asked = false;
-        for (const ReadPort &read : activations.reads) asked |= read.awake;
-        if (!buffer && !asked) return;
+        if (!buffer && !activations.reading()) return;
         activations_next = activations.step() ? now + 1 : NEVER;
         for (unsigned g = 0; g < clusters.size(); g++)
             if (activations.reads[streamer_port(g)].changed) clusters[g].poke(now + 1);
@@ -157,7 +149,7 @@ private:
         if (feeder.begin(now))
             for (Cluster &cluster : clusters) cluster.loaded(now);
         queue.done = pass_join.out.due(now);
-        if (queue.done) pass_join.out.take();
+        if (queue.done) pass_join.out.take(), runner_poked = true;
         PassFields fields;
         if (offered(ARRAY, fields)) {
             Pass pass{fields, 0, unsigned(runner.offer(ARRAY))};
@@ -166,6 +158,7 @@ private:
                                [&](unsigned n) {
                                    if (!n) feeder_command = &fields;
                                });
+            runner_poked |= queue.accepted;
         }
         bool stepped = false;
         for (unsigned g = 0; g < clusters.size(); g++) {
@@ -180,7 +173,7 @@ private:
     void step_drains() {
         UnitQueue &queue = runner.queues[DRAIN];
         queue.done = drain_join.out.due(now);
-        if (queue.done) drain_join.out.take();
+        if (queue.done) drain_join.out.take(), runner_poked = true;
         DrainFields fields;
         uint32_t commanded = 0;
         if (offered(DRAIN, fields))
@@ -188,6 +181,7 @@ private:
                                              [&](unsigned g) { commanded |= uint32_t(1) << g; });
         else if (drains_next > now && skips)
             return;
+        runner_poked |= queue.accepted;
         bool busy = false;
         for (unsigned g = 0; g < drains.size(); g++) {
             if (drains[g].done()) drained[g].at(now, 0);
@@ -208,6 +202,7 @@ private:
         queue.done = vector.done();
         queue.accepted = command && vector.ready();
         vector.step(now, queue.accepted ? command : nullptr, activations.writes.back(), activations.reads.back());
+        runner_poked |= queue.done || queue.accepted;
         vector_next = vector.ready() ? NEVER : now + 1;
     }
 
@@ -226,6 +221,9 @@ private:
         loads.done = load.step(now, load_command, bases, activations.writes[0].granted, port, record, counters,
                                loads.accepted);
         stores.done = store.step(now, store_command, bases, port, activations.reads[0], stores.accepted);
+        runner_poked |= loads.done || loads.accepted || stores.done || stores.accepted;
+        *activations.writes[0].valid = load.writes_activations();
+        activations.writes[0].address = load.address();
         copies_next = load.idle() && store.idle() ? NEVER : now + 1;
     }
 };

@@ -1,5 +1,6 @@
 // The activation buffer (hwgen/rtl/activation_buffer.py, activation_bank.py, arbiter.py, read_port.py).
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "counters.h"
@@ -34,16 +35,16 @@ struct ReadPort {
     bool valid_ = false;
     unsigned free = ROOM;
     bool was_granted = false, has_room = true;
-    bool awake = false;    // it may change in this cycle
-    bool changed = false;  // for its reader
+    uint8_t *awake = nullptr;  // whether it may change in this cycle
+    bool changed = false;      // for its reader
     // In this cycle
     bool asked = false, taken = false, granted = false;
     uint32_t address = 0;
 
     bool ready() const { return waiting < 2; }
-    void ask(uint32_t what) { asked = awake = true, address = what; }
+    void ask(uint32_t what) { asked = true, *awake = 1, address = what; }
     bool valid() const { return valid_; }
-    void take() { taken = awake = true; }
+    void take() { taken = true, *awake = 1; }
     bool wants() const { return waiting && has_room; }
     uint32_t first() const { return places[oldest]; }
     // `hold`: the first two stages stay where they are.
@@ -65,13 +66,14 @@ struct ReadPort {
         changed = pull || granted;
         valid_ = pull || (valid_ && !taken);
         answers += answered - pull;
-        awake = waiting || flight || was_granted || has_room != (free > 2) || (answers && !valid_);
+        *awake = waiting || flight || was_granted || has_room != (free > 2) || (answers && !valid_);
         asked = taken = granted = false;
     }
 };
 
 struct WritePort {
-    bool valid = false, granted = false;
+    uint8_t *valid = nullptr;
+    bool granted = false;
     uint32_t address = 0;
 };
 
@@ -85,6 +87,10 @@ struct ActivationBuffer {
         words = config.clusters * config.activation_words;
         reads.resize(readers);
         writes.resize(writers);
+        awake.assign(readers, 0);
+        valid.assign(writers, 0);
+        for (unsigned n = 0; n < readers; n++) reads[n].awake = &awake[n];
+        for (unsigned n = 0; n < writers; n++) writes[n].valid = &valid[n];
         read_winners.assign(banks, -1);
         write_winners.assign(banks, -1);
         read_arbiters.resize(banks);
@@ -95,24 +101,24 @@ struct ActivationBuffer {
 
     // Grants of this cycle: of each write port, and of the readers that move on at the end of the cycle.
     void arbitrate(Counters &counters) {
-        bool writing = false, reading = false;
+        bool some_writes = false, some_reads = false;
         for (unsigned n = 0; n < writes.size(); n++) {
+            if (!valid[n]) continue;
             writes[n].granted = false;
-            if (!writes[n].valid) continue;
             compete(write_arbiters, write_winners, n, writes[n].address);
-            writing = true;
+            some_writes = true;
         }
         for (unsigned n = 0; n < reads.size() && !hold; n++) {
-            if (!reads[n].wants()) continue;
+            if (!awake[n] || !reads[n].wants()) continue;
             compete(read_arbiters, read_winners, n, reads[n].first());
-            reading = true;
+            some_reads = true;
         }
-        if (writing)
+        if (some_writes)
             counters.activation_writes += award(write_arbiters, write_winners, [&](unsigned n) {
                 writes[n].granted = true;
                 granted_writes.push_back(writes[n].address & (words - 1));
             });
-        if (reading)
+        if (some_reads)
             counters.activation_reads +=
                 award(read_arbiters, read_winners, [&](unsigned n) { reads[n].granted = true; });
     }
@@ -121,11 +127,11 @@ struct ActivationBuffer {
     bool step() {
         const bool conflict = !written.empty() && meets();
         bool busy = !granted_writes.empty();
-        for (ReadPort &port : reads) {
-            port.changed = false;
-            if (!port.awake) continue;
-            port.step(hold);
-            busy |= port.awake;
+        for (unsigned n = 0; n < reads.size(); n++) {
+            reads[n].changed = false;
+            if (!awake[n]) continue;
+            reads[n].step(hold);
+            busy |= awake[n];
         }
         if (busy || !written.empty()) {
             written.swap(granted_writes);
@@ -135,7 +141,12 @@ struct ActivationBuffer {
         return busy;
     }
 
+    // A request waits, or a reader has asked or taken something in this cycle; a writer has something to write.
+    bool reading() const { return std::any_of(awake.begin(), awake.end(), [](uint8_t one) { return one; }); }
+    bool writing() const { return std::any_of(valid.begin(), valid.end(), [](uint8_t one) { return one; }); }
+
 private:
+    std::vector<uint8_t> awake, valid;  // of the read ports, of the write ports
     std::vector<Arbiter> read_arbiters, write_arbiters;
     std::vector<int> read_winners, write_winners;        // of each bank; all -1 between cycles
     std::vector<uint32_t> granted_writes, written;  // words, in this cycle and in the one before

@@ -42,7 +42,7 @@ struct DrainLane {
     }
     bool open() const { return in_front != ROOM; }
     void offer(WritePort &write) const {
-        write.valid = results.valid;
+        *write.valid = results.valid;
         if (results.valid) write.address = targets[target_read % (2 * ROOM)];
     }
 

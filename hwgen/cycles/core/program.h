@@ -91,14 +91,6 @@ struct ProgramRunner {
     // The instruction that is offered to a unit, or -1.
     int offer(Unit unit) { return queues[unit].offered ? int(queues[unit].waiting.front()) : -1; }
 
-    // Must be stepped in this cycle.
-    bool awake(Cycle now, const MemoryPort &port) const {
-        if (next <= now || port.beat_valid(0)) return true;
-        for (int unit = LOAD; unit < UNITS; unit++)
-            if (queues[unit].accepted || queues[unit].done) return true;
-        return false;
-    }
-
     void step(Cycle now, MemoryPort &port, Counters &counters) {
         for (int unit = LOAD; unit < UNITS; unit++) {
             counters.busy[unit] += was_busy[unit] ? now - counted : 0;

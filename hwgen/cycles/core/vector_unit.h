@@ -100,7 +100,7 @@ struct VectorUnit {
             x = y = column = row = plane = number = 0;
             address = command.output;
         }
-        write.valid = results.valid;
+        *write.valid = results.valid;
         write.address = address;
     }
 
