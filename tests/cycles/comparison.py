@@ -39,7 +39,6 @@ def _job(program: Program, contents: list[tuple[int, bytes | int]]) -> Job:
         memory += bytes(-len(memory) % ALIGNMENT)
         bases.append(len(memory))
         memory += bytes(data) if isinstance(data, int) else data
-    memory += bytes(-len(memory) % ALIGNMENT)  # the last beat may be longer than the tensor
     return Job(program, bytes(memory), bases)
 
 

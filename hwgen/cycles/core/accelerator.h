@@ -63,6 +63,7 @@ struct Accelerator {
         runner.fetch.address = address;
         runner.build(config);
         counters = Counters();
+        offered_pass = -1;
         port.memory.credit = Memory::RESTED;
         for (auto &gates : decisions) gates.clear();
         for (Cluster &cluster : clusters)
@@ -98,6 +99,8 @@ struct Accelerator {
 
 private:
     Cycle port_next = 0, activations_next = 0, drains_next = 0, vector_next = 0, copies_next = 0;
+    Pass pass{};  // the one that is offered to the array
+    int offered_pass = -1;
     bool runner_poked = false;  // a unit has taken or ended an instruction in this cycle
 
     // The next cycle in which anything may happen.
@@ -111,7 +114,7 @@ private:
 
     template <class Fields>
     const Fields *offered(Unit unit, Fields &fields) {
-        int number = runner.offer(unit);
+        const int number = runner.offer(unit);
         if (number < 0) return nullptr;
         read_fields(fields, runner.program[number].fields);
         return &fields;
@@ -123,7 +126,7 @@ private:
         if (!buffer && !activations.reading()) return;
         activations_next = activations.step() ? now + 1 : NEVER;
         for (unsigned g = 0; g < clusters.size(); g++)
-            if (activations.reads[streamer_port(g)].changed) clusters[g].poke(now + 1);
+            if (activations.changed[streamer_port(g)]) clusters[g].poke(now + 1);
     }
 
     void step_port() {
@@ -150,13 +153,15 @@ private:
             for (Cluster &cluster : clusters) cluster.loaded(now);
         queue.done = pass_join.out.due(now);
         if (queue.done) pass_join.out.take(), runner_poked = true;
-        PassFields fields;
-        if (offered(ARRAY, fields)) {
-            Pass pass{fields, 0, unsigned(runner.offer(ARRAY))};
+        if (const int number = runner.offer(ARRAY); number >= 0) {
+            if (number != offered_pass) {
+                read_fields(pass.fields, runner.program[number].fields);
+                pass.number = offered_pass = number;
+            }
             queue.accepted =
                 pass_fork.step([&](unsigned n) { return n ? clusters[n - 1].take(now, pass) : feeder.ready(now); },
                                [&](unsigned n) {
-                                   if (!n) feeder_command = &fields;
+                                   if (!n) feeder_command = &pass.fields;
                                });
             runner_poked |= queue.accepted;
         }

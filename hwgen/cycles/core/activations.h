@@ -36,7 +36,6 @@ struct ReadPort {
     unsigned free = ROOM;
     bool was_granted = false, has_room = true;
     uint8_t *awake = nullptr;  // whether it may change in this cycle
-    bool changed = false;      // for its reader
     // In this cycle
     bool asked = false, taken = false, granted = false;
     uint32_t address = 0;
@@ -47,8 +46,8 @@ struct ReadPort {
     void take() { taken = true, *awake = 1; }
     bool wants() const { return waiting && has_room; }
     uint32_t first() const { return places[oldest]; }
-    // `hold`: the first two stages stay where they are.
-    void step(bool hold) {
+    // `hold`: the first two stages stay where they are. True: something has changed for its reader.
+    bool step(bool hold) {
         const bool answered = flight & ANSWERING;
         if (hold) {
             flight = (flight & (CHOSEN | READING)) | (flight & READ) << 1;
@@ -63,11 +62,12 @@ struct ReadPort {
         free += taken - was_granted;
         was_granted = granted;
         const bool pull = answers && (!valid_ || taken);
-        changed = pull || granted;
+        const bool changed = pull || granted;
         valid_ = pull || (valid_ && !taken);
         answers += answered - pull;
         *awake = waiting || flight || was_granted || has_room != (free > 2) || (answers && !valid_);
         asked = taken = granted = false;
+        return changed;
     }
 };
 
@@ -81,6 +81,7 @@ struct ActivationBuffer {
     unsigned banks = 0, words = 0;
     std::vector<ReadPort> reads;
     std::vector<WritePort> writes;
+    std::vector<uint8_t> changed;  // for the reader of each port
 
     void build(const Config &config, unsigned readers, unsigned writers) {
         banks = config.clusters;
@@ -88,6 +89,7 @@ struct ActivationBuffer {
         reads.resize(readers);
         writes.resize(writers);
         awake.assign(readers, 0);
+        changed.assign(readers, 0);
         valid.assign(writers, 0);
         for (unsigned n = 0; n < readers; n++) reads[n].awake = &awake[n];
         for (unsigned n = 0; n < writers; n++) writes[n].valid = &valid[n];
@@ -128,9 +130,7 @@ struct ActivationBuffer {
         const bool conflict = !written.empty() && meets();
         bool busy = !granted_writes.empty();
         for (unsigned n = 0; n < reads.size(); n++) {
-            reads[n].changed = false;
-            if (!awake[n]) continue;
-            reads[n].step(hold);
+            changed[n] = awake[n] && reads[n].step(hold);
             busy |= awake[n];
         }
         if (busy || !written.empty()) {

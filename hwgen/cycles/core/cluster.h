@@ -35,9 +35,11 @@ struct Cluster {
 
     // The pass goes to whoever is ready for it; true: all have it.
     bool take(Cycle now, const Pass &offered) {
+        const auto ready = [&](unsigned n) { return n ? groups[n - 1].planner.commands.ready() : streamer.ready(); };
+        if (!fork.any(ready)) return false;
         pass = offered;
         pass.positions = positions(offered.fields.positions);
-        return fork.step([&](unsigned n) { return n ? groups[n - 1].planner.commands.ready() : streamer.ready(); },
+        return fork.step(ready,
                          [&](unsigned n) {
                              if (n)
                                  group_commanded[n - 1] = 1;
@@ -60,14 +62,11 @@ struct Cluster {
     }
 
     void step(Cycle now, ReadPort &port, Counters &counters) {
-        const PassFields &f = pass.fields;
-        GroupCommand command{bool(f.gate),    bool(f.conditional), bool(f.bank), unsigned(f.slots),
-                             pass.positions, f.chunks,            pass.number};
         bool moves = false;
         bool taken = true;  // by the next group, of what the one before offers
         for (int j = int(groups.size()) - 1; j >= 0; j--) {
             Group &group = groups[j];
-            const unsigned pops = sequence(now, group, group_commanded[j] ? &command : nullptr, counters);
+            const unsigned pops = sequence(now, group, group_commanded[j], counters);
             group_commanded[j] = 0;
             moves |= pops;
             if (!chain_moves) {
@@ -98,12 +97,16 @@ struct Cluster {
     }
 
 private:
-    unsigned sequence(Cycle now, Group &group, const GroupCommand *command, Counters &counters) {
-        if (command && now < group.run_until) {
-            group.planner.commands.step(false, true, *command);
+    unsigned sequence(Cycle now, Group &group, bool commanded, Counters &counters) {
+        if (commanded) {
+            const PassFields &f = pass.fields;
+            const GroupCommand command{bool(f.gate),    bool(f.conditional), bool(f.bank), unsigned(f.slots),
+                                       pass.positions, f.chunks,            pass.number};
+            if (now >= group.run_until) return group.sequence(now, &command, counters);
+            group.planner.commands.step(false, true, command);
             return 0;
         }
-        if (command || group.next <= now || (!sleeps && group.run_until <= now)) return group.sequence(now, command, counters);
+        if (group.next <= now || (!sleeps && group.run_until <= now)) return group.sequence(now, nullptr, counters);
         return 0;
     }
 };

@@ -10,6 +10,12 @@ struct Fork {
     std::vector<char> taken;
 
     void build(unsigned ways) { taken.assign(ways, 0); }
+    template <class Ready>
+    bool any(Ready &&ready) const {
+        for (unsigned n = 0; n < taken.size(); n++)
+            if (!taken[n] && ready(n)) return true;
+        return false;
+    }
     // `ready(n)`: output n takes the payload if it is offered; `give(n)`: it is given to it. True: all have it.
     template <class Ready, class Give>
     bool step(Ready &&ready, Give &&give) {

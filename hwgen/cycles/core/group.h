@@ -161,24 +161,23 @@ private:
         const unsigned end = command.slots - 1 - last;
         if (dense.column > end) return;
         const unsigned rows = end - (dense.column - 1);
-        for (unsigned n = 0; n < rows; n++) {
-            if (n < DISTANCE - 1 && interlocked(row, now + 1 + n)) return end_run(now + n);
-            counters.rows++;
-            counters.dot_products += row.engines;
-            counters.array_busy++;
+        PlannedRow one = row;
+        for (unsigned n = 0; n < std::min<unsigned>(rows, DISTANCE - 1); n++, one.row++)
+            if (interlocked(one, now + 1 + n)) return;
+        counters.rows += rows;
+        counters.dot_products += rows * row.engines;
+        counters.array_busy += rows;
+        for (unsigned n = 0; n < rows && row.gate; n++, row.row++) judge(0, counters);
+        dense.row -= 1, dense.column -= 1;  // those of `row`
+        for (unsigned n = rows - std::min<unsigned>(rows, DISTANCE - 1); n < rows; n++) {
+            row.row = dense.row + n;
             remember(now + 1 + n);
-            if (row.gate) judge(now + 1 + n, counters);
-            row = planner.next(config->group);
-            dense.row++, dense.column++;
-            if (dense.column == command.slots) dense.column = 0, dense.position++;
         }
-        end_run(now + rows);
-    }
-
-    // The last row was issued at `last`.
-    void end_run(Cycle last) {
-        next = run_until = counted = last + 1;
-        rest_until = last + 1;
+        dense.row += rows, dense.column += rows;
+        row = planner.next(config->group);
+        dense.row++, dense.column++;
+        if (dense.column == command.slots) dense.column = 0, dense.position++;
+        next = run_until = counted = rest_until = now + rows + 1;
     }
 };
 
