@@ -59,16 +59,6 @@ class Prediction:
     macs: int
     spans: list[Span]
 
-    def layer_cycles(self) -> dict[str, int]:
-        """For each layer the cycles from the last end of the layers before it to its own. They add
-        up to the cycles until the last layer ended.
-        """
-        found, ended = {}, 0
-        for layer, (_, end) in self.layers().items():
-            found[layer] = max(0, end - ended)
-            ended = max(ended, end)
-        return found
-
     def layers(self) -> dict[str, tuple[int, int]]:
         """For each layer, in the order of the program, the cycles in which its first instruction
         started and its last one ended. Layers overlap: the next one loads while one computes.
