@@ -195,7 +195,7 @@ class TestComparison:
 
     def test_checksums_do_not_depend_on_the_backend(self, run, files):
         told = []
-        for backend in ("functional", "rtl"):
+        for backend in ("functional", "rtl", "cycle"):
             code, out, _ = run(
                 files / "small.safetensors", files / "good.npz", "--config", "tiny", "--json",
                 "--backend", backend,
@@ -205,6 +205,8 @@ class TestComparison:
         assert told[0]["layers"] == told[1]["layers"] != []
         assert told[0]["accuracy"] == told[1]["accuracy"]
         assert told[1]["cycles_least"] <= told[1]["cycles"] <= told[1]["cycles_most"]
+        assert told[2]["layers"] == told[1]["layers"]
+        assert told[2]["counters"] == told[1]["counters"]
 
     def test_shares_of_the_cycles_sum_to_one(self):
         config = load("cgnet8")
