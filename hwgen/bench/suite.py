@@ -1,7 +1,8 @@
 """The benchmark: which networks, batches, memories and densities are measured."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from .masks import density_for, generated_masks
 from .networks import NETWORKS
 from .whole import Case, compare
 
-__all__ = ["BYTES_A_CYCLE", "PARTS", "Subject", "measure", "subjects"]
+__all__ = ["BYTES_A_CYCLE", "PARTS", "Subject", "measure", "of_images", "subjects"]
 
 FORMAT = 1
 REDUCTION = 2.82
@@ -44,19 +45,23 @@ class Subject:
     accuracy: float | None = None
 
 
+def of_images(network: Network, images: np.ndarray, labels, batch: int) -> Subject:
+    """A gated network with the decisions that it takes on the first ``batch`` images."""
+    result = reference(network, images, masks=True)
+    right = None if labels is None else float((result.classes == labels).mean())
+    masks = {name: mask[:batch] for name, mask in result.masks.items()}
+    return Subject(network.name, "its own masks", network, masks, batch, right)
+
+
 def _trained(batch: int) -> Iterator[Subject]:
     """The gated networks of the zoo on test images that ship with them."""
     folder = Path(models.zoo.__file__).parent
     for path in sorted(folder.glob("*.safetensors")):
         network = load_network(path)
         sample = folder / f"{path.stem.split('_')[0]}_sample.npz"
-        if not network.gated or not sample.is_file():
-            continue
-        images = load_images(sample)
-        result = reference(network, prepare(network, images.images), masks=True)
-        right = float((result.classes == images.labels).mean())
-        masks = {name: mask[:batch] for name, mask in result.masks.items()}
-        yield Subject(network.name, "its own masks", network, masks, batch, right)
+        if network.gated and sample.is_file():
+            images = load_images(sample)
+            yield of_images(network, prepare(network, images.images), images.labels, batch)
 
 
 def _shaped(size: int, batch: int) -> Iterator[Subject]:
@@ -100,11 +105,12 @@ def measure(
     settings: Sequence[str] = (),
     say: Callable[[str], None] = lambda step: None,
     show: Callable[[dict], None] = lambda row: None,
+    more: Iterable[Subject] = (),
 ) -> dict:
     """The whole document: ``runs`` (network x batch x memory) and ``densities`` (a sweep).
 
-    ``settings`` replace fields of both configurations. ``say`` is told each step,
-    ``show`` each run as soon as it is there.
+    ``settings`` replace fields of both configurations; ``more`` are networks beside ``parts``.
+    ``say`` is told each step, ``show`` each run as soon as it is there.
     """
     document = {
         "format": "hwgen-bench",
@@ -115,7 +121,7 @@ def measure(
         "runs": [],
         "densities": [],
     }
-    for subject in subjects(parts, batches):
+    for subject in chain(more, subjects(parts, batches)):
         for row in _runs(subject, bytes_a_cycle, settings, say):
             document["runs"].append(row)
             show(row)

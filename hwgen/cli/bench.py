@@ -7,17 +7,20 @@ from pathlib import Path
 import click
 
 from hwgen.cli._options import json_option, set_option
+from hwgen.errors import UserError
 
 __all__ = ["command"]
 
 
 @click.command("bench")
+@click.argument("net", type=click.Path(path_type=Path), required=False)
+@click.argument("input", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--part",
     "parts",
     multiple=True,
     type=click.Choice(["trained", "cifar", "imagenet"]),
-    help="Only these networks; may be repeated. Default: all.",
+    help="Only these networks; may be repeated. Default: all, or none if NET is given.",
 )
 @click.option(
     "--batch",
@@ -41,13 +44,14 @@ __all__ = ["command"]
 @click.option("--out", type=click.Path(path_type=Path), help="Write the figures as JSON.")
 @set_option
 @json_option
-def command(parts, batches, bytes_a_cycle, density, out, settings, as_json) -> None:
+def command(net, input, parts, batches, bytes_a_cycle, density, out, settings, as_json) -> None:
     """Run whole networks through the cycle model: cgnet8 with gates against baseline8 without.
 
     `speed-up` is cycles without gates over cycles with them; `ideal` is how many times fewer
     products there are; `reached` is their quotient. ResNet-18 and VGG-16 have random weights and
     generated masks at the published reduction of 2.82; the trained networks have their own masks.
-    --set holds for both configurations.
+    NET is a gated network of yours, with its own masks on INPUT (as of hwgen run). --set holds for
+    both configurations.
     """
     from rich.console import Console
 
@@ -64,18 +68,34 @@ def command(parts, batches, bytes_a_cycle, density, out, settings, as_json) -> N
                 console.print(_line(row), highlight=False, soft_wrap=True)
 
         document = measure(
-            tuple(parts) or PARTS,
+            tuple(parts) or (PARTS if net is None else ()),
             batches,
             bytes_a_cycle,
             DENSITIES if density else (),
             settings,
             status.update,
             show,
+            [] if net is None else _own(net, input, batches),
         )
     text = json.dumps(document, indent=1) + "\n"
     if out is not None:
         write_atomic(out, text)
     click.echo(text, nl=False) if as_json else _print(document)
+
+
+def _own(net: Path, path: Path | None, batches) -> list:
+    """The user's network with as many images as each run takes."""
+    from hwgen.bench.suite import of_images
+    from hwgen.cli._images import input_images
+    from models.netfile import load
+
+    network = load(net)
+    if not network.gated:
+        raise UserError(f"{net}: network {network.name} has no gate; there is nothing to compare")
+    images, labels = input_images(network, path, max(batches))
+    if len(images) < max(batches):
+        raise UserError(f"{path}: holds {len(images)} images, --batch asks for {max(batches)}")
+    return [of_images(network, images, labels, batch) for batch in batches]
 
 
 def _line(row: dict) -> str:

@@ -103,6 +103,7 @@ def command(
     Without INPUT, random images are run. Every edge of every image is compared with the integer
     reference; a difference is an error of ours and is told by layer.
     """
+    from hwgen.cli._images import input_images
     from hwgen.cli._run_summary import show, show_check
     from hwgen.config import load
     from hwgen.simulator.compare import Memory, compare
@@ -118,7 +119,7 @@ def command(
         raise UserError("--trace: not with --check; trace a run of one image")
     trace = None if waves is None else Trace(waves, first, last)
     memory = Memory(*(options.pop(key) for key in ("latency", "bandwidth", "stall")))
-    chosen = _images(network, input, images)
+    chosen = input_images(network, input, images)
     options |= {"memory": memory, "quiet": as_json}
     if whole:
         from hwgen.simulator.check import check
@@ -132,34 +133,3 @@ def command(
         show(facts)
     if facts["wrong"]:
         raise SystemExit(1)
-
-
-def _images(network, path: Path | None, count: int | None):
-    """Integer images for the network, and their labels or None."""
-    import numpy as np
-
-    from models.images import load_images, load_test_set
-    from models.reference import prepare
-
-    edge = network.input.output
-    if path is None:
-        rng = np.random.default_rng(0)
-        return rng.integers(edge.lo, edge.hi + 1, (count or 4, *edge.shape)), None
-    loaded = (load_test_set if path.is_dir() else load_images)(path, count)
-    images = loaded.images
-    if images.shape[1:] != edge.shape:
-        raise UserError(
-            f"{path}: images are {list(images.shape[1:])}, network {network.name} takes "
-            f"{list(edge.shape)}"
-        )
-    if images.dtype == np.uint8:
-        return prepare(network, images), loaded.labels
-    integers = images.astype(np.int64)
-    if (integers != images).any():
-        raise UserError(f"{path}: holds real numbers; accepted are bytes (uint8) and integers")
-    if integers.min() < edge.lo or integers.max() > edge.hi:
-        raise UserError(
-            f"{path}: holds {integers.min()} … {integers.max()}, network {network.name} takes "
-            f"{edge.lo} … {edge.hi}"
-        )
-    return integers, loaded.labels

@@ -13,9 +13,12 @@ from hwgen.bench.whole import Case, compare, needed_macs, run, ungated
 from hwgen.cli.bench import command
 from hwgen.config import load
 from hwgen.cycles import predict
+from hwgen.errors import UserError
 from hwgen.simulator.rtl import MemoryModel
+from models.netfile import save
 from models.reference import run as reference
 from models.zoo.synthetic import every_kind
+from sim.networks import example
 
 
 def masks_of(network, images: int) -> dict[str, np.ndarray]:
@@ -123,3 +126,21 @@ def test_the_command_writes_what_it_prints(tmp_path):
     assert row["gated"]["config"] == "cgnet8" and row["dense"]["config"] == "baseline8"
     assert row["bytes_a_cycle"] == row["gated"]["bytes_a_cycle"] == 16
     assert 0 < row["density"] < 1 and row["accuracy"] > 0.8
+
+
+def test_the_command_on_a_network_of_the_user(tmp_path):
+    save(example(2), tmp_path / "net.safetensors")
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "in.npz", images=rng.integers(0, 256, (2, 5, 5, 4)).astype(np.uint8))
+    files = [str(tmp_path / "net.safetensors"), str(tmp_path / "in.npz")]
+    options = "--batch 1 --batch 2 --bytes 8 --no-density --json".split()
+    result = CliRunner().invoke(command, files + options, catch_exceptions=False)
+    rows = json.loads(result.stdout)["runs"]
+    assert [(row["subject"], row["batch"]) for row in rows] == [("example", 1), ("example", 2)]
+    for arguments, expected in (
+        ([*files, "--batch", "3"], "holds 2 images, --batch asks for 3"),
+        ([str(tmp_path / "dense.safetensors")], "network dense-example has no gate"),
+    ):
+        save(example(2, gated=False), tmp_path / "dense.safetensors")
+        with pytest.raises(UserError, match=expected):
+            CliRunner().invoke(command, arguments, catch_exceptions=False)
