@@ -114,7 +114,12 @@ class Model:
                 "memory stall: must be 0 for a prediction, which knows no random stalls"
             )
         self.config = config
-        self._core = Core(config, memory, skips=skips)
+        self._memory, self._skips = memory, skips
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was run, as the hardware does at power-on."""
+        self._core = Core(self.config, self._memory, skips=self._skips)
 
     def run(
         self,
@@ -142,7 +147,7 @@ class Model:
         Raises
         ------
         UserError
-            If the decisions do not fit the program, or it does not end.
+            If the decisions do not fit the program, or it does not end; the model is reset then.
         """
         core = self._core
         gates = _decisions(self.config, program, decisions)
@@ -150,6 +155,7 @@ class Model:
         for gate in gates:
             core.gate(*gate)
         if not core.run(limit):
+            self.reset()
             raise UserError(f"the program has not ended after {limit} cycles")
         counters, operations = core.counters()
         times = core.times().tolist()
