@@ -1,0 +1,87 @@
+"""Folded first layers, maps that do not fit, small maps that stay on chip, and what they reach."""
+
+import numpy as np
+import pytest
+
+from hwgen.compiler.network import compile_network
+from hwgen.config import load
+from hwgen.cycles import predict
+from models.netfile import Builder
+from models.zoo.synthetic import random_parameters
+
+from .test_network import check
+
+
+def network(rng, image, *convolutions, pool=False):
+    """Convolutions (outputs, kernel, stride, padding), one behind the other."""
+    net = Builder("net")
+    x = net.input(image, signed=True)
+    for number, (outputs, kernel, stride, padding) in enumerate(convolutions):
+        inputs = net.edge(x).shape[0]
+        x = net.conv(
+            f"conv{number}",
+            x,
+            rng.integers(-127, 128, (outputs, inputs, *kernel)),
+            full=random_parameters(rng, outputs, inputs * kernel[0] * kernel[1]),
+            stride=(stride, stride),
+            padding=padding,
+        )
+        if pool and number == 0:
+            x = net.maxpool("pool", x, (3, 3), (2, 2), (1, 1, 1, 1))
+    net.output(x)
+    return net.build()
+
+
+@pytest.mark.parametrize("name", ["cgnet8", "tiny"])
+@pytest.mark.parametrize(
+    ("channels", "kernel", "stride", "padding", "batch"),
+    [
+        (3, (7, 7), 2, (3, 3, 3, 3), 1),
+        (1, (3, 3), 1, (1, 1, 1, 1), 3),
+        (3, (5, 3), 3, (0, 2, 1, 0), 2),
+        (2, (4, 6), 4, (3, 0, 2, 5), 1),
+        (11, (2, 2), 2, (0, 0, 0, 0), 2),
+    ],
+)
+def test_folded_first_layers(name, channels, kernel, stride, padding, batch):
+    rng = np.random.default_rng([channels, *kernel])
+    made = network(rng, (channels, 13, 11), (9, kernel, stride, padding))
+    check(made, load(name), channels, batch=batch)
+
+
+def test_taps_are_folded_into_lanes():
+    made = network(np.random.default_rng(1), (3, 32, 32), (64, (7, 7), 2, (3, 3, 3, 3)))
+    compiled = compile_network(made, load("cgnet8"))
+    (packing,) = compiled.input.packings
+    assert packing.fold == (7, 7) and packing.tensor.channels == 147
+    assert sum(s.fields["chunks"] for s in compiled.program.steps if s.name == "PASS") == 19
+
+
+@pytest.mark.parametrize("order", [None, "input", "weight", "output"])
+def test_maps_larger_than_the_buffer(order):
+    """1,024 words of four channels; the map has 40 x 33 positions and 12 channels."""
+    same = (1, 1, 1, 1)
+    rng = np.random.default_rng(5)
+    made = network(rng, (3, 40, 33), (12, (3, 3), 1, same), (6, (3, 3), 2, same))
+    check(made, load("tiny"), 5, order=order)
+
+
+def test_a_small_map_stays_on_chip():
+    same = (1, 1, 1, 1)
+    rng = np.random.default_rng(6)
+    made = network(rng, (3, 12, 12), *3 * [(64, (3, 3), 1, same)])
+    compiled = compile_network(made, load("baseline8"))
+    loads = [s.note for s in compiled.program.steps if s.name == "LOAD" and "planes" in s.note]
+    assert [note.partition(":")[0] for note in loads] == ["conv0"]
+    check(made, load("baseline8"), 6)
+
+
+def test_the_array_is_busy_from_the_first_layer_on():
+    """Stem, pooling and a layer of ResNet at a quarter of its size."""
+    rng = np.random.default_rng(7)
+    stem, same = (64, (7, 7), 2, (3, 3, 3, 3)), (64, (3, 3), 1, (1, 1, 1, 1))
+    made = network(rng, (3, 112, 112), stem, same, same, pool=True)
+    config = load("baseline8")
+    cycles = predict(config, compile_network(made, config).program).cycles
+    busy = sum(layer.macs for layer in made.layers) / config.macs / cycles
+    assert busy > 0.87
