@@ -20,7 +20,7 @@ def legend(entries: dict[str, str], kind: str = "square") -> str:
 
 def speedups(rows: list[dict]) -> str:
     """A bar for each run: the speed-up, in a bar of the ideal one."""
-    width, pitch, top = 720, 30, 8
+    width, pitch, top = 900, 30, 8
     drawing = Drawing(width, top + pitch * len(rows) + 34, "Speed-up and ideal of each network")
     most = max(max(row["ideal"], row["speedup"]) for row in rows) * 1.02
     scale = (width - NAME - 70) / most

@@ -160,7 +160,7 @@ def _speed(bench: dict) -> str:
             for row in rows
         ],
     )
-    changed = f" with {' '.join(bench['settings'])}," if bench["settings"] else ""
+    changed = f" with {' '.join(bench['settings'])}," if bench.get("settings") else ""
     sources = {row["subject"]: row["masks"] for row in rows}
     notes = "; ".join(f"{escape(name)}: {escape(text)}" for name, text in sources.items())
     return (
