@@ -11,8 +11,6 @@ __all__ = ["producers", "work_order"]
 
 LATENCY = 40  # cycles of a transfer beside its bytes
 DRAIN = 1.25  # a drain and the array disturb each other in the activation buffer
-SLACK = 64  # cycles of the array that are worth a change of layers
-LAYERS = 6  # layers that are looked at
 
 
 def producers(items: Sequence[Item]) -> list[list[list[int]]]:
@@ -83,14 +81,6 @@ class _Clock:
             at = max(at, *self.banks)
         return at
 
-    def wait(self, group: list[int]) -> float:
-        """Cycles of the array that are lost before these items, or behind them because the drain
-        still empties the bank that is next.
-        """
-        start = self.start(group[0])
-        end = start + sum(self.items[number].cycles for number in group)
-        return start - self.array + max(0.0, self.drain - end)
-
     def run(self, number: int) -> None:
         """Order the item."""
         item = self.items[number]
@@ -122,61 +112,21 @@ class _Clock:
             self._kept -= self._weights.popitem(last=False)[1]
 
 
-class _Layers:
-    """Items of the array, a queue for each layer."""
-
-    def __init__(self, items: Sequence[Item]):
-        self._queues: dict[str, deque[list[int]]] = {}
-        for number, item in enumerate(items):
-            if item.unit == "array":
-                queue = self._queues.setdefault(item.layer, deque())
-                if item.joins:
-                    queue[-1].append(number)
-                else:
-                    queue.append([number])
-
-    def heads(self) -> list[list[int]]:
-        """The next group of items of the first layers that have one."""
-        for layer in [name for name, queue in self._queues.items() if not queue]:
-            del self._queues[layer]
-        names = list(self._queues)[:LAYERS]
-        return [self._queues[name][0] for name in names]
-
-    def take(self, group: list[int]) -> None:
-        """Remove a head."""
-        next(q for q in self._queues.values() if q and q[0] is group).popleft()
-
-
 def work_order(config: Config, items: Sequence[Item], sources: list[list[list[int]]]) -> list[int]:
-    """Layer after layer; but where the array would have to wait, for a drain, for data or for
-    weights, another layer's tile comes first that can begin earlier. The vector unit works beside
-    the array; its work comes when what it reads is there, lest its loads hold up others.
+    """The array works layer after layer. The vector unit works beside it: its work comes when what
+    it reads is there, lest its loads hold up others.
     """
-    clock, layers = _Clock(config, items, sources), _Layers(items)
-    vector = deque(n for n, item in enumerate(items) if item.unit == "vector")
+    clock = _Clock(config, items, sources)
+    queues = {unit: deque() for unit in ("array", "vector")}
+    for number, item in enumerate(items):
+        queues[item.unit].append(number)
+    array, vector = queues["array"], queues["vector"]
     order: list[int] = []
-
-    def run(numbers: list[int]) -> None:
-        for number in numbers:
-            clock.run(number)
-            order.append(number)
-
-    while True:
-        heads = layers.heads()
-        groups = [group for group in heads if all(map(clock.known, group))]
+    while array or vector:
+        ready = array and clock.known(array[0])
         early = vector and clock.known(vector[0]) and clock.available(vector[0]) <= clock.begun
-        if vector and (early or not groups or groups[0] is not heads[0]):
-            # A layer whose turn it is waits for the vector unit.
-            if clock.known(vector[0]):
-                run([vector.popleft()])
-                continue
-        if not groups:
-            return order
-        best, wait = groups[0], clock.wait(groups[0])
-        if wait > SLACK:
-            for group in groups[1:]:
-                other = clock.wait(group)
-                if other + SLACK < wait:
-                    best, wait = group, other
-        layers.take(best)
-        run(best)
+        between = not array or not items[array[0]].joins
+        number = (vector if (early and between) or not ready else array).popleft()
+        clock.run(number)
+        order.append(number)
+    return order
