@@ -43,12 +43,11 @@ struct TaskRows {
     bool fetched = false, valid = false, fetched_last = false, last = false;
     unsigned store_row = 0, fetched_row = 0, row = 0;
 
-    void step(bool active, unsigned rows, bool advance) {
-        if (!active) {
-            fetched = valid = false;
-            store_row = 0;
-            return;
-        }
+    void forget() {
+        fetched = valid = false;
+        store_row = 0;
+    }
+    void step(unsigned rows, bool advance) {
         bool moves = fetched && (!valid || advance);
         bool reads = !fetched || moves;
         if (moves)
@@ -117,14 +116,17 @@ struct Planner {
     void step(bool taken, const PlannedRow &row, bool gate_done, const GroupCommand *comes) {
         const GroupCommand &command = commands.out;
         bool walks_tasks = active() && command.conditional && some();
-        tasks.step(walks_tasks, walks_tasks ? decisions->rows.size() : 0, taken && walks_tasks);
+        if (walks_tasks)
+            tasks.step(decisions->rows.size(), taken);
+        else
+            tasks.forget();
         if (taken && !command.conditional) dense.advance(command.slots, command.positions);
         if (taken && row.release) chunk = row.end ? 1 : chunk + 1;
         if (taken && row.gate && row.end)
             gating = true;
         else if (gate_done)
             gating = false;
-        commands.step(taken && row.end, comes, comes ? *comes : GroupCommand{});
+        if (comes || (taken && row.end)) commands.step(taken && row.end, comes, comes ? *comes : GroupCommand{});
     }
 };
 
