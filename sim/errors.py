@@ -77,7 +77,7 @@ class Incident:
         before = bytes(bench.memory.read(0, session.work))
         await software(fail)()
         status = told["status"]
-        assert error.doc in told["sentence"], told
+        assert error.sentence in told["sentence"], told
         assert (status["state"], ErrorCode(status["error"])) == (State.ERROR, error), told
         assert unit in (None, UNITS[status["unit"]]), told
         assert index in (None, told["index"]), told

@@ -244,8 +244,12 @@ class TestInterruption:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_ends_all_children(self, tmp_path, number):
         told = tmp_path / "group"
-        # A shell that runs the tests in the background has made us ignore SIGINT.
-        script = "import signal\nsignal.signal(2, signal.default_int_handler)\n" + self.SCRIPT
+        # A shell that runs the tests in the background has made us ignore SIGINT, nohup SIGHUP.
+        script = (
+            "import signal\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        ) + self.SCRIPT
         parent = subprocess.Popen(
             [sys.executable, "-c", script, told],
             env=os.environ | {"PYTHONPATH": str(ROOT)},
