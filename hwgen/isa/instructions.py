@@ -145,8 +145,8 @@ PASS = Instruction(
         Field(
             "diagonal",
             4,
-            "0: position p belongs to cluster p % G. n: to cluster (p + (p // G >> (n - 1))) % G, "
-            "so that a cluster does not keep its columns; positions and width are multiples of G "
+            "0: position p belongs to cluster p % G. n, up to 11: to cluster "
+            "(p + (p // G >> (n - 1))) % G, so that a cluster does not keep its columns; positions and width are multiples of G "
             "then",
         ),
         Field("planes", 12, "input planes of R channels", least=1),
