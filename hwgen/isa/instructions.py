@@ -146,8 +146,8 @@ PASS = Instruction(
             "diagonal",
             4,
             "0: position p belongs to cluster p % G. n, up to 11: to cluster "
-            "(p + (p // G >> (n - 1))) % G, so that a cluster does not keep its columns; positions and width are multiples of G "
-            "then",
+            "(p + (p // G >> (n - 1))) % G, so that a cluster does not keep its columns; "
+            "positions and width are multiples of G then",
         ),
         Field("planes", 12, "input planes of R channels", least=1),
         Field("kernel_rows", 4, "kernel height", least=1),
