@@ -22,6 +22,7 @@ from models.training.config import Training
 from models.training.distributed import Place
 from models.training.evaluate import Evaluation, evaluate, pixels
 from models.training.metrics import Metrics
+from models.training.precision import half_type
 from models.training.schedule import parameter_groups, rate_at
 
 __all__ = ["Trainer"]
@@ -60,14 +61,9 @@ class Trainer:
             momentum=schedule.momentum,
             nesterov=schedule.nesterov and schedule.momentum > 0,
         )
-        cuda = place.device.type == "cuda"
-        half = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float16
-        self.cast = {
-            "device_type": place.device.type,
-            "dtype": half,
-            "enabled": cuda and config.mixed_precision,
-        }
-        scaling = self.cast["enabled"] and half is torch.float16
+        half = half_type(place.device) if config.mixed_precision else None
+        self.cast = {"device_type": place.device.type, "dtype": half, "enabled": half is not None}
+        scaling = half is torch.float16
         self.scaler = torch.amp.GradScaler(place.device.type, enabled=scaling)
         if self.path.is_file():
             self._resume()

@@ -17,6 +17,7 @@ from models.training.build import build
 from models.training.config import Schedule
 from models.training.evaluate import evaluate
 from models.training.plot import plot
+from models.training.precision import half_type
 from models.training.schedule import parameter_groups, rate_at
 from models.training.trainer import Trainer
 
@@ -135,6 +136,25 @@ def test_a_killed_run_continues_to_the_same_bits(config_file, tmp_path, title, a
     assert all(torch.equal(whole[name], continued[name]) for name in whole)
     metrics = [(tmp_path / run / "metrics.jsonl").read_text() for run in ("whole", "killed")]
     assert metrics[0] == metrics[1]
+
+
+@pytest.mark.parametrize("found", ["avx512_bf16", "amx_bf16", "avx2"])
+def test_mixed_precision_follows_the_processor(config_file, tmp_path, monkeypatch, found):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {found: True})
+    expected = None if found == "avx2" else torch.bfloat16
+    assert half_type(torch.device("cpu")) == expected
+    config = load_config(config_file, ("mixed_precision=true", *SHORT))
+    data = load_data(config, None)
+    types = []
+    for folder in ("a", "b"):
+        model = build(config, data)
+        model.classifier.register_forward_hook(lambda *a: types.append(a[-1].dtype))
+        (tmp_path / folder).mkdir()
+        Trainer(config, model, data, tmp_path / folder, HERE).run()
+    weights = [load_run(tmp_path / folder)[1].state_dict() for folder in ("a", "b")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert all(t.dtype != torch.bfloat16 for t in weights[0].values())
+    assert (torch.bfloat16 in types) == (expected is not None)
 
 
 def test_the_seed_decides_weights_and_order(config_file, tmp_path):
