@@ -56,11 +56,18 @@ def _row(network, layer) -> dict:
         "macs": layer.macs,
         "weights": 0,
         "weight_bits": None,
+        "activation_bits": None,
+        "activation_signed": None,
         "gate": None,
         "geometry": _geometry(layer),
     }
     if layer.kind in ("conv", "linear"):
-        row |= {"weights": network.weight(layer).size, "weight_bits": layer.weight_bits}
+        row |= {
+            "weights": network.weight(layer).size,
+            "weight_bits": layer.weight_bits,
+            "activation_bits": network.edge(layer).bits,
+            "activation_signed": network.edge(layer).signed,
+        }
     if getattr(layer, "full", None) and layer.kind != "input":
         q = network.requantizer(layer)
         row |= {
@@ -100,7 +107,21 @@ def _base(layer) -> str:
         return f"high {layer.gate.high_bits} bits"
     runs = len(layer.gate.starts)
     own = f", {runs} runs" if runs > 1 else ""
-    return f"{layer.gate.count} of {layer.in_channels // layer.groups} channels{own}"
+    high = f", high {layer.gate.high_bits} bits" if layer.gate.high_bits else ""
+    return f"{layer.gate.count} of {layer.in_channels // layer.groups} channels{own}{high}"
+
+
+def _width(bits: int, signed: bool) -> str:
+    """u8, s4, and ±1 for one signed bit."""
+    return "±1" if signed and bits == 1 else f"{'s' if signed else 'u'}{bits}"
+
+
+def _operands(row: dict) -> str:
+    """Widths of activations and weights."""
+    if not row["weights"]:
+        return ""
+    activations = _width(row["activation_bits"], row["activation_signed"])
+    return f"{activations}×{_width(row['weight_bits'], True)}"
 
 
 def _print(facts: dict) -> None:
@@ -110,19 +131,19 @@ def _print(facts: dict) -> None:
     table = Table(title=f"{facts['name']} ({facts['file']}, {facts['bytes']:,} bytes)")
     for heading in ("layer", "kind", "inputs", "output", "edge", "geometry", "gate"):
         table.add_column(heading)
-    for heading in ("weights", "MACs", "acc", "shift"):
+    for heading in ("bits", "weights", "MACs", "acc", "shift"):
         table.add_column(heading, justify="right")
     for row in facts["layers"]:
-        sign = "s" if row["signed"] else "u"
         table.add_row(
             row["name"],
             row["kind"],
             ", ".join(row["inputs"]),
             "×".join(map(str, row["shape"])),
-            f"{sign}{row['bits']}",
+            _width(row["bits"], row["signed"]),
             row["geometry"],
             f"{row['gate']}: {row['gate_base']}" if row["gate"] else "",
-            f"{row['weights']:,} × {row['weight_bits']}b" if row["weights"] else "",
+            _operands(row),
+            f"{row['weights']:,}" if row["weights"] else "",
             f"{row['macs']:,}" if row["macs"] else "",
             f"{row['accumulator_bits']}b" if "shift" in row else "",
             "–".join(map(str, sorted(set(row["shift"])))) if "shift" in row else "",

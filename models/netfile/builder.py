@@ -185,8 +185,7 @@ class Builder:
         return self._append(layer.model_copy(update={"output": Edge(shape=shape, **edge)}))
 
     def _weighted(self, cls, name, inputs, weight, weight_bits, output, **fields) -> str:
-        dtype = np.int8 if weight_bits <= 8 else np.int16
-        tensor = self._tensor(f"{name}.weight", weight, dtype)
+        tensor = self._tensor(f"{name}.weight", weight, kinds.weight_type(weight_bits))
         fields |= {"weight": tensor, "weight_bits": weight_bits}
         return self._requantizing(cls, name, inputs, output, **fields)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .layers import Parameters
+from .layers import Parameters, weight_type
 from .network import Network
 from .shapes import output_shape
 
@@ -47,6 +47,7 @@ def _check_layer(network: Network, layer) -> None:
         for edge in edges:
             if (edge.bits, edge.signed) != (layer.output.bits, layer.output.signed):
                 raise ValueError("changes the bits or the sign of its input")
+    _check_bipolar(layer, edges)
     channels = layer.output.shape[0]
     if layer.kind in ("conv", "linear"):
         _check_weight(network, layer)
@@ -67,14 +68,22 @@ def _check_layer(network: Network, layer) -> None:
         _check_gate(network, layer, edges[0])
 
 
+def _check_bipolar(layer, edges) -> None:
+    """Edges of -1 and 1 have no zero, so nobody can add them up or pad them with nothing."""
+    added = edges[1:] if layer.kind == "conv" else edges
+    if layer.kind in ("conv", "add", "avgpool", "global_avgpool"):
+        if any(edge.bipolar for edge in added):
+            raise ValueError("adds an edge of -1 and 1; only products of those are possible")
+    if layer.output.bipolar and hasattr(layer, "lo") and (layer.lo, layer.hi) != (-1, 1):
+        raise ValueError(f"clamps to {layer.lo} … {layer.hi}, its output is -1 or 1")
+
+
 def _check_weight(network: Network, layer) -> None:
-    if layer.kind == "conv":
-        shape = (layer.out_channels, layer.in_channels // layer.groups, *layer.kernel)
-    else:
-        shape = (layer.out_features, layer.in_features)
-    limit = (1 << (layer.weight_bits - 1)) - 1
-    kind = np.int8 if layer.weight_bits <= 8 else np.int16
-    _integers(network, layer.weight, shape, kind, -limit, limit)
+    limit = (1 << (layer.weight_bits - 1)) - 1 or 1
+    kind = weight_type(layer.weight_bits)
+    _integers(network, layer.weight, layer.weight_shape, kind, -limit, limit)
+    if layer.weight_bits == 1 and not network.weight(layer).all():
+        raise ValueError(f"tensor {layer.weight!r} holds 0, weights of one bit are -1 or 1")
 
 
 def _check_parameters(network, parameters: Parameters, channels: int, *, residual: bool) -> None:
@@ -95,9 +104,9 @@ def _check_gate(network: Network, layer, edge) -> None:
     gate = layer.gate
     _integers(network, gate.theta, (layer.out_channels,), np.int32, -(1 << 31), (1 << 31) - 1)
     _check_parameters(network, gate.base, layer.out_channels, residual=layer.residual is not None)
+    if gate.high_bits is not None and gate.high_bits >= edge.bits:
+        raise ValueError(f"the gate takes {gate.high_bits} high bits of {edge.bits}")
     if gate.kind == "precision":
-        if gate.high_bits >= edge.bits:
-            raise ValueError(f"the gate takes {gate.high_bits} high bits of {edge.bits}")
         return
     channels = layer.in_channels // layer.groups
     if layer.out_channels % len(gate.starts):

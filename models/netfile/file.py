@@ -22,10 +22,12 @@ from hwgen.files import write_atomic
 from .check import check
 from .layers import Graph
 from .network import Network
+from .packed import pack_weights, unpack_weights
 
 __all__ = ["VERSION", "json_schema", "load", "network_bytes", "save"]
 
-VERSION = 1
+VERSION = 2
+"""Version 1 has weights as arrays of bytes, or of 16 bits; it is still read."""
 _KEY = "hwgen-network"
 
 
@@ -40,15 +42,15 @@ def network_bytes(network: Network) -> bytes:
     """
     check(network)
     graph = json.loads(network.graph.model_dump_json(exclude_none=True))
+    tensors = dict(sorted(pack_weights(network.graph, network.tensors).items()))
     document = {
         "version": VERSION,
         "sha256": {
             "graph": _graph_hash(graph),
-            "tensors": {name: _tensor_hash(a) for name, a in sorted(network.tensors.items())},
+            "tensors": {name: _tensor_hash(a) for name, a in tensors.items()},
         },
         "graph": graph,
     }
-    tensors = {name: np.ascontiguousarray(a) for name, a in sorted(network.tensors.items())}
     return save_tensors(tensors, metadata={_KEY: json.dumps(document, sort_keys=True)})
 
 
@@ -99,9 +101,10 @@ def _parse(data: bytes) -> Network:
                 f"tensor {name!r} is not the one that was written: edited after export"
             )
     try:
-        network = Network(Graph.model_validate_json(json.dumps(graph), strict=True), tensors)
+        checked = Graph.model_validate_json(json.dumps(graph), strict=True)
     except ValidationError as error:
         raise ValueError(_first_problem(error, graph)) from None
+    network = Network(checked, tensors if version == 1 else unpack_weights(checked, tensors))
     check(network)
     return network
 

@@ -10,6 +10,7 @@ interface, the JSON of the file and the JSON schema that is checked on load
 import math
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "PrecisionGate",
     "Shuffle",
     "Split",
+    "weight_type",
 ]
 
 Size = Annotated[int, Field(ge=1)]
@@ -41,6 +43,11 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$", max_length=1
 Bits = Annotated[int, Field(ge=1, le=16)]
 Pair = tuple[Size, Size]
 Sides = tuple[Count, Count, Count, Count]
+
+
+def weight_type(bits: int) -> type:
+    """Type of an array of weights of so many bits."""
+    return np.int8 if bits <= 8 else np.int16
 
 
 class _Model(BaseModel):
@@ -52,12 +59,20 @@ class Edge(_Model):
 
     ``scale`` is the real value of one integer step. It only tells a person, or the next exporter,
     what the integers mean; nothing that computes reads it.
+
+    One signed bit is -1 or 1: there is no zero. Whoever requantizes to such an edge gets 1 where
+    the result is at least one, otherwise -1; convolutions that read it pad with -1.
     """
 
     shape: tuple[Size, Size, Size]
     bits: Bits
     signed: bool
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @property
+    def bipolar(self) -> bool:
+        """Whether the edge carries -1 and 1 and nothing else."""
+        return self.signed and self.bits == 1
 
     @property
     def lo(self) -> int:
@@ -67,6 +82,8 @@ class Edge(_Model):
     @property
     def hi(self) -> int:
         """Largest integer the edge can carry."""
+        if self.bipolar:
+            return 1
         return (1 << (self.bits - 1)) - 1 if self.signed else (1 << self.bits) - 1
 
     @property
@@ -101,11 +118,15 @@ class ChannelGate(_Model):
     group's own inputs if the convolution is grouped). One start of 0 means "the first channels";
     ``starts = 0, n, 2n, …`` gives each run its own. An output fires when ``base_acc > theta``,
     strictly; it is then requantized with the layer's parameters, and with ``base`` otherwise.
+
+    With ``high_bits`` the base has only the high bits of its channels, as with a precision gate;
+    the conditional pass does their low bits and the other channels.
     """
 
     kind: Literal["channel"] = "channel"
     count: Size
     starts: Annotated[tuple[Count, ...], Field(min_length=1)]
+    high_bits: Bits | None = None
     theta: Name
     base: Parameters
 
@@ -170,16 +191,20 @@ class Input(_Layer):
 
 
 class _Weighted(_Requantizing):
+    """``weight_bits`` of two's complement, symmetric: -1, 0 and 1 are two bits. Weights of one bit
+    are -1 or 1.
+    """
+
     weight: Name
-    weight_bits: Annotated[int, Field(ge=2, le=16)]
+    weight_bits: Bits
 
 
 class Conv(_Weighted):
     """Convolution; with a second input also the residual add that follows it.
 
     ``weight`` is (out_channels, in_channels / groups, kernel height, kernel width); ``padding`` is
-    zeros on top, bottom, left and right. With two inputs the second one is ``b`` of the residual
-    add, ``full.Mb`` (and ``gate.base.Mb``) its multiplier.
+    zeros (-1 where the input is -1 and 1) on top, bottom, left and right. With two inputs the
+    second one is ``b`` of the residual add, ``full.Mb`` (and ``gate.base.Mb``) its multiplier.
     """
 
     kind: Literal["conv"] = "conv"
@@ -196,6 +221,11 @@ class Conv(_Weighted):
     def residual(self) -> str | None:
         """The layer that is added before requantization, if any."""
         return self.inputs[1] if len(self.inputs) == 2 else None
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weights."""
+        return self.out_channels, self.in_channels // self.groups, *self.kernel
 
     @property
     def fan_in(self) -> int:
@@ -224,6 +254,11 @@ class Linear(_Weighted):
     inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1)]
     in_features: Size
     out_features: Size
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weights."""
+        return self.out_features, self.in_features
 
     @property
     def macs(self) -> int:

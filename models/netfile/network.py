@@ -13,7 +13,10 @@ __all__ = ["Network", "Requantizer"]
 
 @dataclass(frozen=True)
 class Requantizer:
-    """The parameters of one path of a layer, one integer per output channel (int64 arrays)."""
+    """The parameters of one path of a layer, one integer per output channel (int64 arrays).
+
+    ``bipolar``: 0 and 1, which lo and hi are then, stand for -1 and 1.
+    """
 
     M: np.ndarray
     B: np.ndarray
@@ -21,6 +24,7 @@ class Requantizer:
     Mb: np.ndarray | None
     lo: int
     hi: int
+    bipolar: bool = False
 
     def apply(self, acc, b=None):
         """Requantize ``acc`` of shape (images, channels, …), and add ``b`` where the layer has a
@@ -28,7 +32,7 @@ class Requantizer:
         """
         shape = (1, -1) + (1,) * (np.ndim(acc) - 2)
         Mb = None if b is None else self.Mb.reshape(shape)
-        return requantize(
+        y = requantize(
             acc,
             self.M.reshape(shape),
             self.B.reshape(shape),
@@ -38,6 +42,7 @@ class Requantizer:
             b=b,
             Mb=Mb,
         )
+        return 2 * y - 1 if self.bipolar else y
 
 
 @dataclass(frozen=True)
@@ -112,16 +117,18 @@ class Network:
         An input layer with parameters has them for raw bytes.
         """
         parameters = layer.full if path == "full" else layer.gate.base
+        if layer.output.bipolar:
+            return self._requantizer(parameters, 0, 1, bipolar=True)
         if layer.kind == "input":
             return self._requantizer(parameters, layer.output.lo, layer.output.hi)
         return self._requantizer(parameters, layer.lo, layer.hi)
 
-    def _requantizer(self, parameters: Parameters, lo: int, hi: int) -> Requantizer:
+    def _requantizer(self, parameters: Parameters, lo, hi, *, bipolar=False) -> Requantizer:
         M, B, S = (
             self.tensors[n].astype(np.int64) for n in (parameters.M, parameters.B, parameters.S)
         )
         Mb = self.tensors[parameters.Mb].astype(np.int64) if parameters.Mb else None
-        return Requantizer(M, B, S, Mb, lo, hi)
+        return Requantizer(M, B, S, Mb, lo, hi, bipolar)
 
     def theta(self, layer: Conv) -> np.ndarray:
         """Thresholds of a gated convolution: an output fires when ``base_acc > theta``."""

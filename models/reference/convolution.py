@@ -31,9 +31,9 @@ def exact_type(weight, largest: int):
     raise OverflowError(f"dot products of magnitude {magnitude} are not exact in float64")
 
 
-def columns(x, kernel, stride, padding, kind):
+def columns(x, kernel, stride, padding, kind, fill=0):
     """The windows as columns of a matrix, (channels, kernel size, images * positions)."""
-    view = windows(x.astype(kind), kernel, stride, padding)
+    view = windows(x.astype(kind), kernel, stride, padding, fill)
     images, channels, rows, cols = view.shape[:4]
     return view.transpose(1, 4, 5, 0, 2, 3).reshape(
         channels, kernel[0] * kernel[1], images * rows * cols

@@ -131,6 +131,8 @@ def _checked(network: Network, images) -> np.ndarray:
             f"images hold {images.min()} … {images.max()}, network {network.name!r} takes "
             f"{edge.lo} … {edge.hi}"
         )
+    if edge.bipolar and not images.all():
+        raise UserError(f"images hold 0, network {network.name!r} takes -1 and 1")
     return images.astype(np.int64)
 
 
@@ -206,9 +208,11 @@ class _Engine:
 
     def _base_accumulators(self, layer, x, acc):
         weight = self.network.weight(layer)
-        if layer.gate.kind == "precision":
+        if layer.gate.high_bits is not None:
             low = self.network.edge(layer).bits - layer.gate.high_bits
-            return self._accumulators(layer, (x >> low) << low, weight)
+            x = (x >> low) << low
+        if layer.gate.kind == "precision":
+            return self._accumulators(layer, x, weight)
         if len(layer.gate.starts) > 1 or layer.groups > 1:
             kept = self.network.base_weight_mask(layer)[:, :, None, None]
             return self._accumulators(layer, x, weight * kept)
@@ -218,7 +222,8 @@ class _Engine:
     def _accumulators(self, layer, x, weight):
         """Accumulators (images, channels, height, width) of a convolution."""
         kind = exact_type(weight, max(abs(int(x.min())), abs(int(x.max()))))
-        cols = columns(x, layer.kernel, layer.stride, layer.padding, kind)
+        fill = -1 if self.network.edge(layer).bipolar else 0
+        cols = columns(x, layer.kernel, layer.stride, layer.padding, kind, fill)
         acc = convolve(cols, weight, layer.groups)
         return acc.reshape(len(acc), len(x), *layer.output.shape[1:]).swapaxes(0, 1)
 

@@ -14,7 +14,38 @@ def read(path):
     """(graph, tensors) of a network file; tensors are nested lists."""
     with safe_open(path, framework="numpy") as file:
         document = json.loads(file.metadata()["hwgen-network"])
-        return document["graph"], {name: file.get_tensor(name).tolist() for name in file.keys()}
+        tensors = {name: file.get_tensor(name).tolist() for name in file.keys()}
+    graph = document["graph"]
+    for layer in graph["layers"]:
+        if document["version"] > 1 and "weight" in layer:
+            data = tensors[layer["weight"]]
+            tensors[layer["weight"]] = _unpacked(data, layer["weight_bits"], _shape(layer))
+    return graph, tensors
+
+
+def _shape(layer):
+    if layer["kind"] == "linear":
+        return [layer["out_features"], layer["in_features"]]
+    return [layer["out_channels"], layer["in_channels"] // layer["groups"], *layer["kernel"]]
+
+
+def _unpacked(data, bits, shape):
+    """Weights that lie in bytes, bit behind bit, the lowest first."""
+    whole = sum(byte << 8 * n for n, byte in enumerate(data))
+    count = 1
+    for size in shape:
+        count *= size
+    weights = []
+    for n in range(count):
+        w = whole // 2 ** (n * bits) % 2**bits
+        if bits == 1:
+            w = 1 if w else -1
+        elif w >= 2 ** (bits - 1):
+            w -= 2**bits
+        weights.append(w)
+    for size in reversed(shape[1:]):
+        weights = [weights[n : n + size] for n in range(0, len(weights), size)]
+    return weights
 
 
 def compute(graph, tensors, image, last=None):
@@ -104,15 +135,17 @@ def _weighted(layer, tensors, sources, edges, channel, row, col):
         taps = [w for line in weight[i] for w in line]
         for v, w in zip(_window(layer, x[first + i], row, col), taps, strict=True):
             if v is None:
-                continue
+                v = -1 if _is_bipolar(edges[0]) else 0
             acc += v * w
+            high = v
+            if gate and "high_bits" in gate:
+                step = 2 ** (edges[0]["bits"] - gate["high_bits"])
+                high = v // step * step
             if gate and gate["kind"] == "channel":
                 run = channel // (layer["out_channels"] // len(gate["starts"]))
-                if gate["starts"][run] <= i < gate["starts"][run] + gate["count"]:
-                    base += v * w
-            elif gate:
-                step = 2 ** (edges[0]["bits"] - gate["high_bits"])
-                base += v // step * step * w
+                if not gate["starts"][run] <= i < gate["starts"][run] + gate["count"]:
+                    high = 0
+            base += high * w
     b = sources[1][channel][row][col] if len(sources) == 2 else None
     if gate and not base > tensors[gate["theta"]][channel]:
         return _requantized(layer, tensors, "base", channel, base, b)
@@ -125,4 +158,11 @@ def _requantized(layer, tensors, path, channel, acc, b=None):
     total = acc * M + B + 2 ** (S - 1)
     if b is not None:
         total += b * tensors[names["Mb"]][channel]
+    if _is_bipolar(layer["output"]):
+        return 1 if total // 2**S >= 1 else -1
     return min(max(total // 2**S, layer["lo"]), layer["hi"])
+
+
+def _is_bipolar(edge):
+    """Whether an edge carries -1 and 1."""
+    return edge["signed"] and edge["bits"] == 1

@@ -35,9 +35,11 @@ def base_fraction(network: Network, layer) -> float:
     """The part of a convolution's work that its base pass does; 1 without a gate."""
     if layer.kind != "conv" or layer.gate is None:
         return 1.0
+    high = layer.gate.high_bits
+    part = 1.0 if high is None else high / network.edge(layer).bits
     if layer.gate.kind == "channel":
-        return layer.gate.count / (layer.in_channels // layer.groups)
-    return layer.gate.high_bits / network.edge(layer).bits
+        part *= layer.gate.count / (layer.in_channels // layer.groups)
+    return part
 
 
 def work(result: Result) -> list[LayerWork]:
