@@ -7,6 +7,7 @@ import numpy as np
 from hwgen.errors import UserError
 from models.netfile import Builder, Edge, Limits, Network, prove_bounds, round_half_up
 
+from .bipolar import bipolar_edges, over_signs
 from .combined import with_high_channels
 from .fixed_point import fixed_point
 from .ir import EdgePlan, FloatGraph, Op
@@ -56,6 +57,7 @@ class _Emitter:
     def __init__(self, graph, plans, builder: Builder, weight_bits: int, pixels: Pixels | None):
         self.graph, self.plans, self.net = graph, plans, builder
         self.weight_bits, self.pixels = weight_bits, pixels
+        self.bipolar = bipolar_edges(graph, plans)
 
     def _edge(self, name: str) -> Edge:
         return self.net.edge(name)
@@ -80,6 +82,8 @@ class _Emitter:
     def _out(self, op: Op) -> dict:
         """Edge and clamps of a requantized output."""
         plan = self.plans[op.name]
+        if op.name in self.bipolar:
+            return {"bits": 1, "signed": True}
         edge = Edge(shape=(1, 1, 1), bits=plan.bits, signed=plan.signed)
         lo, hi = edge.lo, edge.hi
         if op.lo > -np.inf:
@@ -115,7 +119,7 @@ class _Emitter:
             op.name,
             operand,
             weight,
-            full=self._parameters(op, op.gain, op.shift, acc, unit),
+            full=self._full(op, weight, acc, unit),
             residual=op.inputs[1] if len(op.inputs) == 2 else None,
             stride=op.stride,
             padding=op.padding,
@@ -143,8 +147,15 @@ class _Emitter:
         bits = op.attrs.get("weight_bits", self.weight_bits)
         weight, steps = quantize_weights(op, bits)
         acc, unit = self._products(op, weight), steps * source.scale
-        full = self._parameters(op, op.gain, op.shift, acc, unit)
+        full = self._full(op, weight, acc, unit)
         self.net.linear(op.name, op.inputs[0], weight, full=full, weight_bits=bits, **self._out(op))
+
+    def _full(self, op: Op, weight, acc, unit) -> dict:
+        """:meth:`_parameters` of a whole dot product."""
+        gain, shift = op.gain, op.shift
+        if op.inputs[0] in self.bipolar:
+            gain, shift, unit = over_signs(gain, shift, unit, weight)
+        return self._parameters(op, gain, shift, acc, unit)
 
     def _products(self, op: Op, weight):
         """(lowest, highest) accumulator of each channel."""

@@ -11,9 +11,9 @@ __all__ = ["effective_weight", "quantize_weights"]
 
 def quantize_weights(op: Op, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """(integers, step of each output channel) of the weights of ``op``, whose ``weight_step`` wins
-    if it has one.
+    if it has one. One bit is -1 or 1.
     """
-    top = (1 << (bits - 1)) - 1
+    top = max((1 << (bits - 1)) - 1, 1)
     rows = op.weight.reshape(len(op.weight), -1)
     if op.attrs.get("exact"):
         steps = np.ones(len(rows))

@@ -1,6 +1,7 @@
 """Turning a plain network into one that gates, and into one that trains on integers."""
 
 import inspect
+from collections.abc import Mapping
 
 from torch import nn
 
@@ -8,6 +9,7 @@ from models.layers.gated import ChannelGatedConv2d, GatedConv2d
 from models.layers.precision import ChannelPrecisionGatedConv2d, PrecisionGatedConv2d
 from models.layers.quantized import QuantConv2d, QuantLinear, QuantReLU, Stored
 from models.layers.tracing import Wiring
+from models.layers.widths import Widths
 from models.quantizers import FixedStep, make_activation, make_weight
 
 __all__ = ["GATES", "gate", "gated_layers", "quantize_aware"]
@@ -115,14 +117,16 @@ def quantize_aware(
     activation_bits: int = 8,
     per_channel: bool = True,
     edge_bits: int = 8,
+    layers: Mapping[str, Mapping[str, int]] | None = None,
 ) -> nn.Module:
     """Give ``model`` quantizers, in place; returns it. Gate it first.
 
     Every convolution and linear layer gets a weight quantizer, every ReLU and :class:`Stored` an
     activation quantizer; those that have one (precision gating) keep it. The first convolution,
-    linear layers and :class:`Stored` tensors have ``edge_bits``. Names of state entries stay,
-    quantizers add theirs.
+    linear layers and :class:`Stored` tensors have ``edge_bits``. ``layers`` gives single layers
+    other widths (:class:`Widths`). Names of state entries stay, quantizers add theirs.
     """
+    own = Widths(model, layers or {})
     first = True
     for name, module in list(model.named_modules()):
         if isinstance(module, nn.Conv2d | nn.Linear):
@@ -131,15 +135,21 @@ def quantize_aware(
                 module = kind.like(module)
                 model.set_submodule(name, module)
             bits = edge_bits if first or isinstance(module, nn.Linear) else weight_bits
-            first = False
+            bits, first = own.weights.get(name, bits), False
             quantizer = make_weight(weights, bits, per_channel=per_channel, layer=module)
             module.weight_quantizer = quantizer.to(module.weight.device).train(module.training)
-        elif isinstance(module, nn.ReLU) and not isinstance(module, QuantReLU):
-            model.set_submodule(name, QuantReLU(make_activation(activations, activation_bits)))
+        elif isinstance(module, QuantReLU):
+            bits = module.quantizer.bits
+            if own.activations.get(name, bits) != bits:
+                raise ValueError(f"layers: {name} has {bits} bits from its precision gate")
+        elif isinstance(module, nn.ReLU):
+            bits = own.activations.get(name, activation_bits)
+            model.set_submodule(name, QuantReLU(make_activation(activations, bits)))
         elif isinstance(module, Stored) and module.quantizer is None:
+            bits = own.activations.get(name, edge_bits)
             module.quantizer = (
                 FixedStep(module.fixed_step, edge_bits, signed=module.signed)
                 if module.fixed_step
-                else make_activation(activations, edge_bits, signed=module.signed)
+                else make_activation(activations, bits, signed=module.signed)
             )
     return model

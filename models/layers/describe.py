@@ -10,7 +10,7 @@ from hwgen.errors import UserError
 from models.layers.gated import ChannelGatedConv2d, GatedConv2d
 from models.layers.precision import PrecisionGatedConv2d
 from models.layers.quantized import QuantConv2d, QuantLinear, QuantReLU, Stored
-from models.quantizers import Quantizer
+from models.quantizers import BinaryActivation, Quantizer
 
 __all__ = ["describe"]
 
@@ -26,7 +26,11 @@ def describe(module: nn.Module):
 
     if isinstance(module, Quantizer):
         plan = EdgePlan(float(module.step()), module.bits, module.signed)
-        return Leaf("quantize", {"plan": plan})
+        quantize = Leaf("quantize", {"plan": plan})
+        if not isinstance(module, BinaryActivation):
+            return quantize
+        middle = {"gain": np.ones(1), "shift": np.full(1, module.OFFSET)}
+        return [Leaf("affine", middle), quantize]
     if isinstance(module, QuantReLU):
         return describe(module.quantizer)
     if isinstance(module, Stored):

@@ -11,6 +11,9 @@ __all__ = ["Wiring"]
 PASSING = (nn.MaxPool2d, nn.Dropout, nn.Identity, nn.Flatten, ChannelShuffle)
 """Modules whose results are values of their input."""
 
+RESHAPING = ("flatten", "reshape", "view")
+"""Methods of tensors of which the same is true."""
+
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
@@ -42,8 +45,11 @@ class Wiring:
         node = self._nodes.get(name)
         while node is not None and node.args:
             node = node.args[0] if isinstance(node.args[0], fx.Node) else None
+            if node is not None and node.op == "call_method" and node.target in RESHAPING:
+                continue
             if node is None or node.op != "call_module":
                 return None
-            if not isinstance(self._modules[node.target], PASSING):
+            module = self._modules[node.target]
+            if not isinstance(module, PASSING) or isinstance(module, Stored):
                 return node.target
         return None

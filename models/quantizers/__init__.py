@@ -1,6 +1,7 @@
 """Quantizers that networks train with. All round half up, all have zero point 0 (:mod:`.base`)."""
 
 from models.quantizers.base import Quantizer, fake_quantize, integer_range
+from models.quantizers.few_values import BinaryActivation, BinaryWeight, TernaryWeight
 from models.quantizers.fixed_point import FixedPointActivation, FixedPointWeight
 from models.quantizers.learned_step import LearnedStepActivation, LearnedStepWeight
 from models.quantizers.make import ACTIVATIONS, WEIGHTS, make_activation, make_weight
@@ -11,6 +12,8 @@ from models.quantizers.uniform import FixedStep, UniformActivation, UniformWeigh
 __all__ = [
     "ACTIVATIONS",
     "WEIGHTS",
+    "BinaryActivation",
+    "BinaryWeight",
     "FixedPointActivation",
     "FixedPointWeight",
     "FixedStep",
@@ -18,6 +21,7 @@ __all__ = [
     "LearnedStepWeight",
     "Pact",
     "Quantizer",
+    "TernaryWeight",
     "UniformActivation",
     "UniformWeight",
     "fake_quantize",

@@ -13,10 +13,12 @@ SMALLEST_STEP = 1e-8
 
 def integer_range(bits: int, *, signed: bool, symmetric: bool = False) -> tuple[int, int]:
     """(lo, hi) of ``bits`` bits. Symmetric (weights) is ±(2^(bits-1) - 1), which fits the
-    hardware's signed operand.
+    hardware's signed operand; one symmetric bit is -1 or 1, without 0.
     """
     if not signed:
         return 0, (1 << bits) - 1
+    if symmetric and bits == 1:
+        return -1, 1
     hi = (1 << (bits - 1)) - 1
     return (-hi if symmetric else -hi - 1), hi
 
@@ -77,9 +79,11 @@ class Quantizer(nn.Module):
     complement
     """
 
+    SIGNED_BITS_MIN = 2
+
     def __init__(self, bits: int, *, signed: bool, symmetric: bool = False):
         super().__init__()
-        least = 2 if signed else 1
+        least = self.SIGNED_BITS_MIN if signed else 1
         if not least <= bits <= 16:
             raise ValueError(f"bits must be {least} to 16, not {bits!r}")
         self.bits, self.signed = bits, signed

@@ -16,6 +16,7 @@ __all__ = [
     "Data",
     "Distillation",
     "Gating",
+    "LayerWidths",
     "NetworkChoice",
     "Quantization",
     "Schedule",
@@ -27,7 +28,8 @@ __all__ = [
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
-Bits = Annotated[int, Field(ge=2, le=16)]
+Bits = Annotated[int, Field(ge=1, le=16)]
+WideBits = Annotated[int, Field(ge=2, le=16)]
 
 
 class _Part(BaseModel):
@@ -74,15 +76,27 @@ class Gating(_Part):
     options: dict[str, Any] = {}
 
 
+class LayerWidths(_Part):
+    """Widths of the operands of a layer, or of the result of a ReLU; None: as the others."""
+
+    weight_bits: Bits | None = None
+    activation_bits: Bits | None = None
+
+
 class Quantization(_Part):
-    """Arguments of :func:`models.layers.quantize_aware`."""
+    """Arguments of :func:`models.layers.quantize_aware`.
+
+    One bit of weights or activations is binary. ``layers`` gives those whose names fit a pattern
+    their own widths.
+    """
 
     weights: Literal[WEIGHTS] = "uniform"
     activations: Literal[ACTIVATIONS] = "lsq"
     weight_bits: Bits = 8
     activation_bits: Bits = 8
-    edge_bits: Bits = 8
+    edge_bits: WideBits = 8
     per_channel: bool = True
+    layers: dict[str, LayerWidths] = {}
 
 
 class Schedule(_Part):
