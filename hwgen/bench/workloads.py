@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..compiler.convolution import Lowering
-from ..compiler.layer import Convolution, Gate, Requantization
+from ..compiler.layer import Convolution, Gate, How, Requantization
 from ..compiler.memory import Buffers
 from ..compiler.pipeline import schedule
 from ..compiler.program import Builder, Program
-from ..compiler.segments import FULL_MASK, Taps, chunks_of, cover, split_last
+from ..compiler.segments import Taps, chunks_of, cover, split_last
 from ..compiler.tensors import Tensor
 from ..config import Config
 
@@ -47,20 +47,20 @@ class _MaskedLowering(Lowering):
         weights = layer.weights[block.channels]
         centre = [range(k // 2, k // 2 + 1) for k in kernel]
 
-        def piece(mask, source):
+        def piece(how, source):
             chunks = chunks_of(layer, source, base_planes, *centre)
-            return Taps(base_planes, *centre, mask, False, chunks)
+            return Taps(base_planes, *centre, how, chunks)
 
         nothing = np.zeros_like(weights)
-        base = [piece(FULL_MASK, nothing) for _ in range(filler)]
+        base = [piece(How(), nothing) for _ in range(filler)]
         bit, lane = np.divmod(block.channels, len(base_planes) * lanes)
         for n in range(ACTIVATION_BITS):
             reads = nothing.copy()
             slots = np.flatnonzero(bit == n)
             reads[slots, lane[slots], *[k // 2 for k in kernel]] = 1
-            base.append(piece(1 << n, reads))
+            base.append(piece(How(1 << n), reads))
         others = list(range(len(base_planes), planes))
-        rest = cover(layer, weights, others, limits, conditional=True)
+        rest = cover(layer, weights, others, limits, How(conditional=True))
         return split_last(base) + rest
 
 

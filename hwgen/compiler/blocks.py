@@ -31,17 +31,19 @@ def _parts(layer: Convolution) -> list[tuple[np.ndarray, tuple[int, ...]]]:
     """Output channels that need the same input planes, in both passes: all, unless the convolution
     has groups.
     """
-    lanes = layer.input.lanes
-
-    def planes(mask: np.ndarray) -> np.ndarray:
-        return mask.reshape(len(mask), -1, lanes).any(axis=2)
-
-    seen = planes(layer.sees)
-    base = seen if layer.gate is None or layer.gate.base is None else planes(layer.gate.base)
+    seen = [part.seen(layer.input.lanes) for part in layer.products]
     found: dict[bytes, list[int]] = {}
-    for channel in range(len(seen)):
-        found.setdefault(seen[channel].tobytes() + base[channel].tobytes(), []).append(channel)
-    return [(np.array(c), tuple(np.flatnonzero(seen[c[0]]).tolist())) for c in found.values()]
+    for channel in range(len(layer.weights)):
+        key = b"".join(planes[channel].tobytes() for planes in seen)
+        found.setdefault(key, []).append(channel)
+    result = []
+    for channels in found.values():
+        of_part = zip(layer.products, seen, strict=True)
+        planes = {
+            p.planes.start + int(n) for p, s in of_part for n in np.flatnonzero(s[channels[0]])
+        }
+        result.append((np.array(channels), tuple(sorted(planes))))
+    return result
 
 
 def _dealt(config: Config, layer: Convolution, block: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from ..errors import UserError
 from ..isa.packing import pack_records
 from .blocks import Block, blocks_of
 from .item import Item, Need
-from .layer import Convolution
+from .layer import EVERY_BIT, Convolution
 from .memory import Buffers
 from .passes import PassEmitter, Place
 from .program import Builder
@@ -21,8 +21,6 @@ from .transfer import clear_gaps, copy_images, copy_tensor, load_constants
 from .weights import pack_chunks, pack_thresholds
 
 __all__ = ["Lowering", "lower_convolution"]
-
-EVERY_BIT = 255  # of an activation
 
 DEPARTED = 1 << 31  # the gate leaves minus this in place of a sum that has become a task
 
@@ -138,8 +136,8 @@ class Lowering:
             thresholds = gate is not None and number == 0
             if thresholds:
                 data = pack_thresholds(config, gate.threshold[block.channels], block.slots) + data
-            last_base = number + 1 == len(all_taps) or all_taps[number + 1].conditional
-            gates = gate is not None and not taps.conditional and last_base
+            last_base = number + 1 == len(all_taps) or all_taps[number + 1].how.conditional
+            gates = gate is not None and not taps.how.conditional and last_base
             offset = self.builder.constant(data, align)
             result.append(Segment(taps, len(data) // word, offset, thresholds, gates))
         return result
@@ -297,7 +295,8 @@ class Lowering:
                 share,
                 block.slots,
                 len(segment.taps.weights),
-                density if segment.taps.conditional else 1.0,
+                segment.taps.how,
+                density,
             ),
             "finished": outputs * (1 - density) if segment.gate else 0.0,
             "drained": outputs * (density if gated else 1.0) if last else 0.0,

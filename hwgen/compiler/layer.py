@@ -1,12 +1,15 @@
 """What the compiler needs to know of a layer, free of files and frameworks."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from .tensors import Tensor
 
-__all__ = ["Convolution", "Gate", "Requantization", "VectorLayer"]
+__all__ = ["EVERY_BIT", "Convolution", "Gate", "How", "Part", "Requantization", "VectorLayer"]
+
+EVERY_BIT = 255  # of a byte
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,42 @@ class Gate:
     """The decision of a gated layer.
 
     Channel gating: ``base`` tells for each output channel and input lane whether the product is in
-    the base pass, and ``high_mask`` is 255. Precision gating: ``base`` is None and ``high_mask``
-    holds the activation bits of the base pass.
+    the base pass; None: all are. Precision gating: ``high_mask`` holds the activation bits of the
+    base pass.
     """
 
     threshold: np.ndarray
     requantization: Requantization
     base: np.ndarray | None = None
-    high_mask: int = 255
+    high_mask: int = EVERY_BIT
+
+
+@dataclass(frozen=True)
+class How:
+    """How a pass multiplies: the fields of its instruction that say so."""
+
+    mask: int = EVERY_BIT
+    signed: bool = False
+    conditional: bool = False
+    mode: int = 0
+    align: int = 0
+    sum_shift: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Products of a layer that are made in the same way: the lanes ``planes`` of the input with
+    ``weights`` (output, lane, kernel row, kernel column), but only the ``chosen`` (output, lane).
+    """
+
+    how: How
+    planes: range
+    weights: np.ndarray
+    chosen: np.ndarray
+
+    def seen(self, lanes: int) -> np.ndarray:
+        """(output, plane): whether the output sees the plane, which has so many lanes."""
+        return self.chosen.reshape(len(self.chosen), -1, lanes).any(axis=2)
 
 
 @dataclass(frozen=True)
@@ -68,6 +99,29 @@ class Convolution:
     gate: Gate | None = None
     residual: Tensor | None = None
     density: np.ndarray | None = None  # expected share of fired outputs per channel, for dealing
+    parts: tuple[Part, ...] | None = None  # if not simply those of the gate, see `products`
+
+    @cached_property
+    def products(self) -> tuple[Part, ...]:
+        """All products, those of the base pass first."""
+        if self.parts is not None:
+            return self.parts
+        gate, found = self.gate, []
+
+        def add(mask: int, chosen: np.ndarray, *, conditional: bool) -> None:
+            if mask and chosen.any():
+                signed = self.input.signed and bool(mask & 128)
+                how = How(mask, signed, conditional)
+                found.append(Part(how, range(self.input.planes), self.weights, chosen))
+
+        if gate is None:
+            add(EVERY_BIT, self.sees, conditional=False)
+            return tuple(found)
+        base = self.sees if gate.base is None else gate.base
+        add(gate.high_mask, base, conditional=False)
+        add(EVERY_BIT & ~gate.high_mask, base, conditional=True)
+        add(EVERY_BIT, self.sees & ~base, conditional=True)
+        return tuple(found)
 
     @property
     def row_step(self) -> int:

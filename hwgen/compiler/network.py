@@ -15,7 +15,7 @@ from .compiled import INPUT_BASE, WORK_BASE, Compiled, View
 from .convolution import Lowering
 from .image import InputArea, Packing, foldings
 from .item import Item
-from .layer import Convolution, Gate, Requantization, VectorLayer
+from .layer import EVERY_BIT, Convolution, Gate, Requantization, VectorLayer
 from .memory import Buffers, NoRoom
 from .pipeline import schedule
 from .program import Builder
@@ -229,13 +229,13 @@ class _Compiler:
             base[rows, places] = in_base[rows[:, 0]]
         gate = None
         if layer.gate is not None:
-            precision = layer.gate.kind == "precision"
-            low_bits = self.network.edge(layer).bits - layer.gate.high_bits if precision else 0
+            high = layer.gate.high_bits
+            low_bits = 0 if high is None else self.network.edge(layer).bits - high
             gate = Gate(
                 self.network.theta(layer),
                 self._requantization(layer, layer.gate.base),
-                None if precision else base,
-                255 & ~((1 << low_bits) - 1),
+                base if layer.gate.kind == "channel" else None,
+                EVERY_BIT & ~((1 << low_bits) - 1),
             )
         self._convolve(layer, source, full, sees, layer.stride[0], layer.padding, gate=gate)
 

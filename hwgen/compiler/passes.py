@@ -83,7 +83,7 @@ class PassEmitter:
         if segment.gate:
             accesses += [writes("bank", 1 - bank), writes("tasks"), writes("decisions")]
         part = "gate" if segment.gate else "base" if layer.gate is not None else "dense"
-        kind = "conditional" if taps.conditional else part
+        kind = "conditional" if taps.how.conditional else part
         step = self.builder.add(
             "PASS",
             accesses,
@@ -92,12 +92,12 @@ class PassEmitter:
             first=first,
             thresholds=segment.thresholds,
             gate=segment.gate,
-            conditional=taps.conditional,
+            conditional=taps.how.conditional,
             bank=bank,
-            signed=layer.input.signed and bool(taps.mask & 128),
+            signed=taps.how.signed,
             # What software reads behind a program are the counts of its last gated layer.
             clear_counts=segment.gate and clear,
-            mask=taps.mask,
+            mask=taps.how.mask,
             slots=block.slots,
             positions=tile.positions,
             width=tile.across.size,

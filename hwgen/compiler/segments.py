@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .layer import Convolution
+from .layer import Convolution, How, Part
 
-__all__ = ["FULL_MASK", "Limits", "Taps", "base_chunks", "cover", "segments", "split_last"]
-
-FULL_MASK = 255
+__all__ = ["Limits", "Taps", "chunks_of", "cover", "kinds_of_chunks", "segments", "split_last"]
 
 
 @dataclass(frozen=True)
@@ -19,8 +17,7 @@ class Taps:
     planes: range
     kernel_rows: range
     kernel_columns: range
-    mask: int
-    conditional: bool
+    how: How
     weights: np.ndarray  # (chunk, slot, lane)
 
 
@@ -52,7 +49,9 @@ def _parts(whole: range, size: int) -> list[range]:
 def chunks_of(
     layer: Convolution, weights: np.ndarray, planes: range, rows: range, columns: range
 ) -> np.ndarray:
-    """Weights (slot, lane of the input, row, column) of some taps as (chunk, slot, lane)."""
+    """Weights (slot, lane, row, column) of some taps as (chunk, slot, lane); ``planes`` are
+    counted from their first lane.
+    """
     lanes = layer.input.lanes
     picked = weights.reshape(len(weights), -1, lanes, *weights.shape[2:])
     picked = picked[:, planes.start : planes.stop]
@@ -66,11 +65,12 @@ def cover(
     weights: np.ndarray,
     planes: Sequence[int],
     limits: Limits,
-    mask: int = FULL_MASK,
-    *,
-    conditional: bool = False,
+    how: How,
+    first: int = 0,
 ) -> list[Taps]:
-    """Passes over all taps of ``planes``, as few as the limits allow."""
+    """Passes over all taps of ``planes``, as few as the limits allow. The weights begin with those
+    of plane ``first``.
+    """
     height, width = weights.shape[2:]
     by_row = max(1, min(height, limits.kernel_rows, limits.chunks // width))
     by_column = min(width, limits.chunks)
@@ -78,7 +78,7 @@ def cover(
     if by_row < min(height, limits.kernel_rows) and height * width > limits.chunks:
         by_plane = 1  # the taps of a plane do not fit: they are cut instead
     return [
-        Taps(p, y, x, mask, conditional, chunks_of(layer, weights, p, y, x))
+        Taps(p, y, x, how, chunks_of(layer, weights, range(p.start - first, p.stop - first), y, x))
         for run in _runs(planes)
         for p in _parts(run, by_plane)
         for y in _parts(range(height), by_row)
@@ -95,7 +95,7 @@ def split_last(base: list[Taps]) -> list[Taps]:
 
     def piece(planes, rows, columns, chunks):
         if len(planes) and len(rows) and len(columns):
-            pieces.append(Taps(planes, rows, columns, last.mask, False, last.weights[chunks]))
+            pieces.append(Taps(planes, rows, columns, last.how, last.weights[chunks]))
 
     rows, columns = last.kernel_rows, last.kernel_columns
     per_row, per_plane = len(columns), len(rows) * len(columns)
@@ -110,24 +110,21 @@ def split_last(base: list[Taps]) -> list[Taps]:
     return front + pieces
 
 
-def _planes(layer: Convolution, mask: np.ndarray, among: Sequence[int]) -> list[int]:
-    """Those of ``among`` in which an output of ``mask`` (out, lanes) sees something."""
-    per_plane = mask.any(axis=0).reshape(-1, layer.input.lanes).any(axis=1)
-    return [p for p in among if per_plane[p]]
+def _planes(part: Part, block: np.ndarray, planes: Sequence[int], lanes: int) -> list[int]:
+    """Those of ``planes`` in which a channel of the block has a product."""
+    seen = part.seen(lanes)[block].any(axis=0)
+    own = {part.planes.start + n for n in np.flatnonzero(seen).tolist()}
+    return [plane for plane in planes if plane in own]
 
 
-def base_chunks(layer: Convolution, block: np.ndarray, planes: Sequence[int]) -> tuple[int, int]:
-    """Chunks of the base and of the conditional pass; a layer without gate has a base only."""
+def kinds_of_chunks(
+    layer: Convolution, block: np.ndarray, planes: Sequence[int]
+) -> tuple[tuple[How, int], ...]:
+    """How many chunks of each kind the output channels ``block`` take."""
     taps = layer.weights.shape[2] * layer.weights.shape[3]
-    gate = layer.gate
-    if gate is None:
-        return len(planes) * taps, 0
-    if gate.base is None:
-        return len(planes) * taps, len(planes) * taps
-    other = layer.sees[block] & ~gate.base[block]
-    return (
-        len(_planes(layer, gate.base[block], planes)) * taps,
-        len(_planes(layer, other, planes)) * taps,
+    return tuple(
+        (part.how, len(_planes(part, block, planes, layer.input.lanes)) * taps)
+        for part in layer.products
     )
 
 
@@ -137,20 +134,15 @@ def segments(
     """The passes of output channels ``block`` in order; those of the gate come before the
     conditional ones.
     """
-    gate, weights = layer.gate, layer.weights[block]
-    if gate is None:
-        return cover(layer, weights, planes, limits)
-    if gate.base is None:
-        low_mask = FULL_MASK & ~gate.high_mask
-        base = cover(layer, weights, planes, limits, gate.high_mask)
-        rest = cover(layer, weights, planes, limits, low_mask, conditional=True)
-        return split_last(base) + rest
-    chosen, other = gate.base[block], layer.sees[block] & ~gate.base[block]
-
-    def only(mask: np.ndarray) -> np.ndarray:
-        return weights * mask[:, :, None, None].astype(np.int8)
-
-    base = cover(layer, only(chosen), _planes(layer, chosen, planes), limits)
-    in_rest = _planes(layer, other, planes)
-    rest = cover(layer, only(other), in_rest, limits, conditional=True)
-    return split_last(base) + rest
+    passes: dict[bool, list[Taps]] = {False: [], True: []}
+    for part in layer.products:
+        weights = part.weights[block]
+        if not part.chosen[block].all():
+            weights = weights * part.chosen[block][:, :, None, None].astype(np.int8)
+        seen = _planes(part, block, planes, layer.input.lanes)
+        passes[part.how.conditional] += cover(
+            layer, weights, seen, limits, part.how, part.planes.start
+        )
+    if layer.gate is not None:
+        passes[False] = split_last(passes[False])
+    return passes[False] + passes[True]

@@ -10,9 +10,9 @@ import numpy as np
 from ..config import Config
 from ..errors import UserError
 from .blocks import Block
-from .layer import Convolution
+from .layer import Convolution, How
 from .memory import Buffers
-from .segments import Limits, base_chunks
+from .segments import Limits, kinds_of_chunks
 from .spans import Span, spans
 
 __all__ = [
@@ -145,12 +145,19 @@ def estimated_density(layer: Convolution) -> float:
     return DENSITY if layer.density is None else float(np.mean(layer.density))
 
 
+def steps_of(config: Config, how: How) -> int:
+    """Cycles of a row of dot products."""
+    return 1 if config.array.mac == "parallel" else config.array.activation_bits
+
+
 def pass_cycles(
-    config: Config, buffers: Buffers, share: int, slots: int, chunks: int, density: float
+    config: Config, buffers: Buffers, share: int, slots: int, chunks: int, how: How, density: float
 ) -> float:
-    """Cycles of the array for ``chunks`` chunks, with ``share`` positions a cluster."""
-    interval = 1 if config.array.mac == "parallel" else config.array.activation_bits
-    return chunks * max(share * slots * interval * density, buffers.chunk_words(slots))
+    """Cycles of the array for ``chunks`` chunks, with ``share`` positions a cluster; a conditional
+    pass computes ``density`` of its outputs.
+    """
+    rows = share * slots * (density if how.conditional else 1.0)
+    return chunks * max(rows * steps_of(config, how), buffers.chunk_words(slots))
 
 
 class _Estimate:
@@ -159,17 +166,17 @@ class _Estimate:
     def __init__(self, config: Config, buffers: Buffers, layer: Convolution, blocks: list[Block]):
         self.config, self.buffers, self.layer = config, buffers, layer
         # Blocks that cost the same, and how many they are.
+        self.density = estimated_density(layer)
         self.blocks = Counter(
-            (len(b.channels), b.slots, len(b.planes), *base_chunks(layer, b.channels, b.planes))
+            (len(b.channels), b.slots, len(b.planes), kinds_of_chunks(layer, b.channels, b.planes))
             for b in blocks
         )
         self.outputs = sum(len(o) for o in {block.outputs for block in blocks})
         self.planes = len({p for block in blocks for p in block.planes})
-        self.density = estimated_density(layer)
         self.beat = config.bus.data_width // 8
         self.weights = sum(
-            count * (base + rest) * buffers.chunk_words(slots)
-            for (_, slots, _, base, rest), count in self.blocks.items()
+            count * sum(number for _, number in chunks) * buffers.chunk_words(slots)
+            for (_, slots, _, chunks), count in self.blocks.items()
         )
 
     def __call__(self, plan: Plan) -> Plan:
@@ -181,13 +188,14 @@ class _Estimate:
             tiles += like_it
             share = -(-tile.positions // config.array.clusters)
             streamed = 0
-            for (channels, slots, planes, base, rest), count in self.blocks.items():
+            for (channels, slots, planes, chunks), count in self.blocks.items():
                 count *= like_it
-                for chunks, density in ((base, 1.0), (rest, self.density)):
+                for how, number in chunks:
                     array += count * pass_cycles(
-                        config, self.buffers, share, slots, chunks, density
+                        config, self.buffers, share, slots, number, how, self.density
                     )
-                array += count * (TILE_CYCLES + PASS_CYCLES * (base + rest) / plan.limits.chunks)
+                passes = sum(number for _, number in chunks) / plan.limits.chunks
+                array += count * (TILE_CYCLES + PASS_CYCLES * passes)
                 drain += count * share * channels / config.drain.lanes
                 copies = layer.weights.shape[2] if plan.stacked else 1
                 streamed += count * copies * plan.input_words(layer, tile, planes)
