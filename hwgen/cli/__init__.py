@@ -55,11 +55,13 @@ def cli() -> None:
     """Hardware for neural networks that compute only what an input needs."""
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(
+    arguments: list[str] | None = None, group: click.Command = cli, name: str = "hwgen"
+) -> None:
     """Run a command; a user's mistake is one line on standard error and exit code 2."""
     try:
         with ending_as_if_interrupted():
-            sys.exit(cli.main(arguments, prog_name="hwgen", standalone_mode=False) or 0)
+            sys.exit(group.main(arguments, prog_name=name, standalone_mode=False) or 0)
     except UserError as error:
         _fail(str(error))
     except click.exceptions.NoArgsIsHelpError as error:

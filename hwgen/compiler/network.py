@@ -177,6 +177,12 @@ class _Compiler:
             arrays.append(requantization.residual_multiplier)
         return all((a == a[0]).all() for a in arrays)
 
+    def _for_array(self, requantization: Requantization) -> bool:
+        """Whether sums and additions are for the array, as convolutions by one: if their channels
+        differ, or there is no vector unit.
+        """
+        return not (self.config.drain.pool and self._uniform(requantization))
+
     # Layers
 
     def _input(self, layer) -> None:
@@ -330,7 +336,8 @@ class _Compiler:
         a, b = (self.views[name] for name in layer.inputs)
         requantization = self._requantization(layer, layer.full)
         same = np.array_equal(a.channels, b.channels) and a.tensor.planes == b.tensor.planes
-        if not (same and self._uniform(requantization) and a.tensor.signed == b.tensor.signed):
+        alike = same and a.tensor.signed == b.tensor.signed
+        if not alike or self._for_array(requantization):
             weights, sees = self._diagonal(a, (1, 1))
             self._convolve(layer, a, weights, sees, 1, (0, 0, 0, 0))
             return
@@ -352,7 +359,7 @@ class _Compiler:
         source = self.views[layer.inputs[0]]
         if stride[0] != stride[1]:
             self._refuse(layer, f"stride {stride} differs between rows and columns")
-        if operation and not self._uniform(requantization):
+        if operation and self._for_array(requantization):
             weights, sees = self._diagonal(source, tuple(kernel))
             self._convolve(layer, source, weights, sees, stride[0], padding)
             return
@@ -418,7 +425,7 @@ class _Compiler:
     def _flatten(self, layer) -> None:
         after = self.network.consumers(layer.name)
         source = self.views[layer.inputs[0]]
-        if source.tensor.plane_words > 1 and any(
+        if source.tensor.rows * source.tensor.columns > 1 and any(
             c.kind not in ("linear", "flatten") for c in after
         ):
             self._refuse(layer, "only a linear layer can read a flattened map")

@@ -33,7 +33,7 @@ class PassEmitter:
         kernel row.
         """
         first = copy * len(planes) if self.plan.stacked and self.plan.order == "input" else 0
-        own = self.input_pitch or self._rows(tile) * tile.across.seen
+        own = self.input_pitch or self._rows(tile) * self._columns(tile)
         return (first + plane - planes.start) * own
 
     def _rows(self, tile: Tile) -> int:
@@ -41,6 +41,10 @@ class PassEmitter:
         if self.plan.stacked:
             return len(tile.images) * self.layer.output.rows * self.layer.stride
         return tile.down.seen
+
+    def _columns(self, tile: Tile) -> int:
+        """Columns of an input tile in the buffer; images of a stack come with all of theirs."""
+        return self.layer.input.columns if self.plan.stacked else tile.across.seen
 
     def _diagonal(self, width: int) -> int:
         """Turn once a row or so, if every cluster would otherwise keep its columns."""
@@ -71,7 +75,7 @@ class PassEmitter:
         """The PASS of a segment; the input tile of ``planes`` lies at ``buffer``."""
         taps, layer, clusters = segment.taps, self.layer, self.config.array.clusters
         stacked = self.plan.stacked
-        rows, columns = self._rows(tile), tile.across.seen
+        rows, columns = self._rows(tile), self._columns(tile)
         pitch = self.input_pitch or rows * columns
         copy = taps.kernel_rows.start if stacked else 0
         at = buffer + self.plane_offset(tile, planes, taps.planes.start, copy)

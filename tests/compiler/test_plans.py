@@ -76,6 +76,17 @@ def test_a_small_map_stays_on_chip():
     check(made, load("baseline8"), 6)
 
 
+@pytest.mark.parametrize("order", ["weight", "output"])
+def test_stacked_images_whose_last_columns_nobody_sees(order):
+    """Rows of an image lie in the buffer with all of their columns."""
+    rng = np.random.default_rng(8)
+    same, none = (1, 1, 1, 1), (0, 0, 0, 0)
+    made = network(rng, (5, 7, 9), (9, (1, 1), 1, none), (6, (2, 2), 3, none), (7, (3, 3), 1, same))
+    compiled = compile_network(made, load("tiny"), batch=3, order=order)
+    assert compiled.plans["conv1"].stacked
+    check(made, load("tiny"), 8, batch=3, order=order)
+
+
 def test_the_array_is_busy_from_the_first_layer_on():
     """Stem, pooling and a layer of ResNet at a quarter of its size."""
     rng = np.random.default_rng(7)

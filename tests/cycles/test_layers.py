@@ -7,8 +7,8 @@ from hwgen.bench.workloads import dense_layer, masked_layer
 from hwgen.config import Config, load
 from hwgen.errors import UserError
 from hwgen.simulator.rtl import MemoryModel
+from sim.configurations import random_configuration
 from tests.compiler.layers import random_case
-from tests.rtl.configurations import random_configuration
 from tests.rtl.layers import compile_layer
 
 from .comparison import Job, assert_equal, layer_job, workload_job

@@ -8,7 +8,7 @@ from hwgen.config import Config, load
 from hwgen.cycles import Model, Prediction
 from hwgen.simulator.machine import Machine
 from hwgen.simulator.rtl import MemoryModel
-from tests.rtl.configurations import random_configuration
+from sim.configurations import random_configuration
 
 from .comparison import Job, workload_job
 from .test_layers import random_jobs

@@ -10,9 +10,9 @@ import pytest
 from hwgen.config import Config, load
 from hwgen.errors import UserError
 from hwgen.simulator.rtl import MemoryModel, RtlSimulator, library
+from sim.configurations import random_configuration
 from tests.compiler.layers import random_case
 
-from .configurations import random_configuration
 from .layers import run_layer
 from .reading import read_layer
 

@@ -1,0 +1,90 @@
+"""``python -m sim.proof``: networks on the Verilog, one after the other, to be continued."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
+
+from hwgen import tools
+from hwgen.cli import main
+from hwgen.errors import UserError
+
+from .random import prove_random
+
+
+def _known(log: Path | None) -> dict[str, dict]:
+    """What an earlier call has found, by its key."""
+    if log is None or not log.exists():
+        return {}
+    try:
+        rows = [json.loads(line) for line in log.read_text().splitlines()]
+        return {row["key"]: row for row in rows}
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{log}: is no log of an earlier run") from None
+
+
+def _prove_all(keys: Iterable[str], prove: Callable[[str], dict], log: Path | None) -> None:
+    """Prove each key that the log does not have, tell, and go on after differences."""
+    keys, known = list(keys), _known(log)
+    failed = 0
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=len(keys))
+        for key in keys:
+            progress.update(task, description=key)
+            row = known.get(key)
+            if row is None or "difference" in row:
+                row = _row(key, prove)
+                if log is not None:
+                    log.parent.mkdir(parents=True, exist_ok=True)
+                    with log.open("a") as file:
+                        file.write(json.dumps(row) + "\n")
+            failed += "difference" in row
+            text = ", ".join(f"{value} {name}" for name, value in row.items() if name != "key")
+            click.echo(f"{key}: {text}")
+            progress.update(task, advance=1)
+    if failed:
+        raise UserError(f"{failed} of {len(keys)} differ")
+    click.echo(f"all {len(keys)} equal")
+
+
+def _row(key: str, prove: Callable[[str], dict]) -> dict:
+    started = time.monotonic()
+    try:
+        facts = prove(key)
+    except Exception as error:  # all kinds of mistakes are looked for
+        notes = "; ".join(getattr(error, "__notes__", []))
+        facts = {"difference": f"{type(error).__name__}: {error} ({notes})"}
+    return {"key": key, **facts, "seconds": round(time.monotonic() - started)}
+
+
+@click.group()
+def commands() -> None:
+    """Networks on the emitted Verilog while the memory stalls: every edge is compared with the
+    integer reference, every performance counter with the cycle model.
+    """
+
+
+log_option = click.option(
+    "--log", type=click.Path(path_type=Path), help="Keeps what was found; another call goes on."
+)
+
+
+@commands.command("random")
+@click.option("--first", type=click.IntRange(0), default=0, show_default=True, help="First seed.")
+@click.option("--count", type=click.IntRange(1), default=50, show_default=True, help="Seeds.")
+@log_option
+def random_command(first: int, count: int, log: Path | None) -> None:
+    """Random networks of all kinds of layers on random configurations, one a seed."""
+    seeds = range(first, first + count)
+    _prove_all(map(str, seeds), lambda key: prove_random(int(key)), log)
+
+
+if __name__ == "__main__":
+    tools.activate()
+    main(group=commands, name="python -m sim.proof")
