@@ -66,6 +66,11 @@ class _Emitter:
         self.net.output(op.inputs[0], op.name)
 
     def _input(self, op: Op) -> None:
+        readers = self.graph.consumers(op.name)
+        if any(reader.kind == "thermometer" for reader in readers):
+            if len(readers) > 1 or self.pixels is None:
+                raise ValueError("a thermometer must be all that reads the pixels")
+            return
         plan = self.plans[op.name]
         full = None
         if self.pixels:
@@ -78,6 +83,14 @@ class _Emitter:
         self.net.input(
             op.shape, bits=plan.bits, signed=plan.signed, scale=plan.scale, full=full, name=op.name
         )
+
+    def _thermometer(self, op: Op) -> None:
+        if op.inputs[0] != self.graph.input.name:
+            raise ValueError("a thermometer must read the pixels")
+        # (p + B + 1) >> 1 is at least 1 where p is at least 1 - B.
+        full = {"M": 1, "B": 1 - op.thresholds.astype(np.int64), "S": 1}
+        signed = op.name in self.bipolar
+        self.net.input(op.shape, bits=1, signed=signed, full=full, name=op.name)
 
     def _out(self, op: Op) -> dict:
         """Edge and clamps of a requantized output."""

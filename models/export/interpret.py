@@ -70,6 +70,9 @@ def _compute(op: Op, x, *others):
         return x.unflatten(1, (op.groups, -1)).transpose(1, 2).flatten(1, 2)
     if op.kind == "flatten":
         return x.reshape(len(x), -1, 1, 1)
+    if op.kind == "thermometer":
+        byte = (x * 255 + 0.5).floor()
+        return (byte >= _channelwise(op.thresholds, x)).to(x.dtype)
     if op.kind == "subsample":
         return x[:, :, :: op.stride[0], :: op.stride[1]]
     if op.kind == "pad":

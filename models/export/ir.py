@@ -21,6 +21,7 @@ Kinds and their attributes:
 - ``shuffle``: groups
 - ``pad``: padding (top, bottom, left, right), before and after (channels)
 - ``subsample``: stride
+- ``thermometer``: thresholds of bytes, one for each channel of bits that it makes of the pixels
 
 ``gain`` and ``shift`` have one number per channel: the result is ``gain * sum + shift``. Then
 ``lo`` and ``hi`` clamp it (a ReLU is lo = 0); every kind of ``REQUANTIZING`` may have them. A

@@ -14,6 +14,7 @@ from models.layers.precision import (
 from models.layers.quantized import QuantConv2d, QuantLinear, QuantReLU, Stored
 from models.layers.recording import LayerWork, recording, reduction
 from models.layers.shuffle import ChannelShuffle, channel_shuffle
+from models.layers.thermometer import Thermometer
 
 __all__ = [
     "GATES",
@@ -27,6 +28,7 @@ __all__ = [
     "QuantLinear",
     "QuantReLU",
     "Stored",
+    "Thermometer",
     "channel_shuffle",
     "choose",
     "describe",

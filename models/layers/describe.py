@@ -10,6 +10,7 @@ from hwgen.errors import UserError
 from models.layers.gated import ChannelGatedConv2d, GatedConv2d
 from models.layers.precision import PrecisionGatedConv2d
 from models.layers.quantized import QuantConv2d, QuantLinear, QuantReLU, Stored
+from models.layers.thermometer import Thermometer
 from models.quantizers import BinaryActivation, Quantizer
 
 __all__ = ["describe"]
@@ -31,6 +32,9 @@ def describe(module: nn.Module):
             return quantize
         middle = {"gain": np.ones(1), "shift": np.full(1, module.OFFSET)}
         return [Leaf("affine", middle), quantize]
+    if isinstance(module, Thermometer):
+        thresholds = module.thresholds.cpu().numpy()
+        return Leaf("thermometer", {"thresholds": thresholds, "plan": EdgePlan(1.0, 1, False)})
     if isinstance(module, QuantReLU):
         return describe(module.quantizer)
     if isinstance(module, Stored):

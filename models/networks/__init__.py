@@ -6,6 +6,7 @@ from torch import nn
 
 from hwgen.errors import UserError
 from models.networks.alexnet import AlexNet
+from models.networks.fashion_binary import FashionBinary
 from models.networks.fashion_small import FashionSmall
 from models.networks.mobilenet import MobileNetV1
 from models.networks.resnet import resnet8, resnet18, resnet20
@@ -16,6 +17,7 @@ __all__ = ["NETWORKS", "make_network"]
 
 NETWORKS = {
     "alexnet": AlexNet,
+    "fashion-binary": FashionBinary,
     "fashion-small": FashionSmall,
     "mobilenet-v1": MobileNetV1,
     "resnet-8": resnet8,

@@ -70,6 +70,9 @@ def prepare(network: Network, pixels) -> np.ndarray:
         pixels = pixels[:, None]
     if pixels.dtype != np.uint8:
         raise UserError(f"pixels must be bytes (uint8), not {pixels.dtype}")
+    if pixels.ndim == 4 and pixels.shape[1] == 1 and layer.full is not None:
+        # A channel of pixels may become several, each with its own parameters.
+        pixels = np.broadcast_to(pixels, (len(pixels), layer.output.shape[0], *pixels.shape[2:]))
     if pixels.shape[1:] != layer.output.shape:
         raise UserError(
             f"images are {list(pixels.shape[1:])}, network {network.name!r} takes "

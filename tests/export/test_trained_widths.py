@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from models.export import Pixels
 from models.export.trained import export_trained
 from models.layers import QuantReLU, quantize_aware
+from models.networks.fashion_binary import FashionBinary
 from models.networks.fashion_small import FashionSmall
 from models.reference import run
 
@@ -96,3 +98,28 @@ def test_ternary_weights():
     weights = network.weight(network.layer("features.7"))
     assert set(np.unique(weights)) == {-1, 0, 1} and 0.2 < np.mean(weights == 0) < 0.8
     assert min(equal.values()) > 0.995, equal
+
+
+def test_a_network_of_signs_alone():
+    """Thermometer, convolutions and classifier: the logits are those of training."""
+    torch.manual_seed(7)
+    last = dict.fromkeys(("features.1", "classifier.1"), {"weight_bits": 1})
+    model = quantize_aware(
+        FashionBinary(width=16, levels=5), weight_bits=1, activation_bits=1, layers=last
+    )
+    with torch.no_grad():
+        for _ in range(8):
+            model(_images(32))
+    pixels = torch.randint(0, 256, (60, 1, 28, 28), dtype=torch.uint8)
+    exported = export_trained(model, pixels[:16].numpy(), pixels=Pixels((0.0,), (1.0,)))
+    network = exported.network
+    weighted = [layer for layer in network.layers if layer.kind in ("conv", "linear")]
+    assert len(weighted) == 5 and network.input.output.shape == (5, 28, 28)
+    assert all(layer.weight_bits == 1 and network.edge(layer).bipolar for layer in weighted)
+    integers = exported.integers(pixels.numpy())
+    thresholds = model.features[0].thresholds.numpy()[:, None, None]
+    np.testing.assert_array_equal(integers, np.where(pixels.numpy() >= thresholds, 1, -1))
+    with torch.no_grad():
+        expected = model.logits.quantizer.integers(model.eval()(pixels / 255)).numpy()
+    found = run(network, integers).logits
+    assert np.mean(found == expected) > 0.99 and np.abs(found - expected).max() <= 1

@@ -10,6 +10,7 @@ from models.networks import NETWORKS, make_network
 
 SMALL = {
     "alexnet": ({"width": 8}, (32, 32), 4),
+    "fashion-binary": ({"width": 16}, (28, 28), 3),
     "fashion-small": ({"width": 16}, (28, 28), 3),
     "mobilenet-v1": ({"width": 8}, (32, 32), 13),
     "resnet-8": ({"width": 8}, (16, 16), 8),
@@ -29,7 +30,7 @@ def test_all_networks_are_tried():
 @pytest.mark.parametrize("name", SMALL)
 def test_small_stem_gated_and_quantized(name):
     options, size, gates = SMALL[name]
-    channels = 1 if name == "fashion-small" else 3
+    channels = 1 if size == (28, 28) else 3
     model = make_network(name, classes=7, channels=channels, size=size, **options)
     gate(model, part=4)
     if gates is not None:
@@ -48,7 +49,7 @@ def test_small_stem_gated_and_quantized(name):
     assert not missing
 
 
-@pytest.mark.parametrize("name", [name for name in SMALL if name != "fashion-small"])
+@pytest.mark.parametrize("name", [name for name in SMALL if not name.startswith("fashion")])
 def test_large_stem(name):
     side = LARGE.get(name, 64)
     options = {"width": 48 if name == "shufflenet" else 4, "imagenet": True}

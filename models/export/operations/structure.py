@@ -13,7 +13,7 @@ def leaf(context, label, node, x, index: int):
     leaves = context.leaves[index]
     for part in leaves:
         shape = context.graph.ops[source].shape
-        if part.kind in ("conv", "linear"):
+        if part.kind in ("conv", "linear", "thermometer"):
             shape = tuple(node.meta["val"].shape[1:])
             shape = (*shape, 1, 1) if len(shape) == 1 else shape
         name = label if part is leaves[-1] else f"{label}.{part.kind}"
