@@ -86,7 +86,7 @@ class Accelerator(wiring.Component):
 
     def _connect_passes(self, m, control, feeder, clusters, resettable):
         """Every PASS goes to the feeder and all clusters."""
-        fork = Fork(instruction_layout("PASS"), ways=1 + len(clusters))
+        fork = Fork(instruction_layout("PASS", self._config), ways=1 + len(clusters))
         join = StrobeJoin(ways=len(clusters), depth=PASSES_IN_FLIGHT)
         m.submodules.pass_fork = resettable(fork)
         m.submodules.pass_join = resettable(join)

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -156,6 +156,8 @@ def _convert(name: str, text: str, info: FieldInfo) -> Any:
             return int(text, 0)
         if info.annotation is bool:
             return {"true": True, "false": False}[text]
+        if get_origin(info.annotation) is tuple:
+            return [part.strip() for part in text.split(",") if part.strip()]
     except (ValueError, KeyError):
         raise UserError(f"SET {name}: must be {accepted(info)}, not {text!r}") from None
     return text

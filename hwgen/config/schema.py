@@ -10,11 +10,17 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 import hwgen
-from hwgen.config.values import Choice, Pattern, PowerOfTwo, Range, parameter
+from hwgen.config.values import Choice, Modes, Pattern, PowerOfTwo, Range, parameter
 
 __all__ = [
     "ArrayConfig",
@@ -42,6 +48,11 @@ def cannot(field: str, accepted: str, value: Any) -> PydanticCustomError:
         "{field}: must be {accepted}, not {value}",
         {"field": field, "accepted": accepted, "value": value},
     )
+
+
+def _as_tuple(value: Any) -> Any:
+    """TOML has lists; a configuration has what cannot change."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Section(BaseModel):
@@ -99,12 +110,25 @@ class ArrayConfig(Section):
         area="Proportional: accumulators, and the task store of a gated array.",
         speed="Larger tiles load weights less often and average out uneven masks.",
     )
-    mac: Annotated[str, Choice("parallel", "serial")] = parameter(
+    mac: Annotated[str, Choice("parallel", "serial", "bricks", "subword", "xnor")] = parameter(
         "parallel",
-        "Kind of MAC unit: R multipliers, or one activation bit a step.",
-        area="A serial unit replaces multipliers by gates and an adder tree.",
-        speed="A parallel unit takes a dot product a cycle; a serial one takes a cycle for each "
-        "bit of the activations.",
+        "Kind of MAC unit: R multipliers of 8x8 bits; one activation bit a step; 2x2-bit bricks "
+        "that fuse to wider products; multipliers that split into narrower ones; or products of "
+        "1 and -1.",
+        area="A serial unit replaces multipliers by gates and an adder tree; bricks and subwords "
+        "cost by their modes; an xnor unit is a counter of ones.",
+        speed="A vector takes a cycle in parallel, subword and xnor units, a cycle for each bit of "
+        "the activations in serial ones, and for two bits of the weights in bricks.",
+    )
+    modes: Annotated[
+        tuple[str, ...], BeforeValidator(_as_tuple), Modes(), PlainSerializer(list)
+    ] = parameter(
+        (),
+        "Widths that the MAC unit multiplies, activations x weights; a pass is in one of them. "
+        "Empty: 8x8 only (xnor: 1x1, subword: 16x16, 8x8, 4x4).",
+        area="Each mode costs what it needs beyond the others; narrow activations need the packer "
+        "in the vector unit, narrow weights a shifter in the load unit.",
+        speed="A vector of 8R bits holds more operands of fewer bits, or takes fewer steps.",
     )
     activation_bits: Annotated[int, Range(8, 8)] = parameter(
         8,
@@ -278,6 +302,7 @@ class Config(Section):
     def _combinations(self) -> "Config":
         """Refuse fields that are each in range but cannot work together."""
         array, memory, bus = self.array, self.memory, self.bus
+        self._check_modes()
         if array.engines % array.group:
             raise cannot(
                 "array.group", f"a divisor of array.engines ({array.engines})", array.group
@@ -341,6 +366,21 @@ class Config(Section):
                 bus.burst,
             )
         return self
+
+    def _check_modes(self) -> None:
+        """Refuse modes that the MAC unit lacks, or whose operands nothing could pack."""
+        from hwgen.rtl.mac import KINDS, Mode, facts
+
+        kind = KINDS[self.array.mac]
+        for text in self.array.modes:
+            if not kind.can(Mode.parse(text)):
+                raise cannot("array.modes", f"{kind.CAN} with array.mac = {self.array.mac}", text)
+        if not self.drain.pool and facts(self).packs:
+            raise cannot(
+                "drain.pool",
+                "true with several activations in a byte (array.modes): the vector unit packs them",
+                "false",
+            )
 
     # Derived numbers: what others would otherwise work out again, each in its own way.
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_core import PydanticCustomError, core_schema
 
-__all__ = ["Choice", "Pattern", "PowerOfTwo", "Range", "Values", "parameter"]
+__all__ = ["Choice", "Modes", "Pattern", "PowerOfTwo", "Range", "Values", "parameter"]
 
 
 class Values:
@@ -84,7 +84,32 @@ class Choice(Values):
         return {"enum": list(self.options)}
 
     def __str__(self) -> str:
-        return " or ".join(f'"{option}"' for option in self.options)
+        *others, last = (f'"{option}"' for option in self.options)
+        return f"{', '.join(others)} or {last}"
+
+
+class Modes(Values):
+    """A list of pairs of widths, like ``8x4``; may be empty."""
+
+    MOST = 16
+    WIDTHS = range(1, 17)
+
+    def accepts(self, value: tuple[str, ...]) -> bool:
+        pairs = [re.fullmatch(r"([1-9][0-9]?)x([1-9][0-9]?)", text) for text in value]
+        return (
+            len(value) <= self.MOST
+            and len(set(value)) == len(value)
+            and all(p and int(p[1]) in self.WIDTHS and int(p[2]) in self.WIDTHS for p in pairs)
+        )
+
+    def schema(self) -> dict[str, Any]:
+        return {"maxItems": self.MOST, "uniqueItems": True}
+
+    def __str__(self) -> str:
+        return (
+            f"a list of up to {self.MOST} different pairs of widths from 1 to 16 (activations x "
+            'weights), like ["8x8", "4x4"]'
+        )
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def _code(program: Program) -> np.ndarray:
     for row, step in zip(rows, program.steps, strict=True):
         unit, fields = units[step.name]
         row[:4] = unit, step.name == "END", mask_of(step.wait), mask_of(step.post)
-        row[4 : 4 + len(fields)] = [step.fields[field.name] for field in fields]
+        row[4 : 4 + len(fields)] = [step.fields.get(field.name, 0) for field in fields]
     return rows
 
 

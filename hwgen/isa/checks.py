@@ -7,9 +7,18 @@ unit wait for something that never comes, or count beyond what it was built for.
 from enum import IntEnum
 
 from ..config import Config
-from .instructions import HEADER, INSTRUCTION_BITS, INSTRUCTIONS, Instruction
+from ..rtl import mac
+from .instructions import HEADER, INSTRUCTION_BITS, INSTRUCTIONS, Field, Instruction, by_name
 
-__all__ = ["DIAGONALS", "Reason", "available", "field_ranges", "header_bits", "reason"]
+__all__ = [
+    "DIAGONALS",
+    "Reason",
+    "available",
+    "field_ranges",
+    "fields_in",
+    "header_bits",
+    "reason",
+]
 
 
 class Reason(IntEnum):
@@ -23,6 +32,7 @@ class Reason(IntEnum):
     CHUNKS = 6
     STEP = 7
     DIAGONAL = 8
+    SPREAD = 9
 
     @property
     def doc(self) -> str:
@@ -36,6 +46,7 @@ class Reason(IntEnum):
             Reason.CHUNKS: "chunks is not planes x kernel_rows x kernel_columns",
             Reason.STEP: "step_rows x width + step_columns is not the number of clusters",
             Reason.DIAGONAL: "diagonal, but positions or width is no multiple of the clusters",
+            Reason.SPREAD: "bits, but not of weights, or not in a single row",
         }[self]
 
 
@@ -57,7 +68,7 @@ def field_ranges(config: Config, instruction: Instruction) -> dict[str, tuple[in
     buffer = {"activations": words, "weights": config.memory.weight_words}
     limits = {
         "target": 3,
-        "operation": 3,
+        "operation": 4 if mac.facts(config).packs else 3,
         "source": 3 if config.array.gated else 1,
         "slots": config.array.slots + 1,
         "positions": config.array.rows * config.array.clusters + 1,
@@ -69,6 +80,7 @@ def field_ranges(config: Config, instruction: Instruction) -> dict[str, tuple[in
     # The target decides which buffer a LOAD means; the largest is the limit, smaller ones wrap.
     largest = max(words, config.memory.weight_words) if instruction.name == "LOAD" else words
     limits |= dict.fromkeys(addresses, largest)
+    limits |= _optional_limits(config, instruction.name)
     if not config.array.gated:
         limits |= dict.fromkeys(("thresholds", "gate", "conditional", "clear_counts"), 1)
     ranges = {}
@@ -76,6 +88,28 @@ def field_ranges(config: Config, instruction: Instruction) -> dict[str, tuple[in
         least, most = field.range
         ranges[field.name] = (least, min(most, limits.get(field.name, most + 1) - 1))
     return ranges
+
+
+def _optional_limits(config: Config, name: str) -> dict[str, int]:
+    """Upper limits of optional fields; 1 where the accelerator has no use for them."""
+    unit = mac.facts(config)
+    if name == "PASS":
+        return {
+            "mode": len(unit.modes),
+            "align": 8 if unit.aligns else 1,
+            "sum_shift": 8 if mac.shifts_sums(config) else 1,
+        }
+    if name == "LOAD":
+        return {"bits": 9} if unit.spreads else dict.fromkeys(("bits", "room", "offset"), 1)
+    if name == "VECTOR" and not unit.packs:
+        return {field.name: 1 for field in by_name(name).fields if field.optional}
+    return {"bits": 9} if name == "VECTOR" else {}
+
+
+def fields_in(config: Config, instruction: Instruction) -> tuple[Field, ...]:
+    """The fields that an accelerator of ``config`` has a use for."""
+    limits = _optional_limits(config, instruction.name)
+    return tuple(f for f in instruction.fields if not f.optional or limits.get(f.name) != 1)
 
 
 def reason(config: Config, word: int) -> Reason | None:
@@ -104,6 +138,9 @@ def _relation(config: Config, name: str, values: dict[str, int]) -> Reason | Non
     array = config.array
     if name == "PASS" and values["gate"] and values["conditional"]:
         return Reason.GATE
+    if name == "LOAD" and values["bits"]:
+        if values["target"] != 1 or values["rows"] != 1 or values["planes"] != 1:
+            return Reason.SPREAD
     if name in ("PASS", "DRAIN") and values["diagonal"]:
         if values["positions"] % array.clusters or values.get("width", 0) % array.clusters:
             return Reason.DIAGONAL

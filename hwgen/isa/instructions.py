@@ -29,13 +29,18 @@ TOKEN_BITS = 8  # of a counter; a program that would count further is an error
 @dataclass(frozen=True)
 class Field:
     """One field of an instruction. Fields are packed from the least significant bit, in declared
-    order."""
+    order.
+
+    An ``optional`` field may be left out of an instruction, which makes it zero. It belongs to
+    something that not every accelerator has; where it is missing the field must be zero.
+    """
 
     name: str
     bits: int
     doc: str
     signed: bool = False
     least: int = 0  # smallest value of an unsigned field
+    optional: bool = False
 
     @property
     def range(self) -> tuple[int, int]:
@@ -94,6 +99,22 @@ LOAD = Instruction(
         Field("buffer", 18, "first word in the buffer (activations: across banks)"),
         Field("buffer_row_stride", 16, "words from row to row in the buffer"),
         Field("buffer_plane_stride", 18, "words from plane to plane in the buffer"),
+        Field(
+            "bits",
+            4,
+            "0: words as they are in memory. 1 to 8: weights lie dense in memory, each vector of "
+            "8R / `room` weights of so many bits from a whole bit on, and are spread: each is "
+            "extended by its sign to its room less `offset` bits, above `offset` zeros. Only of "
+            "target 1, a single row, from a whole beat of the bus on",
+            optional=True,
+        ),
+        Field(
+            "room",
+            2,
+            "with `bits`: log2 of the bits that a weight has in its vector",
+            optional=True,
+        ),
+        Field("offset", 3, "with `bits`: zeros below a weight in its room", optional=True),
     ),
 )
 
@@ -102,7 +123,7 @@ STORE = Instruction(
     3,
     "store",
     "Copies `planes` x `rows` x `words` words of R bytes from the activation buffer to memory.",
-    LOAD.fields[1:],
+    tuple(field for field in LOAD.fields[1:] if not field.optional),
 )
 
 PASS = Instruction(
@@ -166,6 +187,25 @@ PASS = Instruction(
         Field("input_plane_stride", 18, "words from input plane to input plane"),
         Field("weights", 16, "first word of the pass in the weight buffer; it wraps at the end"),
         Field("chunks", 18, "planes x kernel_rows x kernel_columns", least=1),
+        Field(
+            "mode",
+            4,
+            "widths of activations and weights: number of the mode in `array.modes`",
+            optional=True,
+        ),
+        Field(
+            "align",
+            3,
+            "bits that an activation is moved up in its byte, behind the mask: units that take "
+            "narrow activations from the top of a byte want 8 less their upper bit's place",
+            optional=True,
+        ),
+        Field(
+            "sum_shift",
+            3,
+            "dot products count 2**sum_shift (precision gating: of the high bits)",
+            optional=True,
+        ),
     ),
 )
 
@@ -219,14 +259,17 @@ VECTOR = Instruction(
     "VECTOR",
     6,
     "vector",
-    "Works on whole vectors of the activation buffer: maximum or sum over windows, or the sum of "
-    "two tensors.",
+    "Works on whole vectors of the activation buffer: maximum or sum over windows, the sum of two "
+    "tensors, or packing of bytes into narrower operands: word by word, `kernel_rows` (at most 8 / "
+    "room) input planes, `second` words apart, become one word of 8R / room operands, lowest plane "
+    "in the low bits, zeros for what is missing. The window is 1 wide then, the stride 1, there is "
+    "no padding, and input and output have the same rows and columns.",
     (
         Field(
             "operation",
             2,
             "0 maximum over a window (taps outside are left out), 1 sum over a window, 2 a*Ma + "
-            "b*Mb",
+            "b*Mb, 3 pack",
         ),
         Field("signed", 1, "input activations are signed"),
         Field("planes", 12, "planes", least=1),
@@ -240,8 +283,17 @@ VECTOR = Instruction(
         Field("out_rows", 10, "rows of an output plane", least=1),
         Field("out_columns", 10, "columns of an output plane", least=1),
         Field("input", 18, "first input word; planes are in_rows x in_columns words apart"),
-        Field("second", 18, "first word of the second operand (operation 2)"),
-        Field("output", 18, "first output word; planes are out_rows x out_columns words apart"),
+        Field(
+            "second",
+            18,
+            "first word of the second operand (operation 2); words from input plane to input plane "
+            "(operation 3)",
+        ),
+        Field(
+            "output",
+            18,
+            "first output word; planes are out_rows x out_columns words apart (operations 0 to 2)",
+        ),
         Field(
             "parameters",
             12,
@@ -249,6 +301,21 @@ VECTOR = Instruction(
         ),
         Field("low", 9, "lower clamp (operations 1 and 2)", signed=True),
         Field("high", 9, "upper clamp (operations 1 and 2)", signed=True),
+        Field("room", 2, "log2 of the bits that an operand gets (operation 3)", optional=True),
+        Field("shift", 3, "bits of a byte below those that are taken (operation 3)", optional=True),
+        Field("bits", 4, "bits that are taken, zeros above (operation 3)", optional=True),
+        Field(
+            "copies",
+            2,
+            "log2 of how often an operand stands in its room (operation 3)",
+            optional=True,
+        ),
+        Field(
+            "output_plane_stride",
+            18,
+            "words from output plane to output plane (operation 3)",
+            optional=True,
+        ),
     ),
 )
 

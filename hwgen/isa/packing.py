@@ -70,7 +70,7 @@ def pack(name: str, *, wait=0, post=0, config: Config | None = None, **fields) -
     config
         If given, the instruction must be one that an accelerator of this configuration accepts.
     fields
-        Every field of the instruction.
+        Every field of the instruction but optional ones that are zero.
 
     Raises
     ------
@@ -85,9 +85,11 @@ def pack(name: str, *, wait=0, post=0, config: Config | None = None, **fields) -
     expected = {f.name for f in instruction.fields}
     if unknown := sorted(fields.keys() - expected):
         raise UserError(f"{name}.{unknown[0]}: no such field; {name} has {_listed(instruction)}")
-    if missing := [f.name for f in instruction.fields if f.name not in fields]:
+    optional = {f.name: 0 for f in instruction.fields if f.optional}
+    if missing := [f.name for f in instruction.fields if f.name not in fields | optional]:
         raise UserError(f"{name}.{missing[0]}: missing; {name} has {_listed(instruction)}")
-    values = {"opcode": instruction.opcode, "wait": mask_of(wait), "post": mask_of(post)} | fields
+    values = {"opcode": instruction.opcode, "wait": mask_of(wait), "post": mask_of(post)}
+    values |= optional | fields
     word, low = 0, 0
     for item in HEADER + instruction.fields:
         word |= _checked(name, item, values[item.name]) << low

@@ -58,7 +58,7 @@ class Cluster(wiring.Component):
         address = stream.Signature(activation_address(config))
         members = {
             "index": In(max(1, ceil_log2(config.array.clusters))),
-            "passes": In(stream.Signature(instruction_layout("PASS"))),
+            "passes": In(stream.Signature(instruction_layout("PASS", config))),
             "pass_done": Out(1),
             "drains": In(stream.Signature(instruction_layout("DRAIN"))),
             "drain_done": Out(1),
@@ -121,7 +121,7 @@ class Cluster(wiring.Component):
         """A pass goes to the streamer and to all groups; it is done when all groups are."""
         config = self._config
         ways = 1 + len(groups)
-        m.submodules.fork = fork = Fork(instruction_layout("PASS"), ways=ways)
+        m.submodules.fork = fork = Fork(instruction_layout("PASS", config), ways=ways)
         m.submodules.join = join = StrobeJoin(ways=len(groups), depth=PASSES_IN_FLIGHT)
         connect(m, flipped(self.passes), fork.i)
         connect(m, fork.o[0], streamer.command)

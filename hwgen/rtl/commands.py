@@ -7,12 +7,14 @@ from amaranth.lib import data
 from amaranth.utils import bits_for, ceil_log2
 
 from ..config import Config
+from ..isa.checks import fields_in
 from ..isa.instructions import Instruction, by_name
 
 __all__ = [
     "drain_command",
     "drain_item",
     "group_command",
+    "instruction_fields",
     "instruction_layout",
     "position_shape",
     "row_shape",
@@ -27,10 +29,24 @@ def _shape(field) -> Shape:
     return signed(field.bits) if field.signed else unsigned(field.bits)
 
 
-def instruction_layout(instruction: Instruction | str) -> data.StructLayout:
-    """The fields of an instruction behind the header, as a payload."""
+def instruction_layout(
+    instruction: Instruction | str, config: Config | None = None
+) -> data.StructLayout:
+    """The fields of an instruction behind the header, as a payload.
+
+    Optional fields are those that ``config`` has a use for; without it there are none.
+    """
     if isinstance(instruction, str):
         instruction = by_name(instruction)
+    if config is None:
+        fields = [field for field in instruction.fields if not field.optional]
+    else:
+        fields = fields_in(config, instruction)
+    return data.StructLayout({f.name: _shape(f) for f in fields})
+
+
+def instruction_fields(instruction: Instruction) -> data.StructLayout:
+    """All fields of an instruction behind the header, as they lie in memory."""
     return data.StructLayout({f.name: _shape(f) for f in instruction.fields})
 
 

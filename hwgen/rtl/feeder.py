@@ -57,7 +57,7 @@ class WeightFeeder(wiring.Component):
         super().__init__(
             {
                 "write": In(stream.Signature(weight_store(config))),
-                "command": In(stream.Signature(instruction_layout("PASS"))),
+                "command": In(stream.Signature(instruction_layout("PASS", config))),
                 "weights_valid": Out(1),
                 "weights": Out(weight_broadcast(config)),
                 "chunk_loaded": Out(1),

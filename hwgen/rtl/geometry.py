@@ -43,7 +43,7 @@ class Geometry(wiring.Component):
         super().__init__(
             {
                 "cluster": In(max(1, ceil_log2(config.array.clusters))),
-                "command": In(stream.Signature(instruction_layout("PASS"))),
+                "command": In(stream.Signature(instruction_layout("PASS", config))),
                 "o": Out(stream.Signature(prepared_pass(config))),
             }
         )
@@ -87,10 +87,12 @@ class Geometry(wiring.Component):
             "slots",
             "weights",
             "chunks",
+            "mode",
+            "sum_shift",
         }
         if not self._config.array.gated:
             others |= {"gate", "conditional"}
-        members = instruction_layout("PASS").members
+        members = instruction_layout("PASS", self._config).members
         return data.StructLayout(
             {name: shape for name, shape in members.items() if name not in others}
         )

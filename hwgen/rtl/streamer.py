@@ -79,7 +79,7 @@ class Streamer(wiring.Component):
         self._config = config
         members = {
             "cluster": In(max(1, ceil_log2(config.array.clusters))),
-            "command": In(stream.Signature(instruction_layout("PASS"))),
+            "command": In(stream.Signature(instruction_layout("PASS", config))),
             "request": Out(stream.Signature(activation_address(config))),
             "data": In(stream.Signature(unsigned(config.vector_bits))),
             "o": Out(stream.Signature(vector(config))),

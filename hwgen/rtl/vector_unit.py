@@ -64,7 +64,7 @@ class VectorUnit(wiring.Component):
         words = ceil_log2(config.array.clusters * config.memory.activation_words)
         super().__init__(
             {
-                "command": In(stream.Signature(instruction_layout("VECTOR"))),
+                "command": In(stream.Signature(instruction_layout("VECTOR", config))),
                 "done": Out(1),
                 "request": Out(stream.Signature(words)),
                 "data": In(stream.Signature(config.vector_bits)),
@@ -130,7 +130,7 @@ class VectorUnit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        command = Signal(instruction_layout("VECTOR"))
+        command = Signal(instruction_layout("VECTOR", config))
         busy, start = Signal(), Signal()
         m.d.comb += self.command.ready.eq(~busy)
         m.d.sync += start.eq(self.command.valid & ~busy)

@@ -23,7 +23,7 @@ class Unit:
 
     def __init__(self, bench, unit: str, instruction: str, stream: str, done: str, in_flight: int):
         self._bench, self._unit, self._in_flight = bench, unit, in_flight
-        self._layout = instruction_layout(instruction)
+        self._layout = instruction_layout(instruction, bench.config)
         self._stream, self._done = stream, done
         self._ends = deque()
         self._started = 0

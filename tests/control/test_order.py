@@ -69,11 +69,14 @@ def test_units_wait_for_each_other(seed, stall):
 
 
 def test_commands_arrive_as_they_were_packed():
-    bench = Bench(CONFIG, seed=9, stall=0.2)
+    modes = {"array.mac": "bricks", "array.modes": ["8x8", "4x4", "2x2"]}
+    bench = Bench(CONFIG.override(modes), seed=9, stall=0.2)
     draw = random.Random(9)
     fields = unpack(order("array")).fields | {"pad_left": -7, "input": 0x2F3, "stride": 5}
+    fields |= {"mode": 2, "sum_shift": 5}
     drain = unpack(order("drain")).fields | {"low": -200, "high": 199, "output": 0x111}
     vector = unpack(order("vector")).fields | {"second": draw.randrange(1024), "pad_top": 6}
+    vector |= {"room": 2, "bits": 3, "copies": 1, "output_plane_stride": 0x3FF}
 
     async def scenario(bench, ctx):
         code = [pack("PASS", **fields), pack("DRAIN", **drain), pack("VECTOR", **vector), end()]
@@ -82,7 +85,9 @@ def test_commands_arrive_as_they_were_packed():
 
     bench.run(scenario)
     for unit, sent in (("array", fields), ("drain", drain), ("vector", vector)):
-        assert bench.units[unit].commands == [sent]
+        (command,) = bench.units[unit].commands
+        left_out = {"align"} if unit == "array" else set()
+        assert command == {name: sent[name] for name in sent if name not in left_out}
 
 
 def test_counters_count_while_a_program_runs():

@@ -10,7 +10,11 @@ from hwgen.rtl.control.check import InstructionCheck
 
 from .proof import prove
 
-CONFIGS = {"cgnet8": load("cgnet8"), "baseline8": load("baseline8", {"drain.pool": False})}
+CONFIGS = {
+    "cgnet8": load("cgnet8"),
+    "baseline8": load("baseline8", {"drain.pool": False}),
+    "bricks": load("cgnet8", {"array.mac": "bricks", "array.modes": ["8x8", "4x3"]}),
+}
 
 
 class Harness(InstructionCheck):
@@ -50,6 +54,9 @@ class Harness(InstructionCheck):
                 whole &= fields["width"] % self._config.array.clusters == 0
                 right &= ~(fields["gate"] & fields["conditional"])
             right &= (fields["diagonal"] < self._least_diagonal) | whole
+        if name == "LOAD":
+            alone = (fields["rows"] == 1) & (fields["planes"] == 1)
+            right &= (fields["bits"] == 0) | (alone & (fields["target"] == 1))
         return right
 
 

@@ -104,13 +104,13 @@ class TestFields:
         array = definitions["ArrayConfig"]["properties"]
         assert array["engines"]["minimum"] == 1 and array["engines"]["maximum"] == 32
         assert array["lanes"]["enum"] == [2, 4, 8, 16, 32]
-        assert array["mac"]["enum"] == ["parallel", "serial"]
+        assert array["mac"]["enum"] == ["parallel", "serial", "bricks", "subword", "xnor"]
 
     @pytest.mark.parametrize("name, info", fields(), ids=[name for name, _ in fields()])
     def test_integers_are_refused_outside_of_their_range(self, name, info):
         (values,) = [item for item in info.metadata if isinstance(item, Values)] or [None]
         if not isinstance(values, Range | PowerOfTwo):
-            assert info.annotation in (str, bool)
+            assert info.annotation in (str, bool, tuple[str, ...])
             return
         for value in (values.low - 1, values.high + 1):
             assert message("cgnet8", {name: value}) == (
@@ -124,6 +124,11 @@ class TestFields:
 
 
 class TestOverrides:
+    def test_a_list_is_written_with_commas(self):
+        config = load("tiny", ["array.mac=bricks", "array.modes=8x8, 4x2"])
+        assert config.array.modes == ("8x8", "4x2")
+        assert config.override(["array.modes="]).array.modes == ()
+
     def test_texts_get_the_type_of_their_field(self):
         config = load("tiny", ["array.lanes=8", "array.gated=false", "array.mac=serial", "name=x"])
         assert config.array.lanes == 8
@@ -150,7 +155,17 @@ class TestOverrides:
             ("array.lanes=", "SET array.lanes: must be a power of two from 2 to 32, not ''"),
             ("array.lanes=8.0", "SET array.lanes: must be a power of two from 2 to 32, not '8.0'"),
             ("array.gated=1", "SET array.gated: must be true or false, not '1'"),
-            ("array.mac=fast", 'SET array.mac: must be "parallel" or "serial", not \'fast\''),
+            (
+                "array.mac=fast",
+                'SET array.mac: must be "parallel", "serial", "bricks", "subword" or "xnor", '
+                "not 'fast'",
+            ),
+            (
+                "array.modes=8x8,4x17",
+                "SET array.modes: must be a list of up to 16 different pairs of "
+                'widths from 1 to 16 (activations x weights), like ["8x8", "4x4"], not '
+                "['8x8', '4x17']",
+            ),
             ("array.lanes", "SET: must be field=value, as in array.lanes=16, not 'array.lanes'"),
             ("=3", "SET: must be field=value, as in array.lanes=16, not '=3'"),
         ],
@@ -248,6 +263,14 @@ class TestCombinations:
                 "memory.weight_words: must be at least 64",
             ),
             (
+                {"array.mac": "serial", "array.modes": ["4x8", "4x16"]},
+                "array.modes: must be 1x1 to 16x8 with array.mac = serial, not 4x16",
+            ),
+            (
+                {"array.mac": "xnor", "drain.pool": False},
+                "drain.pool: must be true with several activations in a byte",
+            ),
+            (
                 {"drain.lanes": 4},
                 "drain.lanes: must be at most 2, the groups of a cluster",
             ),
@@ -305,6 +328,7 @@ class TestHash:
             bool: lambda value: not value,
         }
         replaced = {"array.mac": "serial", "memory.style": "macro", "bus.address_width": 40}
+        replaced["array.modes"] = ["8x8"]
         # Fields with a single accepted value; and those whose neighbours bound them.
         fixed = {"array.activation_bits", "array.weight_bits"}
         together = {
@@ -322,7 +346,7 @@ class TestHash:
             value = config
             for part in name.split("."):
                 value = getattr(value, part)
-            change = {name: replaced.get(name, other[info.annotation](value))}
+            change = {name: replaced[name] if name in replaced else other[info.annotation](value)}
             hashes.add(config.override(together.get(name, change)).hash)
         assert len(hashes) == len(names) + 1
 

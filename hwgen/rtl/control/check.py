@@ -8,7 +8,8 @@ from amaranth.utils import bits_for, exact_log2
 from ...config import Config
 from ...isa.checks import Reason, available, field_ranges, header_bits, reason
 from ...isa.instructions import INSTRUCTION_BITS, Instruction, by_name
-from ..commands import instruction_layout
+from ..commands import instruction_fields
+from ..mac import facts
 from .product import SerialProduct
 
 __all__ = ["InstructionCheck", "fields_of"]
@@ -16,7 +17,9 @@ __all__ = ["InstructionCheck", "fields_of"]
 
 def fields_of(word, instruction: Instruction | str) -> data.View:
     """The fields behind the header of an instruction's bits."""
-    layout = instruction_layout(instruction)
+    if isinstance(instruction, str):
+        instruction = by_name(instruction)
+    layout = instruction_fields(instruction)
     return data.View(layout, word[header_bits : header_bits + layout.size])
 
 
@@ -140,9 +143,12 @@ class InstructionCheck(wiring.Component):
                     if instruction.name == "PASS":
                         with m.If(fields["gate"] & fields["conditional"]):
                             m.d.comb += found.eq(Reason.GATE)
+                    if instruction.name == "LOAD":
+                        with m.If(self._astray(fields)):
+                            m.d.comb += found.eq(Reason.SPREAD)
                     with m.If(self._out_of_range(instruction, fields)):
                         m.d.comb += found.eq(Reason.FIELD)
-                    end = header_bits + instruction_layout(instruction).size
+                    end = header_bits + instruction_fields(instruction).size
                     with m.If(self.word[end:].any()):
                         m.d.comb += found.eq(Reason.PADDING)
         return found
@@ -153,6 +159,13 @@ class InstructionCheck(wiring.Component):
         names = {"positions", "width"} & {field.name for field in instruction.fields}
         rest = Cat(fields[name][: exact_log2(clusters)] for name in sorted(names))
         return (fields["diagonal"] != 0) & rest.any()
+
+    def _astray(self, fields: data.View):
+        """Whether something else than a row of weights would be spread."""
+        if not facts(self._config).spreads:
+            return Const(0)
+        several = (fields["rows"] != 1) | (fields["planes"] != 1)
+        return (fields["bits"] != 0) & ((fields["target"] != 1) | several)
 
     def _out_of_range(self, instruction: Instruction, fields: data.View):
         ranges = field_ranges(self._config, instruction)

@@ -62,7 +62,7 @@ class Decoder(wiring.Component):
         self._config = config
         self._check = InstructionCheck(config)
         queues = {
-            unit: Out(stream.Signature(queued(instruction_layout(name), index_bits(unit))))
+            unit: Out(stream.Signature(queued(instruction_layout(name, config), index_bits(unit))))
             for unit, name in queued_units(config).items()
         }
         super().__init__(
@@ -135,7 +135,8 @@ class Decoder(wiring.Component):
                 queue.payload.wait.eq(header["wait"]),
                 queue.payload.post.eq(header["post"]),
                 queue.payload.index.eq(self.i.payload.index),
-                queue.payload.payload.eq(fields_of(self.i.payload.word, name)),
             ]
+            payload, fields = queue.payload.payload, fields_of(self.i.payload.word, name)
+            m.d.comb += [payload[field].eq(fields[field]) for field in payload.shape().members]
             with m.If(header["opcode"] == by_name(name).opcode):
                 m.d.comb += [queue.valid.eq(1), self.i.ready.eq(queue.ready)]

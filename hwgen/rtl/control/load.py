@@ -46,7 +46,7 @@ class LoadUnit(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "command": In(stream.Signature(instruction_layout("LOAD"))),
+                "command": In(stream.Signature(instruction_layout("LOAD", config))),
                 "done": Out(1),
                 "bases": In(config.bus.address_width).array(BASES),
                 "requests": Out(stream.Signature(request(config))),

@@ -87,7 +87,7 @@ def control_ports(config: Config) -> dict:
     """
     groups = config.array.clusters * config.groups
     vector = {
-        "vectors": Out(stream.Signature(instruction_layout("VECTOR"))),
+        "vectors": Out(stream.Signature(instruction_layout("VECTOR", config))),
         "vector_done": In(1),
     }
     return {
@@ -97,7 +97,7 @@ def control_ports(config: Config) -> dict:
         ),
         "irq": Out(1),
         "unit_reset": Out(1),
-        "passes": Out(stream.Signature(instruction_layout("PASS"))),
+        "passes": Out(stream.Signature(instruction_layout("PASS", config))),
         "pass_done": In(1),
         "drains": Out(stream.Signature(instruction_layout("DRAIN"))),
         "drain_done": In(1),

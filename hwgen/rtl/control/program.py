@@ -61,7 +61,7 @@ class ProgramRunner(wiring.Component):
         units = {}
         for unit, name in queued_units(config).items():
             units |= {
-                unit: Out(stream.Signature(instruction_layout(name))),
+                unit: Out(stream.Signature(instruction_layout(name, config))),
                 f"{unit}_done": In(1),
                 f"{unit}_busy": Out(1),
                 f"{unit}_waiting": Out(1),
@@ -127,7 +127,7 @@ class ProgramRunner(wiring.Component):
     def _queue(self, m, unit: str, name: str, tokens) -> UnitQueue:
         """The queue of a unit, connected to all but the unit's idleness."""
         queue = UnitQueue(
-            instruction_layout(name),
+            instruction_layout(name, self._config),
             depth=self._config.control.queue_depth,
             in_flight=PASSES_IN_FLIGHT if unit == "array" else 1,
             index_bits=index_bits(unit),

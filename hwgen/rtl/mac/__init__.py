@@ -1,5 +1,7 @@
 """Dot product units: the only part of an engine that knows how numbers are multiplied."""
 
+from functools import cache
+
 from ...config import Config
 from .base import Mac
 from .bitbrick import BitBrickMac
@@ -22,12 +24,34 @@ __all__ = [
     "SubwordMac",
     "XnorMac",
     "create",
+    "facts",
+    "shifts_sums",
 ]
 
-KINDS = {"parallel": ParallelMac, "serial": SerialMac}
+KINDS = {
+    "parallel": ParallelMac,
+    "serial": SerialMac,
+    "bricks": BitBrickMac,
+    "subword": SubwordMac,
+    "xnor": XnorMac,
+}
 """The unit for each value of ``array.mac``; a new one is a subclass of Mac and a line here."""
 
 
 def create(config: Config) -> Mac:
     """The unit that the configuration asks for."""
-    return KINDS[config.array.mac](lanes=config.array.lanes)
+    modes = [Mode.parse(text) for text in config.array.modes] or None
+    return KINDS[config.array.mac](lanes=config.array.lanes, modes=modes)
+
+
+@cache
+def facts(config: Config) -> Mac:
+    """A unit to ask what it can do and how its operands lie; not to be elaborated."""
+    unit = create(config)
+    unit._MustUse__used = True  # so that Amaranth does not miss it in the design
+    return unit
+
+
+def shifts_sums(config: Config) -> bool:
+    """Whether dot products can be worth more than one: precision gating in several modes."""
+    return config.array.gated and len(facts(config).modes) > 1

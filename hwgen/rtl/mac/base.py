@@ -67,6 +67,9 @@ class Mac(wiring.Component, ABC, metaclass=_ComponentMeta):
     MODES: tuple[Mode, ...] = (Mode(OPERAND_BITS, OPERAND_BITS),)
     """What a unit does if nothing is said."""
 
+    CAN = "8x8"
+    """The modes that there can be, in words."""
+
     BRICK = OPERAND_BITS
     """Bits to which narrower operands are rounded up."""
 
@@ -99,6 +102,24 @@ class Mac(wiring.Component, ABC, metaclass=_ComponentMeta):
     @property
     def modes(self) -> tuple[Mode, ...]:
         return self._modes
+
+    @property
+    def packs(self) -> bool:
+        """Whether activations of some mode do not lie in a vector byte by byte."""
+        return any(
+            self.room_in(mode) < OPERAND_BITS or self.activations_in(mode).copies > 1
+            for mode in self._modes
+        )
+
+    @property
+    def aligns(self) -> bool:
+        """Whether activations of some mode are not at the low end of their room."""
+        return any(self.activations_in(mode).offset for mode in self._modes)
+
+    @property
+    def spreads(self) -> bool:
+        """Whether weights of some mode are narrower than their room."""
+        return any(mode.weights < self.room_in(mode) for mode in self._modes)
 
     @property
     def mode_code(self) -> Value | None:

@@ -33,6 +33,7 @@ class BitBrickMac(Mac):
     """
 
     BRICK = BRICK
+    CAN = "1x1 to 16x16"
 
     @classmethod
     def can(cls, mode: Mode) -> bool:

@@ -22,6 +22,8 @@ class SerialMac(Mac):
     out of the upper byte; the weight lies in the upper byte too.
     """
 
+    CAN = "1x1 to 16x8"
+
     @classmethod
     def can(cls, mode: Mode) -> bool:
         return mode.weights <= OPERAND_BITS

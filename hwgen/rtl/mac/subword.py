@@ -28,6 +28,7 @@ class SubwordMac(Mac):
 
     MODES = (Mode(16, 16), Mode(8, 8), Mode(4, 4))
     BRICK = BRICK
+    CAN = "1x1 to 16x16"
 
     @classmethod
     def can(cls, mode: Mode) -> bool:

@@ -23,6 +23,7 @@ class XnorMac(Mac):
 
     MODES = (Mode(1, 1),)
     BRICK = 1
+    CAN = "1x1"
 
     @classmethod
     def can(cls, mode: Mode) -> bool:

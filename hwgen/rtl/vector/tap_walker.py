@@ -65,7 +65,7 @@ class TapWalker(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "command": In(instruction_layout("VECTOR")),
+                "command": In(instruction_layout("VECTOR", config)),
                 "open": In(1),
                 "stepped": Out(1),
                 "window_ended": Out(1),
