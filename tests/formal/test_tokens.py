@@ -1,7 +1,7 @@
 """Token counters: never below zero, none lost, none taken twice, nobody waits for nothing."""
 
 from amaranth import *
-from amaranth.hdl import Assert
+from amaranth.hdl import Assert, Assume
 
 from hwgen.rtl.control.tokens import TokenCounters
 
@@ -25,6 +25,15 @@ class TokensHarness(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = dut = self.dut
+        before, waits = Signal(), Signal(UNITS)  # the cycle before; who asked in vain in it
+        asked = Array(Signal(TOKENS, name=f"asked_{unit}") for unit in range(UNITS))
+        m.d.sync += [before.eq(1), waits.eq(dut.asking & ~dut.granted)]
+        m.d.sync += [asked[unit].eq(dut.ask[unit]) for unit in range(UNITS)]
+        for unit in range(UNITS):
+            # Who asks goes on asking for the same.
+            kept = dut.asking[unit] & (dut.ask[unit] == asked[unit])
+            m.d.comb += Assume(~waits[unit] | kept)
+        over = Signal()  # a counter has overflowed: from here on only the machine's stop counts
         granted = Signal(UNITS)
         m.d.comb += granted.eq(dut.granted)
         if self.generous:
@@ -41,29 +50,34 @@ class TokensHarness(Elaboratable):
             with m.If(dut.clear):
                 m.d.sync += account.eq(0)
             with m.Elif(overflowing):
-                m.d.sync += account.eq(following - (1 << BITS))
+                m.d.sync += over.eq(1)
             # The counter is the account, which never was below zero: nothing lost, nothing doubled.
-            m.d.comb += Assert(account >= 0)
-            m.d.comb += Assert(account == dut.counts[token])
+            m.d.comb += Assert(over | (account >= 0))
+            m.d.comb += Assert(over | (account == dut.counts[token]))
             # A token is taken by one unit only, and only where there is one.
             m.d.comb += Assert(taken <= 1)
-            m.d.comb += Assert((taken == 0) | (account > 0))
+            m.d.comb += Assert(over | (taken == 0) | (account > 0))
             # Who overflows a counter hears of it; nobody else does.
             reported = sum(dut.overflow[unit] & dut.post[unit][token] for unit in range(UNITS))
-            m.d.comb += Assert(~overflowing | (reported == given))
+            m.d.comb += Assert(over | ~overflowing | (reported == given))
             posted = posted | overflowing
-        m.d.comb += Assert(posted | ~dut.overflow.any())
+        m.d.comb += Assert(over | posted | ~dut.overflow.any())
+        with m.If(dut.clear):
+            m.d.sync += over.eq(0)
 
-        enough = Signal(UNITS)
+        enough, could = Signal(UNITS), Signal(UNITS)
         for unit in range(UNITS):
             lacking = Cat(
                 dut.ask[unit][token] & (dut.counts[token] == 0) for token in range(TOKENS)
             )
             m.d.comb += enough[unit].eq(dut.asking[unit] & ~lacking.any())
-            m.d.comb += Assert(~granted[unit] | enough[unit])
+            m.d.comb += Assert(over | ~granted[unit] | enough[unit])
+            m.d.comb += Assert(over | ~dut.eligible[unit] | enough[unit])
         m.d.comb += Assert((granted & (granted - 1)) == 0)
-        # Somebody is served whenever somebody can be.
-        m.d.comb += Assert(dut.hold | (granted.any() == enough.any()))
+        # Somebody is served whenever somebody could have been in the cycle before, but for the
+        # cycle behind a grant.
+        m.d.sync += could.eq(enough & (~granted.any() & ~dut.clear).replicate(UNITS))
+        m.d.comb += Assert(over | dut.hold | ~before | ~could.any() | granted.any())
         m.d.comb += Assert(~dut.hold | ~granted.any())
         return m
 

@@ -17,6 +17,12 @@ struct LoadUnit {
     int target = 0;
     // The row whose words come
     bool active = false, full = false;
+    // A word of activations on its way to its bank
+    struct Word {
+        uint32_t address;
+        bool last;
+    };
+    StreamBuffer<Word> waiting;
     bool second_path = false;  // of the record that is being stored
     Row row{};
     unsigned offset = 0, parts = 0;
@@ -26,9 +32,9 @@ struct LoadUnit {
         config = &c;
         expected.build(1u << ceil_log2(c.outstanding + 2));
     }
-    bool idle() const { return walker.state == RowWalker::IDLE && !active && !expected.valid(); }
-    bool writes_activations() const { return full && target == ACTIVATIONS; }
-    uint32_t address() const { return row.buffer; }
+    bool idle() const { return walker.state == RowWalker::IDLE && !active && !expected.valid() && !waiting.valid; }
+    bool writes_activations() const { return waiting.valid; }
+    uint32_t address() const { return waiting.out.address; }
 
     // Takes `command` if there is one; true: it has ended.
     template <class Records>
@@ -56,11 +62,13 @@ private:
     bool words(Cycle now, bool granted, MemoryPort &port, Records &&store_record, Counters &counters) {
         const unsigned beat = config->beat_bytes, size = config->word_bytes[target];
         bool splits = full && target == RECORDS && config->gated;  // into two paths, in two cycles
-        bool given = full && (target != ACTIVATIONS || granted) && (!splits || second_path);
+        bool given = full && (target != ACTIVATIONS || waiting.ready()) && (!splits || second_path);
         second_path = splits && !second_path;
         bool ended = given && row.words == 1;
         bool emptied = given && (size >= beat || offset + size >= beat);
-        bool done = ended && row.last;
+        const bool taken = granted && waiting.valid;
+        bool done = target == ACTIVATIONS ? taken && waiting.out.last : ended && row.last;
+        waiting.step(taken, given && target == ACTIVATIONS, {row.buffer, row.words == 1 && row.last});
         bool rows_ready = !active || ended;
         bool beats_ready = active && !ended && (!full || emptied);
         if (given) {

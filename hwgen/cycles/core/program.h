@@ -21,9 +21,10 @@ struct UnitQueue {
     unsigned level = 0, in_flight = 1;
     Delayed<unsigned> under_way;          // accepted and not done
     bool accepted = false, done = false;  // in this cycle
+    bool ended = false;                   // done in the cycle before
 
     bool valid() const { return waiting.valid(); }
-    bool asking() const { return waiting.valid() && !offered && level != in_flight; }
+    bool asking() const { return waiting.valid() && !offered && (level != in_flight || ended); }
     bool busy() const { return offered || level; }
     bool idle() const { return !waiting.valid() && level == 0; }
 };
@@ -72,7 +73,7 @@ struct ProgramRunner {
     UnitQueue queues[UNITS];
     Fetch fetch;
     unsigned counts[TOKENS] = {};
-    enum { NEXT, CHECK, DISPATCH, END, DROP } state = NEXT;
+    enum { NEXT, CHECK, DISPATCH, END, DROP, LAST } state = NEXT;
     Cycle checked = 0;  // the cycle of the verdict
     unsigned at = 0;    // the instruction that is looked at
     bool ended = false;
@@ -99,19 +100,24 @@ struct ProgramRunner {
         counted = now + 1;
         const auto state_before = state;
         bool quiet = fetch.idle(), changes = false;
-        uint32_t taken = 0;
         for (int unit = LOAD; unit < UNITS; unit++) quiet &= queues[unit].idle();
-        int granted = grant(filled, taken);
-        uint32_t posts[UNITS] = {};
+        const int granted = eligible ? __builtin_ctz(eligible) : -1;
+        const uint32_t taken = granted < 0 ? 0 : asked(granted);
+        uint32_t posts[UNITS] = {}, posted = 0;
         for (int unit = LOAD; unit < UNITS; unit++) {
             UnitQueue &queue = queues[unit];
             counters.busy[unit] += queue.busy();
             counters.waiting[unit] += queue.asking() && granted != unit;
-            if (queue.done) {
+            if (queue.ended) {
                 const unsigned number = queue.under_way.take();
-                posts[unit] = program[number].post;
-                times[number].done = now;
+                posted |= posts[unit] = program[number].post;
+                times[number].done = now - 1;
             }
+        }
+        eligible = 0;
+        for (int unit = FETCH; unit < UNITS && granted < 0; unit++) {
+            const bool asking = unit == FETCH ? state == END : queues[unit].asking();
+            if (asking && !(asked(unit) & ~(filled | posted))) eligible |= 1u << unit;
         }
         bool leaving = decode(now, granted == FETCH, quiet, counters);
         for (int unit = LOAD; unit < UNITS; unit++) {
@@ -126,15 +132,16 @@ struct ProgramRunner {
                 queue.waiting.pop(now);
                 queue.offered = false;
             }
-            queue.level += queue.accepted - queue.done;
-            changes |= queue.accepted || queue.done;
+            queue.level += queue.accepted - queue.ended;
+            changes |= queue.accepted || queue.ended || queue.done;
+            queue.ended = queue.done;
             queue.accepted = queue.done = false;
             if (dispatched_to == unit) queue.waiting.push(at - 1);
         }
         if (taken) take(taken);
         for (uint32_t post : posts)
             if (post) add(post);
-        changes |= granted >= 0 || state != state_before || dispatched_to >= 0;
+        changes |= eligible || granted >= 0 || state != state_before || dispatched_to >= 0;
         changes |= fetch.step(now, stopping, leaving, port);
         next = changes ? now + 1 : state == CHECK ? checked : NEVER;
         for (int unit = LOAD; unit < UNITS; unit++) {
@@ -146,7 +153,8 @@ struct ProgramRunner {
 private:
     int dispatched_to = -1;
     bool stopping = false;
-    uint32_t filled = 0;  // counters above zero
+    uint32_t filled = 0;    // counters above zero
+    uint32_t eligible = 0;  // units that have been seen to have their tokens
     // What the cycles until the next step count as
     Cycle counted = 0;
     bool was_busy[UNITS] = {}, was_waiting[UNITS] = {};
@@ -165,17 +173,8 @@ private:
         }
     }
 
-    int grant(uint32_t filled, uint32_t &taken) {
-        for (int unit = FETCH; unit < UNITS; unit++) {
-            bool asking = unit == FETCH ? state == END : queues[unit].asking();
-            if (!asking) continue;
-            uint32_t ask = program[unit == FETCH ? at : queues[unit].waiting.front()].wait;
-            if (ask & ~filled) continue;
-            taken = ask;
-            return unit;
-        }
-        return -1;
-    }
+    // The tokens that the next instruction of a unit waits for.
+    uint32_t asked(int unit) { return program[unit == FETCH ? at : queues[unit].waiting.front()].wait; }
 
     // True: an instruction leaves the fetch. Queues are as they were at the beginning of the cycle, but for what units took.
     bool decode(Cycle now, bool granted, bool quiet, Counters &counters) {
@@ -205,10 +204,13 @@ private:
                 return true;
             case DROP:
                 if (quiet) {
-                    ended = true;
+                    state = LAST;
                     times[at].done = now;
                 }
                 return fetch.valid();
+            case LAST:
+                ended = true;
+                return false;
         }
         return false;
     }

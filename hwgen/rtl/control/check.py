@@ -65,27 +65,33 @@ class InstructionCheck(wiring.Component):
         m = Module()
         array = self._config.array
         a_pass, a_drain = fields_of(self.word, "PASS"), fields_of(self.word, "DRAIN")
+        # Everything that the products need is taken from the word in the first cycle.
         is_pass, is_drain = Signal(), Signal()
-        m.d.comb += [
+        m.d.sync += [
             is_pass.eq(self.word[:8] == by_name("PASS").opcode),
             is_drain.eq(self.word[:8] == by_name("DRAIN").opcode),
         ]
+        drains = self.word[:8] == by_name("DRAIN").opcode
         single = Signal.like(self.reason)
         m.d.sync += single.eq(self._fields(m))
 
         positions, slots, gated = Signal(14), Signal(6), Signal()
         own = Signal(14)  # positions of the first cluster, which has the most
-        m.d.comb += [
-            positions.eq(Mux(is_drain, a_drain["positions"], a_pass["positions"])),
-            slots.eq(Mux(is_drain, a_drain["slots"], a_pass["slots"])),
+        taps = Signal(8)
+        too_many = Signal()
+        m.d.comb += positions.eq(Mux(drains, a_drain["positions"], a_pass["positions"]))
+        m.d.sync += [
+            slots.eq(Mux(drains, a_drain["slots"], a_pass["slots"])),
             gated.eq(
                 Mux(
-                    is_drain,
+                    drains,
                     a_drain["source"] != 0,
                     a_pass["gate"] | a_pass["conditional"],
                 )
             ),
             own.eq((positions + array.clusters - 1) >> exact_log2(array.clusters)),
+            taps.eq(a_pass["kernel_rows"] * a_pass["kernel_columns"]),
+            too_many.eq(gated & (own > self._config.positions_per_cluster)),
         ]
         m.submodules.multiplier = product = SerialProduct(a=14, b=12, c=10)
 
@@ -107,12 +113,8 @@ class InstructionCheck(wiring.Component):
                     verdict(single)
             with m.State("TILE"):
                 with m.If(product.done):
-                    multiply(
-                        a_pass["kernel_rows"] * a_pass["kernel_columns"],
-                        a_pass["planes"],
-                    )
+                    multiply(taps, a_pass["planes"])
                     m.next = "CHUNKS"
-                    too_many = gated & (own > self._config.positions_per_cluster)
                     with m.If((product.product > array.rows) | too_many):
                         verdict(Reason.TILE)
                     with m.Elif(is_drain):

@@ -71,11 +71,12 @@ class Fetch(wiring.Component):
         m = Module()
         running = Signal()
         at = Signal.like(self.address)
-        asked, left = Signal(INDEX_BITS), Signal(INDEX_BITS)  # instructions so far
+        unasked = Signal(INDEX_BITS)  # instructions still to be asked for
+        left = Signal(INDEX_BITS)  # instructions that have left
         room = Signal(range(PREFETCHED + 1), init=PREFETCHED)
         asking, leaving = Signal(), Signal()
         m.d.comb += [
-            self.requests.valid.eq(running & ~self.stop & (asked != self.length) & (room != 0)),
+            self.requests.valid.eq(running & ~self.stop & (unasked != 0) & (room != 0)),
             self.requests.payload.address.eq(at),
             self.requests.payload.bytes.eq(INSTRUCTION_BYTES),
             asking.eq(self.requests.valid & self.requests.ready),
@@ -86,7 +87,7 @@ class Fetch(wiring.Component):
         ]
         m.d.sync += [
             room.eq(room - asking + leaving),
-            asked.eq(asked + asking),
+            unasked.eq(unasked - asking),
             left.eq(left + leaving),
             at.eq(at + Mux(asking, INSTRUCTION_BYTES, 0)),
         ]
@@ -95,7 +96,8 @@ class Fetch(wiring.Component):
         with m.If(self.stop):
             m.d.sync += running.eq(0)
         with m.If(self.start):
-            m.d.sync += [running.eq(~misaligned), at.eq(self.address), asked.eq(0), left.eq(0)]
+            m.d.sync += [running.eq(~misaligned), at.eq(self.address), left.eq(0)]
+            m.d.sync += unasked.eq(self.length)
         self._assemble(m)
         return m
 

@@ -1,7 +1,7 @@
 """The load unit."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
@@ -9,6 +9,7 @@ from ...config import Config
 from ...isa.registers import BASES
 from ..commands import instruction_layout
 from ..drain.records import record_write
+from ..group.buffer import StreamBuffer
 from .fifo import StreamFIFO
 from .ports import activation_write, weight_store
 from .rows import RowWalker
@@ -69,7 +70,6 @@ class LoadUnit(wiring.Component):
         m.submodules.words = words = BeatsToWords(config)
         connect(m, expected.o, words.rows)
         connect(m, flipped(self.beats), words.beats)
-        connect(m, words.activation_writes, flipped(self.activation_writes))
         connect(m, words.weight_writes, flipped(self.weight_writes))
         connect(m, words.record_writes, flipped(self.record_writes))
 
@@ -79,8 +79,8 @@ class LoadUnit(wiring.Component):
             self.command.ready.eq(walker.i.ready),
             walker.size.eq(command["target"]),
             self.misaligned.eq(walker.misaligned),
-            self.done.eq(words.done),
         ]
+        self._connect_activations(m, words)
         m.d.comb += [walker.i.payload[name].eq(command[name]) for name in _shared()]
         m.d.comb += [ours.eq(theirs) for ours, theirs in zip(walker.bases, self.bases, strict=True)]
         with m.If(self.command.valid & self.command.ready):
@@ -99,6 +99,32 @@ class LoadUnit(wiring.Component):
             expected.i.payload.last.eq(row.last),
         ]
         return m
+
+    def _connect_activations(self, m, words):
+        """Words to the activation buffer wait for their turn in a buffer of their own, so that the
+        arbiters there do not tell the bus when to go on."""
+        word = activation_write(self._config)
+        m.submodules.waiting = waiting = StreamBuffer(
+            data.StructLayout(
+                {"address": word["address"].shape, "data": word["data"].shape, "last": 1}
+            )
+        )
+        given, taken = words.activation_writes, self.activation_writes
+        m.d.comb += [
+            waiting.i.valid.eq(given.valid),
+            waiting.i.payload.address.eq(given.payload.address),
+            waiting.i.payload.data.eq(given.payload.data),
+            waiting.i.payload.last.eq(words.last),
+            given.ready.eq(waiting.i.ready),
+            taken.valid.eq(waiting.o.valid),
+            taken.payload.address.eq(waiting.o.payload.address),
+            taken.payload.data.eq(waiting.o.payload.data),
+            taken.payload.mask.eq(~0),
+            waiting.o.ready.eq(taken.ready),
+            self.done.eq(
+                (words.done & ~given.valid) | (taken.valid & taken.ready & waiting.o.payload.last)
+            ),
+        ]
 
 
 def _shared():

@@ -34,7 +34,8 @@ class Sequencer(wiring.Component):
     """The state of the machine.
 
     idle → (``start``) → running → (``ended``) → idle; running → (a fault) → error; any →
-    (``reset``) → resetting → (at least two cycles, and until the bus is idle) → idle.
+    (``reset``) → resetting → (at least two cycles, and until the bus is idle) → idle. An end or a
+    fault counts in the cycle after it: much is between them and the state.
 
     Members
     -------
@@ -88,16 +89,24 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         state = Signal(State)
-        fault = Signal()
+        found = Signal(len(FAULTS))
+        ended, fault = Signal(), Signal()
+        detail = Signal.like(self.detail)
         waited = Signal()
         report = Signal(data.StructLayout({"error": 4, "unit": 4, "detail": 4}))
         m.d.comb += [
-            fault.eq(Cat(getattr(self, name) for name in FAULTS).any()),
+            fault.eq(found.any()),
             self.status.state.eq(state),
             self.status.error.eq(report.error),
             self.status.unit.eq(report.unit),
             self.status.detail.eq(report.detail),
             self.status.bus_idle.eq(self.bus_idle),
+        ]
+        running = state == State.RUNNING
+        m.d.sync += [
+            found.eq(Cat(getattr(self, name) & running for name in FAULTS)),
+            ended.eq(self.ended & running),
+            detail.eq(self.detail),
         ]
         with m.Switch(state):
             with m.Case(State.IDLE):
@@ -108,9 +117,9 @@ class Sequencer(wiring.Component):
                 m.d.comb += self.running.eq(1)
                 with m.If(fault):
                     m.d.comb += self.failed.eq(1)
-                    self._report(m, report)
+                    self._report(m, report, found, detail)
                     m.d.sync += state.eq(State.ERROR)
-                with m.Elif(self.ended):
+                with m.Elif(ended):
                     m.d.comb += self.finished.eq(1)
                     m.d.sync += state.eq(State.IDLE)
             with m.Case(State.ERROR):
@@ -125,16 +134,16 @@ class Sequencer(wiring.Component):
             m.d.sync += [state.eq(State.RESETTING), waited.eq(0)]
         return m
 
-    def _report(self, m, report):
+    def _report(self, m, report, found, detail):
         """Keep what is wrong; later assignments win, so the first fault is the last one here."""
         unit = Signal.like(report.unit)
-        for name, (error, who) in reversed(FAULTS.items()):
-            with m.If(getattr(self, name)):
+        for n, (error, who) in reversed(list(enumerate(FAULTS.values()))):
+            with m.If(found[n]):
                 m.d.comb += unit.eq(UNITS.index(who))
                 m.d.sync += report.error.eq(error)
         m.d.sync += [
             report.unit.eq(unit),
-            report.detail.eq(Mux(self.malformed, self.detail, 0)),
+            report.detail.eq(Mux(found[0], detail, 0)),
             self.index.eq(self.fetch_index),
         ]
         for who, index in (("load", self.load_index), ("store", self.store_index)):

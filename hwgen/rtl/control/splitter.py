@@ -74,15 +74,19 @@ class BurstSplitter(wiring.Component):
         piece = beat + exact_log2(self.longest)
         first = Signal(width)
         last = Signal(width + 1)  # the sum may be beyond the last address: outside of any window
-        final = Signal()
-        step = Signal(piece - beat)
+        # Of the burst that is offered: known a cycle before.
+        final = Signal()  # it is the last
+        beats = Signal(piece - beat)
+        more = Signal(BYTES_BITS + 1 - piece)  # pieces behind it
+
+        def offer(beginning, left, ends):
+            """The burst from a beat of its piece on, behind which so many pieces are left."""
+            end = Mux(ends, last[beat:piece], C(self.longest - 1, piece - beat))
+            return [final.eq(ends), more.eq(left), beats.eq(end - beginning)]
+
         m.d.comb += [
-            final.eq(first[piece:] == last[piece:width]),
-            step.eq(
-                Mux(final, last[beat:piece], C(self.longest - 1, piece - beat)) - first[beat:piece]
-            ),
             self.o.payload.address.eq(Cat(C(0, beat), first[beat:])),
-            self.o.payload.beats.eq(step),
+            self.o.payload.beats.eq(beats),
         ]
         with m.FSM():
             with m.State("EMPTY"):
@@ -99,10 +103,13 @@ class BurstSplitter(wiring.Component):
                 with m.Else():
                     m.d.comb += self.fault.eq(1)
                     m.next = "EMPTY"
+                pieces = last[piece:] - first[piece:]
+                m.d.sync += offer(first[beat:piece], pieces, last[piece:width] == first[piece:])
             with m.State("CUT"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
                     m.d.sync += first.eq(Cat(C(0, piece), first[piece:] + 1))
+                    m.d.sync += offer(0, more - 1, more == 1)
                     with m.If(final):
                         m.next = "EMPTY"
         return m

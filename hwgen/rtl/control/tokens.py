@@ -12,10 +12,11 @@ __all__ = ["TokenCounters"]
 class TokenCounters(wiring.Component):
     """Counters that units take tokens from, all those they ask for at once, and add tokens to.
 
-    One unit is granted its tokens in a cycle, in the same cycle that it asks: the one with the
-    lowest number among those whose counters are all above zero. So no token is given twice. Any
-    number of units may post in a cycle. A counter that would go beyond its end begins again from
-    zero and raises ``overflow``, which must stop the machine.
+    A unit whose counters are all above zero, tokens of this cycle included, is granted them in the
+    next cycle; of several the one with the lowest number. Behind a grant a cycle passes without
+    one, in which the others look again: so no token is given twice. Any number of units may post in
+    a cycle. A counter that would go beyond its end begins again from zero and raises ``overflow``,
+    which must stop the machine.
 
     Parameters
     ----------
@@ -29,7 +30,8 @@ class TokenCounters(wiring.Component):
     Members
     -------
     asking : In(units), ask : In(tokens).array(units)
-        Who wants tokens from which counters; an empty mask is granted, too.
+        Who wants tokens from which counters, the same until it is granted; an empty mask is
+        granted, too.
     granted : Out(units)
         The tokens are taken. At most one bit.
     post : In(tokens).array(units)
@@ -48,6 +50,7 @@ class TokenCounters(wiring.Component):
         self._bits = bits
         # The proof looks at these.
         self.counts = [Signal(bits, name=f"count_{token}") for token in range(tokens)]
+        self.eligible = Signal(units)
         super().__init__(
             {
                 "asking": In(units),
@@ -62,25 +65,27 @@ class TokenCounters(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        eligible = self.eligible  # has been seen to have its tokens
         filled = Signal(self._tokens)
-        eligible = Signal(self._units)
-        taken = Signal(self._tokens)
+        taken = C(0, self._tokens)
         full = Signal(self._tokens)
+        looking = Signal()
+        m.d.comb += looking.eq(~self.granted.any() & ~self.clear)
         for unit in range(self._units):
-            m.d.comb += [
-                eligible[unit].eq(self.asking[unit] & ~(self.ask[unit] & ~filled).any()),
-                self.overflow[unit].eq((self.post[unit] & full).any()),
-            ]
-        with m.If(~self.hold):
-            for unit in reversed(range(self._units)):
-                with m.If(eligible[unit]):
-                    m.d.comb += [self.granted.eq(1 << unit), taken.eq(self.ask[unit])]
+            lacking = (self.ask[unit] & ~filled).any()
+            m.d.sync += eligible[unit].eq(self.asking[unit] & ~lacking & looking)
+            m.d.comb += self.overflow[unit].eq((self.post[unit] & full).any())
+            first = ~eligible[:unit].any() if unit else 1
+            m.d.comb += self.granted[unit].eq(eligible[unit] & first & ~self.hold)
+        for unit in range(self._units):
+            asked = self.ask[unit] & self.granted[unit].replicate(self._tokens)
+            taken = taken | asked
         for token in range(self._tokens):
             count = self.counts[token]
             added = Signal(range(self._units + 1), name=f"added_{token}")
             following = Signal(self._bits + self._units.bit_length(), name=f"following_{token}")
             m.d.comb += [
-                filled[token].eq(count != 0),
+                filled[token].eq((count != 0) | (added != 0)),
                 added.eq(sum(self.post[unit][token] for unit in range(self._units))),
                 following.eq(count + added - taken[token]),
                 full[token].eq(following[self._bits :].any()),

@@ -29,7 +29,7 @@ class UnitQueue(wiring.Component):
     depth : int
         Instructions that wait; a power of two, at least 2.
     in_flight : int
-        Instructions that may have got their tokens and not be done, at least 1.
+        Instructions that may have been accepted and not be done, at least 1.
     index_bits : int
         Bits of the number of an instruction that are kept, for ``index``; may be 0.
     name : str
@@ -44,7 +44,7 @@ class UnitQueue(wiring.Component):
     asking, ask, granted : Out(1), Out(TOKENS), In(1)
         To the token counters.
     post : Out(TOKENS)
-        Tokens of the instruction that ends in this cycle.
+        Tokens of the instruction that has ended in the cycle before.
     busy : Out(1)
         An instruction has got its tokens and is not done.
     idle : Out(1)
@@ -86,9 +86,13 @@ class UnitQueue(wiring.Component):
         offered = Signal()  # the head has its tokens
         level = Signal(range(self._in_flight + 1))  # instructions accepted and not done
         accepted = Signal()
+        # That a unit is done comes late in its cycle.
+        ended = Signal()
+        m.d.sync += ended.eq(self.done)
+        room = (level != self._in_flight) | ended
         m.d.comb += [
             self.ask.eq(head.wait),
-            self.asking.eq(waiting.o.valid & ~offered & (level != self._in_flight)),
+            self.asking.eq(waiting.o.valid & ~offered & room),
             self.o.valid.eq(offered),
             self.o.payload.eq(head.payload),
             accepted.eq(offered & self.o.ready),
@@ -101,13 +105,12 @@ class UnitQueue(wiring.Component):
         with m.If(accepted):
             m.d.sync += offered.eq(0)
 
-        m.d.sync += level.eq(level + accepted - self.done)
-        posts = self._posts(m, head.post, accepted)
-        with m.If(self.done):
-            m.d.comb += self.post.eq(posts)
+        m.d.sync += level.eq(level + accepted - ended)
+        posts = self._posts(m, head.post, accepted, ended)
+        m.d.comb += self.post.eq(posts & ended.replicate(TOKENS))
         return m
 
-    def _posts(self, m, newest, accepted):
+    def _posts(self, m, newest, accepted, ended):
         """The tokens that the oldest instruction under way will give."""
         if self._in_flight == 1:
             posts = Signal(TOKENS)
@@ -120,6 +123,6 @@ class UnitQueue(wiring.Component):
         m.d.comb += [
             posts.i.valid.eq(accepted),
             posts.i.payload.eq(newest),
-            posts.o.ready.eq(self.done),
+            posts.o.ready.eq(ended),
         ]
         return posts.o.payload

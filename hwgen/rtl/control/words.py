@@ -51,8 +51,10 @@ class BeatsToWords(wiring.Component):
         Target of the LOAD; stable from the first row of a command to the last.
     rows : In(stream of row_of_beats), beats : In(stream)
     activation_writes, weight_writes, record_writes : Out(stream)
+    last : Out(1)
+        The word that is offered is the last of the last row.
     done : Out(1)
-        Strobe: the last word of the last row has been accepted.
+        Strobe: it has been accepted.
     """
 
     def __init__(self, config: Config):
@@ -65,6 +67,7 @@ class BeatsToWords(wiring.Component):
                 "activation_writes": Out(stream.Signature(activation_write(config))),
                 "weight_writes": Out(stream.Signature(weight_store(config))),
                 "record_writes": Out(stream.Signature(record_write(config))),
+                "last": Out(1),
                 "done": Out(1),
             }
         )
@@ -93,6 +96,7 @@ class BeatsToWords(wiring.Component):
         m.d.comb += [
             ended.eq(given & (row.words == 1)),
             emptied.eq(given & following[-1]),
+            self.last.eq((row.words == 1) & row.last),
             self.done.eq(ended & row.last),
             self.rows.ready.eq(~active | ended),
             self.beats.ready.eq(active & ~ended & (~full | emptied)),
