@@ -1,6 +1,9 @@
 """``hwgen bench-rtl``: what the generated hardware reaches, measured on its Verilog."""
 
+import io
 import json
+import zipfile
+import zlib
 from pathlib import Path
 
 import click
@@ -33,8 +36,20 @@ __all__ = ["command"]
     show_default=True,
     help="Images computed together.",
 )
-@click.option("--latency", default=20, show_default=True, help="Memory: cycles to the first beat.")
-@click.option("--bandwidth", default=1.0, show_default=True, help="Memory: beats a cycle.")
+@click.option(
+    "--latency",
+    type=click.IntRange(0, 100_000),
+    default=20,
+    show_default=True,
+    help="Memory: cycles to the first beat.",
+)
+@click.option(
+    "--bandwidth",
+    type=click.FloatRange(0.004, 1),
+    default=1.0,
+    show_default=True,
+    help="Memory: beats a cycle.",
+)
 @json_option
 def command(config, settings, masks, images, batch, latency, bandwidth, as_json):
     """Measure CONFIG: generation, a dense layer, and gated layers with given decisions.
@@ -48,11 +63,13 @@ def command(config, settings, masks, images, batch, latency, bandwidth, as_json)
     from hwgen.simulator.rtl import MemoryModel
 
     chosen = load(config, settings)
+    if masks is not None and not chosen.array.gated:
+        raise UserError(f"MASKS: are for a configuration with gates, which {chosen.name} has not")
+    layers = _decisions(masks, images, 8 * chosen.array.lanes) if chosen.array.gated else []
     model = MemoryModel(latency, bandwidth)
     facts = {"config": chosen.name, "generation": generation(chosen)}
     facts["dense"] = dense(chosen, model)
     if chosen.array.gated:
-        layers = _decisions(masks, images)
         facts["batch"] = batch
         facts["gated"] = [gated(chosen, name, m, model, batch) for name, m in layers]
     if as_json:
@@ -61,21 +78,33 @@ def command(config, settings, masks, images, batch, latency, bandwidth, as_json)
         _print(facts)
 
 
-def _decisions(path, images):
-    """(name, decisions) of each layer."""
+def _decisions(path: Path | None, images: int, multiple: int) -> list:
+    """(name, decisions) of each layer, whose channels are a multiple of ``multiple``."""
     import numpy as np
 
     if path is None:
         rng = np.random.default_rng(0)
-        for channels, size in ((64, 16), (128, 8)):
-            yield f"random {channels}", rng.random((images, channels, size, size)) < 0.2
-        return
+        return [
+            (f"random {channels}", rng.random((images, channels, size, size)) < 0.2)
+            for channels, size in ((64, 16), (128, 8))
+        ]
     try:
-        with np.load(path, allow_pickle=False) as file:
-            for name in file.files:
-                yield name, file[name][:images].astype(bool)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: must be an .npz file of decisions ({error})") from None
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except OSError as error:
+        raise UserError(f"MASKS: {path} cannot be read ({error.strerror or error})") from None
+    except (TypeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise UserError(f"MASKS: must be a whole .npz file of arrays, not {path}") from None
+    for name, array in arrays.items():
+        shape = array.shape
+        if array.ndim != 4 or 0 in shape or shape[0] < 2 or shape[1] % multiple:
+            raise UserError(
+                f"MASKS: {path}, {name} must be (images, channels, rows, columns) with at least 2 "
+                f"images and a multiple of {multiple} channels, not {list(shape)}"
+            )
+    if not arrays:
+        raise UserError(f"MASKS: must hold an array for each layer; {path} has none")
+    return [(name, array[:images].astype(bool)) for name, array in arrays.items()]
 
 
 def _print(facts: dict) -> None:

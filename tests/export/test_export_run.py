@@ -160,9 +160,10 @@ def test_a_run_with_activity_thresholds_is_exported_without_them(tmp_path):
 def test_runs_that_are_not(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         CliRunner().invoke(cli, ["export", str(tmp_path)], catch_exceptions=False)
-    (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04")
-    with pytest.raises(UserError, match="not a whole checkpoint"):
-        CliRunner().invoke(cli, ["export", str(tmp_path)], catch_exceptions=False)
+    for content in (b"PK\x03\x04", b"hello\n", b"\x88\x03\0\0\0\0\0\0{", b""):
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+        with pytest.raises(UserError, match="not a whole checkpoint"):
+            CliRunner().invoke(cli, ["export", str(tmp_path)], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(("signed", "grouping"), [(False, True), (True, False)])
