@@ -31,10 +31,10 @@ quote = '$(subst ','\'',$(1))'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help verilog prove configs test sim bench bench-rtl synth fpga ppa energy train-demo lint format lock clean
+.PHONY: help verilog prove configs test sim bench bench-rtl side-by-side synth fpga ppa energy train-demo lint format lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 	@echo 'CONFIG is a shipped name or the path of a TOML file; SET="array.lanes=16 ..." replaces fields.'
 
 verilog: $(VENV)/.hwgen-core ## CONFIG=cgnet8 [SET=...] [OUT=rtl_out]: write the Verilog, JSON, C header and driver
@@ -61,6 +61,10 @@ bench: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [NET=file INPUT=images] [PART
 		$(foreach part,$(PART),--part $(call quote,$(part))) $(foreach batch,$(BATCH),--batch $(batch)) \
 		--out $(call quote,$(OUT)/bench.json)
 	@$(HWGEN) report --bench $(call quote,$(OUT)/bench.json) --out $(call quote,$(OUT)/report.html)
+
+side-by-side: $(VENV)/.hwgen-models $(VENV)/.hwgen-rivals ## [CONFIG=baseline8]: cycles of layers, beside SCALE-Sim and ZigZag
+	@$(HWGEN) side-by-side $(call quote,$(if $(filter file,$(origin CONFIG)),baseline8,$(CONFIG))) \
+		--set $(call quote,$(SET)) --python $(call quote,$(VENV)/rivals/bin/python) --out $(call quote,$(OUT)/side-by-side.json)
 
 synth: $(VENV)/.hwgen-synth ## TARGET=ecp5|ice40|gowin|xilinx|asic [MODULE= PART= FREQ= TIMING= LIBERTY= SRAM=]: area, clock
 	@$(HWGEN) synth $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --target $(call quote,$(TARGET)) \
@@ -118,6 +122,14 @@ $(VENV)/.hwgen-core: pyproject.toml constraints.txt
 	fi
 	@echo "set-up: core packages"
 	@$(PIP) -e .
+	@touch $@
+
+# The models of others want versions of their own.
+RIVALS := hwgen/bench/rivals/requirements.txt
+$(VENV)/.hwgen-rivals: $(VENV)/.hwgen-core $(RIVALS)
+	@echo "set-up: SCALE-Sim and ZigZag in $(VENV)/rivals (700 MB)"
+	@$(VENV)/bin/python -m venv --clear $(VENV)/rivals
+	@$(VENV)/rivals/bin/python -m pip install -qq --disable-pip-version-check -r $(RIVALS)
 	@touch $@
 
 $(VENV)/.hwgen-%: $(VENV)/.hwgen-core
