@@ -31,8 +31,8 @@ class View:
 
     def unpack(self, data: bytes) -> np.ndarray:
         """The edge's integers from the bytes of its tensor; of a batch, an image after another."""
-        places = self.tensor.planes * self.tensor.lanes
-        return replace(self.tensor, channels=places).unpack(data)[..., self.channels, :, :]
+        tensor = replace(self.tensor, channels=self.tensor.places)
+        return tensor.unpack(data)[..., self.channels, :, :]
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class Lowering:
         all_taps = self.segments(block, self.plan.limits)
         result = []
         for number, taps in enumerate(all_taps):
-            data = pack_chunks(config, taps.weights, block.slots)
+            data = pack_chunks(config, taps.weights, block.slots, taps.how.mode)
             thresholds = gate is not None and number == 0
             if thresholds:
                 data = pack_thresholds(config, gate.threshold[block.channels], block.slots) + data
@@ -187,7 +187,7 @@ class Lowering:
         """Zeros between the images of the input."""
         layer, owner, where = self.layer, object(), {}
         words = layer.input.gap * layer.input.columns
-        offset = self.builder.constant(bytes(words * layer.input.lanes), 32)
+        offset = self.builder.constant(bytes(words * layer.input.word), 32)
 
         def load() -> None:
             at = where["zeros"] = self.buffers.activations.take(words, owner)

@@ -97,7 +97,7 @@ def foldings(layer: Convolution, channels: int) -> Iterator[tuple[Packing, Convo
 
 def _folded(layer: Convolution, packing: Packing, kernel: list[int], stride: int) -> Convolution:
     channels, (rows, columns), step = packing.channels, packing.fold, packing.step
-    lanes = packing.tensor.planes * packing.tensor.lanes
+    lanes = packing.tensor.places
     weights = np.zeros((len(layer.weights), lanes, *kernel), np.int8)
     old = layer.weights[:, :channels]
     for y in range(rows):

@@ -112,7 +112,7 @@ class Convolution:
             if mask and chosen.any():
                 signed = self.input.signed and bool(mask & 128)
                 how = How(mask, signed, conditional)
-                found.append(Part(how, range(self.input.planes), self.weights, chosen))
+                found.append(Part(how, range(self.input.slice_planes), self.weights, chosen))
 
         if gate is None:
             add(EVERY_BIT, self.sees, conditional=False)

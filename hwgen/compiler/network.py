@@ -17,11 +17,15 @@ from .image import InputArea, Packing, foldings
 from .item import Item
 from .layer import EVERY_BIT, Convolution, Gate, Requantization, VectorLayer
 from .memory import Buffers, NoRoom
+from .operands import Operands
+from .packing import lower_packing
 from .pipeline import schedule
+from .places import Places
 from .program import Builder
 from .tensors import Tensor
 from .tiles import Plan, plan_tiles
 from .vector import lower_vector
+from .widths import plan_widths
 
 __all__ = ["INPUT_BASE", "WORK_BASE", "Compiled", "View", "compile_network"]
 
@@ -49,11 +53,8 @@ class _Compiler:
         self.items: list[Item] = []
         self.views: dict[str, View] = {}
         self.plans: dict[str, Plan] = {}
-        self.work = 0
-        self._parts: dict[str, list[Tensor]] = {}
-        self.targets = self._concat_targets()
-        paddings = [max(layer.padding[:2]) for layer in network.layers if layer.kind == "conv"]
-        self._gap = max(paddings, default=0)
+        self.places = Places(network, config, batch, self.views)
+        self.targets = self.places.targets
 
     def run(self) -> Compiled:
         """Lower all layers."""
@@ -69,7 +70,7 @@ class _Compiler:
             self.builder.finish(),
             self.input,
             {name: view for name, view in self.views.items() if view.tensor.offset >= 0},
-            self.work,
+            self.places.bytes,
             self.batch,
             self.plans,
         )
@@ -79,78 +80,17 @@ class _Compiler:
             f"layer {layer.name} ({layer.kind}): {why}; configuration {self.config.name}"
         )
 
-    # Places
-
-    def _tensor(self, channels: int, rows: int, columns: int, signed: bool) -> Tensor:
-        array = self.config.array
-        # Small maps of a batch may be stacked in a tile: zeros between them then.
-        small = self.batch > 1 and rows * columns <= 2 * array.rows // array.slots * array.clusters
-        tensor = Tensor(
-            WORK_BASE,
-            self.work,
-            channels,
-            rows,
-            columns,
-            array.lanes,
-            signed,
-            self.batch,
-            self._gap if small else 0,
-        )
-        # Bursts like to begin at a beat.
-        beat = self.config.bus.data_width // 8
-        self.work += -(-tensor.bytes // beat) * beat
-        return tensor
-
-    def _concat_targets(self) -> dict[str, str]:
-        """Layers that may write straight into a concatenation: computed ones, in one concatenation
-        only.
-        """
-        computed = {"conv", "linear", "add", "maxpool", "avgpool", "global_avgpool"}
-        targets: dict[str, str] = {}
-        for layer in self.network.layers:
-            if layer.kind == "concat":
-                for name in layer.inputs:
-                    if self.network.layer(name).kind in computed and layer.inputs.count(name) == 1:
-                        targets.setdefault(name, layer.name)
-        return targets
-
-    def _concat_parts(self, layer) -> list[Tensor]:
-        """The tensors of a concatenation's inputs, whole planes each, one behind the other."""
-        if layer.name not in self.views:
-            lanes = self.config.array.lanes
-            _, rows, columns = layer.output.shape
-            edges = [self.network.layer(name).output for name in layer.inputs]
-            planes = [-(-edge.shape[0] // lanes) for edge in edges]
-            whole = self._tensor(sum(planes) * lanes, rows, columns, layer.output.signed)
-            starts = np.cumsum([0, *planes[:-1]])
-            channels = [
-                start * lanes + np.arange(edge.shape[0])
-                for start, edge in zip(starts, edges, strict=True)
-            ]
-            self.views[layer.name] = View(whole, np.concatenate(channels))
-            self._parts[layer.name] = [
-                replace(
-                    whole,
-                    channels=edge.shape[0],
-                    offset=whole.offset + int(start) * whole.plane_words * lanes,
-                    first_plane=int(start),
-                )
-                for start, edge in zip(starts, edges, strict=True)
-            ]
-        return self._parts[layer.name]
-
-    def _output(self, layer, like: View | None = None) -> View:
-        """Where a computed layer writes; ``like``: in the layout of that view, if it is free to
-        choose.
-        """
-        shape, signed = layer.output.shape, layer.output.signed
-        if layer.name in self.targets:
-            concat = self.network.layer(self.targets[layer.name])
-            part = self._concat_parts(concat)[concat.inputs.index(layer.name)]
-            return View(part, np.arange(shape[0]))
-        if like is not None:
-            return View(self._tensor(like.tensor.channels, *shape[1:], signed), like.channels)
-        return View(self._tensor(*shape, signed), np.arange(shape[0]))
+    def _packed_copy(self, layer, source: Tensor, plan) -> Tensor:
+        """``source`` as the plan of a layer wants it."""
+        if not plan.slices:
+            return source
+        to, fresh = self.places.packed(source, plan)
+        if fresh:
+            self.before = None
+            self.items += lower_packing(
+                self.config, self.builder, self.buffers, layer.name, source, to
+            )
+        return to
 
     # Parameters
 
@@ -160,16 +100,19 @@ class _Compiler:
             get(n).astype(np.int64) for n in (parameters.M, parameters.B, parameters.S)
         )
         residual = get(parameters.Mb).astype(np.int64) if parameters.Mb else None
+        return self._checked(layer, Requantization(multiplier, bias, shift, residual))
+
+    def _checked(self, layer, own: Requantization) -> Requantization:
         bits = self.config.drain.multiplier_bits
         for what, values, low, high in (
-            ("M", multiplier, -(1 << (bits - 1)), (1 << (bits - 1)) - 1),
-            ("S", shift, 1, self.config.drain.shift_max),
-            ("B", bias, -(1 << (BIAS_BITS - 1)), (1 << (BIAS_BITS - 1)) - 1),
+            ("M", own.multiplier, -(1 << (bits - 1)), (1 << (bits - 1)) - 1),
+            ("S", own.shift, 1, self.config.drain.shift_max),
+            ("B", own.bias, -(1 << (BIAS_BITS - 1)), (1 << (BIAS_BITS - 1)) - 1),
         ):
             if values.min() < low or values.max() > high:
                 wrong = values[(values < low) | (values > high)][0]
                 self._refuse(layer, f"{what} = {wrong} is outside of {low}..{high}")
-        return Requantization(multiplier, bias, shift, residual)
+        return own
 
     def _uniform(self, requantization: Requantization) -> bool:
         arrays = [requantization.multiplier, requantization.bias, requantization.shift]
@@ -187,25 +130,32 @@ class _Compiler:
 
     def _input(self, layer) -> None:
         channels, rows, columns = layer.output.shape
-        lanes, signed = self.config.array.lanes, layer.output.signed
+        lanes, bipolar = self.config.array.lanes, layer.output.bipolar
+        signed = layer.output.signed and not bipolar
         # Below zero as long as nobody reads the image as it is.
-        tensor = Tensor(INPUT_BASE, -1, channels, rows, columns, lanes, signed, self.batch)
+        tensor = Tensor(
+            INPUT_BASE, -1, channels, rows, columns, lanes, signed, self.batch, bipolar=bipolar
+        )
         readers = self.network.consumers(layer.name)
         if any(r.kind != "conv" or layer.name in r.inputs[1:] for r in readers):
             tensor = self.input.place(Packing(tensor, *layer.output.shape)).tensor
         self.views[layer.name] = View(tensor, np.arange(channels))
 
-    def _fold(self, layer: Convolution, name: str) -> Convolution:
+    def _fold(self, layer: Convolution, name: str, plan) -> Convolution:
         """``layer``, which reads the network's input, on the packing with which it is fastest."""
         channels = self.network.layer(name).output.shape[0]
+        options = [
+            (packing, plan.apply(folded, packing.tensor.channels))
+            for packing, folded in foldings(layer, channels)
+        ]
 
         def cycles(option: tuple[Packing, Convolution]) -> float:
             blocks = blocks_of(self.config, option[1])
             return plan_tiles(self.config, self.buffers, option[1], blocks, self.order).cycles
 
-        packing, folded = min(foldings(layer, channels), key=cycles)
+        packing, folded = min(options, key=cycles)
         tensor = self.input.place(packing).tensor
-        if packing.plain:
+        if packing.plain and not tensor.slices:
             self.views[name] = replace(self.views[name], tensor=tensor)
         return replace(folded, input=tensor)
 
@@ -222,7 +172,7 @@ class _Compiler:
         weights = self.network.weight(layer)
         groups, per_in = layer.groups, weights.shape[1]
         per_out = layer.out_channels // groups
-        lanes = source.tensor.planes * source.tensor.lanes
+        lanes = source.tensor.places
         full = np.zeros((layer.out_channels, lanes, *layer.kernel), np.int8)
         sees = np.zeros((layer.out_channels, lanes), bool)
         base = np.zeros_like(sees)
@@ -249,7 +199,7 @@ class _Compiler:
         source = self.views[layer.inputs[0]]
         rows, columns = source.tensor.rows, source.tensor.columns
         weights = self.network.weight(layer).reshape(layer.out_features, -1, rows, columns)
-        lanes = source.tensor.planes * source.tensor.lanes
+        lanes = source.tensor.places
         full = np.zeros((layer.out_features, lanes, rows, columns), np.int8)
         full[:, source.channels] = weights
         sees = np.zeros((layer.out_features, lanes), bool)
@@ -257,25 +207,39 @@ class _Compiler:
         self._convolve(layer, source, full, sees, 1, (0, 0, 0, 0))
 
     def _convolve(self, layer, source: View, full, sees, stride, padding, gate=None) -> None:
-        if getattr(layer, "weight_bits", 8) > 8:
-            self._refuse(layer, f"weights of {layer.weight_bits} bits, at most 8 are multiplied")
         if max(full.shape[2:]) > KERNEL_MAX:
             self._refuse(layer, f"kernel {full.shape[2:]} is larger than {KERNEL_MAX}")
         residual = None
         if len(layer.inputs) == 2:
             residual = self.views[layer.inputs[1]]
             if layer.name in self.targets and not residual.plain:
-                residual = self._copy(layer.name + ".residual", residual, layer.output)
-        output = self._output(layer, residual)
+                residual = self._copy(layer, "residual", residual, layer.inputs[1])
+        output = self.places.output(layer, residual)
+        folds = layer.inputs[0] == self.network.input.name and layer.kind == "conv"
+        plan = self._plan_widths(layer)
+        if folds:
+            tensor = replace(source.tensor, lanes=plan.lanes, slices=plan.slices)
+        else:
+            tensor = self._packed_copy(layer, source.tensor, plan)
+
+        def wide(values: np.ndarray | None) -> np.ndarray | None:
+            """For all lanes of the input: words of narrow operands have more of them."""
+            if values is None:
+                return None
+            more = tensor.places - values.shape[1]
+            return np.pad(values, [(0, 0), (0, more)] + [(0, 0)] * (values.ndim - 2))
+
+        if gate is not None:
+            gate = replace(gate, base=wide(gate.base))
         convolution = Convolution(
             name=layer.name,
-            input=source.tensor,
+            input=tensor,
             output=output.tensor,
             channels=output.channels,
-            weights=full,
-            sees=sees,
+            weights=wide(full),
+            sees=wide(sees),
             requantization=self._requantization(layer, layer.full),
-            low=layer.lo,
+            low=0 if layer.output.bipolar else layer.lo,
             high=layer.hi,
             stride=stride,
             padding=padding,
@@ -283,10 +247,32 @@ class _Compiler:
             residual=residual.tensor if residual is not None else None,
             density=self.densities.get(layer.name),
         )
-        if layer.inputs[0] == self.network.input.name and layer.kind == "conv":
-            convolution = self._fold(convolution, layer.inputs[0])
+        try:
+            if folds:
+                convolution = self._fold(convolution, layer.inputs[0], plan)
+            else:
+                convolution = plan.apply(convolution, source.tensor.places)
+        except ValueError as error:
+            self._refuse(layer, str(error))
+        self._checked(layer, convolution.requantization)
+        if convolution.gate is not None:
+            self._checked(layer, convolution.gate.requantization)
         self._lower(convolution, self._reserve(layer))
         self.views[layer.name] = output
+
+    def _plan_widths(self, layer):
+        """How the products of a layer are made."""
+        edge, gate = self.network.edge(layer), getattr(layer, "gate", None)
+        # Sums, additions and copies are products with one.
+        bits = getattr(layer, "weight_bits", 2)
+        if edge.bipolar and len(layer.inputs) > 1 and self.config.array.mac != "xnor":
+            bits = max(bits, 2) + 1  # see `of_codes`
+        high = gate.high_bits if gate is not None else None
+        try:
+            operands = Operands(edge.bits, edge.signed, edge.bipolar, bits, high)
+            return plan_widths(self.config, operands)
+        except ValueError as error:
+            self._refuse(layer, str(error))
 
     def _lower(self, layer: Convolution, reserve: int = 0) -> None:
         before = self.before if self.keep else None
@@ -297,37 +283,45 @@ class _Compiler:
         self.items += lowering.items()
         self.before = lowering
 
-    def _copy(self, name: str, source: View, edge, target: Tensor | None = None) -> View:
+    def _copy(
+        self, layer, what: str, source: View, name: str, target: Tensor | None = None
+    ) -> View:
         """Channels in plain order in a tensor of their own: a convolution by one, exact."""
+        edge = self.network.layer(name).output
         count = len(source.channels)
-        tensor = source.tensor
+        # Codes of -1 and 1 are copied as they are.
+        tensor = replace(source.tensor, bipolar=False)
         if target is None:
-            target = self._tensor(count, tensor.rows, tensor.columns, tensor.signed)
-        lanes = tensor.planes * tensor.lanes
-        weights = np.zeros((count, lanes, 1, 1), np.int8)
+            target = self.places.tensor(count, tensor.rows, tensor.columns, edge)
+        signed = edge.signed and not edge.bipolar
+        try:
+            plan = plan_widths(self.config, Operands(edge.bits, signed, False, 2))
+        except ValueError as error:
+            self._refuse(layer, f"copied to plain order: {error}")
+        packed = self._packed_copy(layer, tensor, plan)
+        weights = np.zeros((count, packed.places, 1, 1), np.int8)
         weights[np.arange(count), source.channels] = 1
         # (2x + 1) >> 1 is x.
         two, none, one = np.full(count, 2), np.zeros(count, int), np.ones(count, int)
         plain = np.arange(count)
-        self._lower(
-            Convolution(
-                name=name,
-                input=tensor,
-                output=target,
-                channels=plain,
-                weights=weights,
-                sees=weights[:, :, 0, 0] != 0,
-                requantization=Requantization(two, none, one),
-                low=edge.lo,
-                high=edge.hi,
-            )
+        copy = Convolution(
+            name=f"{layer.name}.{what}",
+            input=packed,
+            output=target,
+            channels=plain,
+            weights=weights,
+            sees=weights[:, :, 0, 0] != 0,
+            requantization=Requantization(two, none, one),
+            low=0 if edge.bipolar else edge.lo,
+            high=edge.hi,
         )
+        self._lower(plan.apply(copy, tensor.places))
         return View(target, plain)
 
     def _diagonal(self, source: View, kernel: tuple[int, int]):
         """Weights of one on each channel's own input."""
         count = len(source.channels)
-        lanes = source.tensor.planes * source.tensor.lanes
+        lanes = source.tensor.places
         weights = np.zeros((count, lanes, *kernel), np.int8)
         weights[np.arange(count), source.channels] = 1
         return weights, weights[:, :, 0, 0] != 0
@@ -385,7 +379,7 @@ class _Compiler:
         wants_plain = layer.name in self.targets
         if wants_plain and not source.plain:
             self._refuse(layer, "its input's channels are permuted and its output is concatenated")
-        output = self._output(layer, source)
+        output = self.places.output(layer, source)
         tensor = replace(output.tensor, channels=source.tensor.channels)
         self.before = None
         self.items += lower_vector(
@@ -418,9 +412,9 @@ class _Compiler:
         self.views[layer.name] = View(source.tensor, part)
 
     def _concat(self, layer) -> None:
-        for name, part in zip(layer.inputs, self._concat_parts(layer), strict=True):
+        for name, part in zip(layer.inputs, self.places.concat_parts(layer), strict=True):
             if self.targets.get(name) != layer.name:
-                self._copy(f"{layer.name}.{name}", self.views[name], layer.output, part)
+                self._copy(layer, name, self.views[name], name, part)
 
     def _flatten(self, layer) -> None:
         after = self.network.consumers(layer.name)

@@ -120,6 +120,9 @@ class PassEmitter:
             input_plane_stride=pitch,
             weights=weights,
             chunks=len(taps.weights),
+            mode=taps.how.mode,
+            align=taps.how.align,
+            sum_shift=taps.how.sum_shift,
         )
         if segment.gate:
             rows, columns = (range(s.first, s.last) for s in (tile.down, tile.across))

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..config import Config
 from ..errors import UserError
+from ..rtl.mac import facts
 from .blocks import Block
 from .layer import Convolution, How
 from .memory import Buffers
@@ -147,7 +148,8 @@ def estimated_density(layer: Convolution) -> float:
 
 def steps_of(config: Config, how: How) -> int:
     """Cycles of a row of dot products."""
-    return 1 if config.array.mac == "parallel" else config.array.activation_bits
+    unit = facts(config)
+    return unit.steps_in(unit.modes[how.mode])
 
 
 def pass_cycles(
@@ -208,7 +210,7 @@ class _Estimate:
         if plan.order != "weight" and weights > config.memory.weight_words:
             weights *= tiles
         weight_bytes = weights * config.weight_word_bits / 8
-        size = (loaded + stored) * layer.input.lanes + weight_bytes
+        size = (loaded + stored) * layer.input.word + weight_bytes
         # The load and the store unit move a word of activations a cycle.
         units = (
             array,

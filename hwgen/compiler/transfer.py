@@ -35,7 +35,7 @@ def _copy(
         f"{layer}: {name.lower()} planes {planes.start}-{planes.stop - 1}, "
         f"rows {rows.start}-{rows.stop - 1}",
         base=tensor.base,
-        address=tensor.offset + first * tensor.lanes,
+        address=tensor.offset + first * tensor.word,
         planes=len(planes),
         plane_stride=tensor.plane_words,
         buffer=buffer,

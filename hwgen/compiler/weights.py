@@ -3,6 +3,8 @@
 import numpy as np
 
 from ..config import Config
+from ..rtl.mac import facts
+from .operands import packed, unpacked
 
 __all__ = [
     "pack_chunks",
@@ -43,23 +45,31 @@ def _values(config: Config, words: np.ndarray, per_word: int, size: int) -> np.n
     return np.ascontiguousarray(parts).reshape(*parts.shape[:-2], -1, size)
 
 
-def pack_chunks(config: Config, weights: np.ndarray, slots: int) -> bytes:
-    """Weights (chunk, slot of the block, R), int8; slots are padded to groups x D x slots."""
+def pack_chunks(config: Config, weights: np.ndarray, slots: int, mode: int = 0) -> bytes:
+    """Weights (chunk, slot of the block, lane of the mode), int8; slots are padded to groups x D x
+    slots.
+    """
+    unit = facts(config)
     per_group = config.array.group * slots
     total = config.groups * per_group
-    full = np.zeros((weights.shape[0], total, config.array.lanes), np.int8)
-    full[:, : weights.shape[1]] = weights
-    full = full.view(np.uint8).reshape(len(full), config.groups, per_group, config.array.lanes)
+    full = np.zeros((weights.shape[0], total, config.array.lanes), np.uint8)
+    full[:, : weights.shape[1]] = packed(weights, unit.weights_in(unit.modes[mode]))
+    full = full.reshape(len(full), config.groups, per_group, config.array.lanes)
     return _words(config, full, config.memory.weight_slots).tobytes()
 
 
-def unpack_chunks(config: Config, words: np.ndarray, chunks: int, slots: int) -> np.ndarray:
-    """The weights (chunk, slot of the block, R) of packed words (word, byte)."""
+def unpack_chunks(
+    config: Config, words: np.ndarray, chunks: int, slots: int, mode: int = 0
+) -> np.ndarray:
+    """The weights (chunk, slot of the block, lane of the mode) of packed words (word, byte)."""
+    unit = facts(config)
     lanes = config.array.lanes
     words = words.reshape(chunks, -1, words.shape[-1])
     values = _values(config, words, config.memory.weight_slots, lanes)
     values = values[:, :, : config.array.group * slots]
-    return values.reshape(chunks, -1, lanes).view(np.int8)
+    return unpacked(
+        values.reshape(chunks, -1, lanes), unit.weights_in(unit.modes[mode]), signed=True
+    )
 
 
 def pack_thresholds(config: Config, thresholds: np.ndarray, slots: int) -> bytes:

@@ -12,11 +12,14 @@ from collections import defaultdict, deque
 import numpy as np
 
 from ..arithmetic import requantize, wrap32
+from ..compiler.operands import unpacked
 from ..compiler.program import Program, Step
+from ..compiler.tensors import Slice
 from ..compiler.weights import threshold_words, unpack_chunks, unpack_thresholds
 from ..config import Config
 from ..isa.instructions import TOKEN_BITS
 from ..isa.parameters import RECORD, RECORD_BYTES
+from ..rtl.mac import facts
 
 __all__ = ["Machine"]
 
@@ -145,10 +148,12 @@ class Machine:
             at += words
         words = -(-array.group * f["slots"] // config.memory.weight_slots) * f["chunks"]
         data = self._weight_words(at, words)
-        weights = unpack_chunks(config, data, f["chunks"], f["slots"]).astype(np.float64)
-        vectors = self._vectors(f).astype(np.float64)
+        mode = f.get("mode", 0)
+        weights = unpack_chunks(config, data, f["chunks"], f["slots"], mode).astype(np.float64)
+        vectors = self._vectors(f, mode).astype(np.float64)
         # float64 is exact: |sum| < 2**53
         sums = np.einsum("cpr,csr->sp", vectors, weights, optimize=True).astype(np.int64)
+        sums <<= f.get("sum_shift", 0)
         bank = f["bank"]
         if f["conditional"]:
             sums[~self._decisions] = 0
@@ -160,8 +165,10 @@ class Machine:
             self._banks[1 - bank] = self._banks[bank].copy()
             self.fired.append(self._decisions)
 
-    def _vectors(self, f: dict) -> np.ndarray:
-        """(chunk, position, lane)."""
+    def _vectors(self, f: dict, mode: int) -> np.ndarray:
+        """(chunk, position, lane of the mode)."""
+        unit = facts(self.config)
+        places = unit.activations_in(unit.modes[mode])
         positions = np.arange(f["positions"])
         row, column = np.divmod(positions, f["width"])
         chunks = []
@@ -174,7 +181,8 @@ class Machine:
                     address = f["input"] + plane * f["input_plane_stride"] + y * f["in_columns"] + x
                     words = self._activations[np.where(inside, address, 0) % len(self._activations)]
                     words = np.where(inside[:, None], words & f["mask"], 0).astype(np.uint8)
-                    chunks.append(words.view(np.int8) if f["signed"] else words)
+                    words = words << np.uint8(f.get("align", 0))
+                    chunks.append(unpacked(words, places, signed=bool(f["signed"])))
         return np.stack(chunks)
 
     # Drain and vector unit
@@ -216,7 +224,23 @@ class Machine:
         word, lane = np.broadcast_arrays(word % len(self._activations), channel % lanes)
         self._activations[word[chosen], lane[chosen]] = y[chosen] & 0xFF
 
+    def _pack(self, f: dict) -> None:
+        part = Slice(f["shift"], f["bits"], 1 << f["room"], 1 << f["copies"])
+        size = f["out_rows"] * f["out_columns"]
+        together = 8 // part.room
+        for plane in range(f["planes"]):
+            first = f["input"] + plane * together * f["second"]
+            planes = first + np.arange(f["kernel_rows"]) * f["second"]
+            words = self._words(planes[:, None] + np.arange(size), False).swapaxes(0, 1)
+            values = np.zeros((size, together * self.config.array.lanes), np.int64)
+            values[:, : f["kernel_rows"] * self.config.array.lanes] = words.reshape(size, -1)
+            at = f["output"] + plane * f["output_plane_stride"] + np.arange(size)
+            self._activations[at % len(self._activations)] = part.pack(values)
+
     def _vector(self, f: dict) -> None:
+        if f["operation"] == 3:
+            self._pack(f)
+            return
         lanes = np.arange(self.config.array.lanes)
         in_words, out_words = f["in_rows"] * f["in_columns"], f["out_rows"] * f["out_columns"]
         row, column = np.divmod(np.arange(out_words), f["out_columns"])

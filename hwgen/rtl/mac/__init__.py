@@ -53,5 +53,7 @@ def facts(config: Config) -> Mac:
 
 
 def shifts_sums(config: Config) -> bool:
-    """Whether dot products can be worth more than one: precision gating in several modes."""
-    return config.array.gated and len(facts(config).modes) > 1
+    """Whether dot products can be worth more than one: precision gating in several modes, or bits
+    of numbers on units that multiply 1 and -1.
+    """
+    return config.array.mac == "xnor" or (config.array.gated and len(facts(config).modes) > 1)

@@ -1,0 +1,161 @@
+"""Networks of all widths, compiled for every kind of unit and executed in integers."""
+
+import numpy as np
+import pytest
+
+from hwgen.arithmetic import requantize
+from hwgen.compiler.layer import Requantization
+from hwgen.compiler.network import compile_network
+from hwgen.compiler.operands import Operands, packed, unpacked
+from hwgen.compiler.sums import Sums
+from hwgen.compiler.widths import plan_widths
+from hwgen.config import load
+from hwgen.errors import UserError
+from hwgen.rtl.mac import facts
+from models.netfile import Builder
+from models.zoo.widths import random_widths
+
+from .test_network import check
+
+SERIAL = "8x8,7x8,6x8,5x8,4x8,3x8,2x8,1x8"
+UNITS = {
+    "parallel": ["array.mac=parallel"],
+    "serial": ["array.mac=serial", f"array.modes={SERIAL}"],
+    "bricks": ["array.mac=bricks", "array.modes=8x8,8x4,4x8,4x4,2x4,4x2,2x2,8x2,2x8"],
+    "odd": ["array.mac=bricks", "array.modes=8x8,6x3,3x5,4x4,2x2"],
+    "subword": ["array.mac=subword", "array.modes=8x8,4x4"],
+    "xnor": ["array.mac=xnor", "drain.shift_max=40"],
+}
+GATES = (None, "channel", "precision", "both")
+
+
+def unit(name: str):
+    return load("tiny", [*UNITS[name], f"name={name}"])
+
+
+@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("seed", range(3))
+def test_random_widths(name, seed):
+    rng = np.random.default_rng([seed, 1])
+    most = 4 if name == "xnor" else 8
+    widths = [tuple(map(int, rng.integers(1, most + 1, 2))) for _ in range(3)] + [(1, 1)]
+    if name == "xnor":
+        widths[0] = widths[0][0], 1  # beside pixels of eight bits
+    last = 4 if name == "xnor" else 8
+    network = random_widths(
+        seed, widths, gates=GATES, groups=(1, 2), channels=12, size=6, last_bits=last
+    )
+    check(network, unit(name), seed, batch=1 + seed % 2)
+
+
+def test_a_network_of_signs():
+    """-1 and 1 everywhere but at the ends; the channels fill no word."""
+    for channels in (20, 32):
+        network = random_widths(
+            1, [(1, 1)] * 3, signs=(True,), channels=channels, residual=False, last_bits=1
+        )
+        compiled = compile_network(network, unit("xnor"))
+        check(network, unit("xnor"), 1)
+        notes = [s.note for s in compiled.program.steps if s.name == "PASS"]
+        assert any(note.startswith("conv1") for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "operands", "lanes", "modes", "shifts"),
+    [
+        ("bricks", Operands(2, False, False, 2), 4, ["2x2"], [0]),
+        ("bricks", Operands(2, True, False, 3), 2, ["2x4"], [0]),
+        ("bricks", Operands(7, True, False, 2), 1, ["8x2"], [0]),
+        ("bricks", Operands(8, False, False, 4, 4), 2, ["4x4", "4x4"], [4, 0]),
+        ("bricks", Operands(6, False, False, 2, 4), 2, ["4x2", "2x4"], [2, 0]),
+        ("odd", Operands(5, False, False, 3), 1, ["6x3"], [0]),
+        ("serial", Operands(4, False, False, 4), 1, ["4x8"], [0]),
+        ("serial", Operands(4, False, False, 4, 3), 1, ["3x8", "1x8"], [1, 0]),
+        ("serial", Operands(3, False, False, 8, 2), 1, ["2x8", "1x8"], [1, 0]),
+        ("serial", Operands(5, True, False, 8, 3), 1, ["3x8", "2x8"], [2, 0]),
+        ("serial", Operands(8, False, False, 8, 4), 1, ["4x8", "4x8"], [4, 0]),
+        ("parallel", Operands(4, False, False, 4, 3), 1, ["8x8", "8x8"], [0, 0]),
+    ],
+)
+def test_the_fastest_mode_is_taken(name, operands, lanes, modes, shifts):
+    config = unit(name)
+    plan = plan_widths(config, operands)
+    assert plan.lanes == lanes * config.array.lanes
+    found = [str(facts(config).modes[use.how.mode]) for use in plan.uses]
+    assert found == modes and [use.how.sum_shift for use in plan.uses] == shifts
+
+
+@pytest.mark.parametrize(
+    ("settings", "widths", "said"),
+    [
+        (
+            ["array.mac=bricks", "array.modes=8x2,4x4,2x2"],
+            [(8, 2), (6, 3)],
+            r"layer conv1 \(conv\): 6x3 bits; array.modes has 8x2, 4x4, 2x2; configuration",
+        ),
+        (["array.mac=serial", "array.modes=4x4"], [(4, 4)], r"layer stem \(conv\): 8x4 bits;"),
+        (UNITS["xnor"], [(4, 1), (4, 6)], r"layer conv1 \(conv\): 4x6 bits; array.modes has 1x1"),
+    ],
+)
+def test_a_width_without_a_mode_is_refused_by_layer(settings, widths, said):
+    network = random_widths(0, widths, last_bits=2, residual=False, pool=False)
+    with pytest.raises(UserError, match=said):
+        compile_network(network, load("tiny", settings))
+
+
+def test_weights_of_sixteen_bits_are_refused():
+    net = Builder("wide")
+    x = net.input((2, 3, 3))
+    full = {"M": 1, "B": 0, "S": 1}
+    net.output(net.conv("wide", x, np.full((1, 2, 1, 1), 300), weight_bits=10, full=full))
+    with pytest.raises(UserError, match=r"layer wide \(conv\): 8x10 bits; array.modes has 8x8"):
+        compile_network(net.build(), load("tiny"))
+
+
+@pytest.mark.parametrize("name", ["serial", "bricks", "odd", "subword", "xnor"])
+def test_operands_lie_as_the_unit_says(name):
+    config = unit(name)
+    rng = np.random.default_rng(1)
+    for mode in facts(config).modes:
+        for places in (facts(config).activations_in(mode), facts(config).weights_in(mode)):
+            values = rng.integers(0, 1 << places.width, (5, places.lanes))
+            if places.bipolar:
+                values = 2 * values - 1
+            words = packed(values, places)
+            for word, row in zip(words, values, strict=True):
+                assert int.from_bytes(word.tobytes(), "little") == places.pack(row.tolist())
+            for signed in (False, True):
+                want = [
+                    places.unpack(int.from_bytes(word.tobytes(), "little"), signed)
+                    for word in words
+                ]
+                assert unpacked(words, places, signed=signed).tolist() == want
+
+
+@pytest.mark.parametrize(("scale", "share"), [(1, 1), (2, 1), (1, 2), (1, 4)])
+def test_other_sums_give_the_same_results(scale, share):
+    """All sums of a range, ties and shifts of one included."""
+    rng = np.random.default_rng([scale, share])
+    for shift in range(1, 8):
+        channels = 40
+        offset = rng.integers(-30, 30, channels) * (share if scale == 1 else 1)
+        q = Requantization(
+            rng.integers(-9, 10, channels),
+            rng.integers(-99, 99, channels),
+            np.full(channels, shift),
+        )
+        sums = np.arange(-60, 60)[None] * share + (-offset % share)[:, None]
+        true = (scale * sums + offset[:, None]) // share
+        assert (true * share == scale * sums + offset[:, None]).all()
+        own = Sums(scale, share, offset)
+        other = own.requantization(q)
+        assert (other.shift >= 1).all()
+
+        def result(values, q):
+            columns = [v[:, None] for v in (q.multiplier, q.bias, q.shift)]
+            return requantize(values, *columns, -1000, 1000)
+
+        np.testing.assert_array_equal(result(sums, other), result(true, q))
+        theta = rng.integers(-50, 50, channels)
+        fires = sums > own.threshold(theta)[:, None]
+        np.testing.assert_array_equal(fires, true > theta[:, None])
