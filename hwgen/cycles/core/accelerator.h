@@ -1,9 +1,9 @@
 // The whole, cycle by cycle (hwgen/accelerator.py).
 #pragma once
 #include "drain.h"
-#include "feeder.h"
 #include "load.h"
 #include "program.h"
+#include "replay.h"
 #include "store.h"
 #include "vector_unit.h"
 
@@ -19,18 +19,17 @@ struct Accelerator {
     LoadUnit load;
     StoreUnit store;
     ActivationBuffer activations;
-    Feeder feeder;
-    std::vector<Cluster> clusters;
+    Array array;
+    Replay replay;
     std::vector<Drain> drains;
     VectorUnit vector;
-    Fork pass_fork, drain_fork;
-    StrobeJoin pass_join, drain_join;
+    Fork drain_fork;
+    StrobeJoin drain_join;
     std::vector<Delayed<char>> drained;  // by each cluster
     uint64_t bases[BASES] = {};
     const uint8_t *constants = nullptr;  // behind base register 0
     uint64_t constants_size = 0;
     std::vector<uint16_t> channels;  // of the records in the parameter memory
-    std::vector<std::vector<Decisions>> decisions;  // of each group, of each gate in order
     Cycle now = 0, began = 0;
     bool skips = true;  // cycles in which nothing happens are left out
 
@@ -40,19 +39,12 @@ struct Accelerator {
         store.build(config);
         activations.build(config, 1 + config.clusters * (1 + config.drain_lanes) + config.pool,
                           1 + config.clusters * config.drain_lanes + config.pool);
-        feeder.build(config);
+        array.build(config, skips);
         channels.assign(config.parameter_words, 0);
-        decisions.resize(config.clusters * config.groups);
-        clusters.resize(config.clusters);
         drains.resize(config.clusters);
         drained.resize(config.clusters);
-        for (int g = 0; g < config.clusters; g++) {
-            clusters[g].build(config, feeder, g, skips);
-            for (Group &group : clusters[g].groups) group.gates = &decisions[group.index];
-            drains[g].build(config, clusters[g], channels);
-        }
+        for (int g = 0; g < config.clusters; g++) drains[g].build(config, array.clusters[g], channels);
         if (config.pool) vector.build(config);
-        pass_fork.build(1 + config.clusters);
         drain_fork.build(config.clusters);
     }
 
@@ -63,30 +55,40 @@ struct Accelerator {
         runner.fetch.address = address;
         runner.build(config);
         counters = Counters();
-        offered_pass = -1;
         port.memory.credit = Memory::RESTED;
-        for (auto &gates : decisions) gates.clear();
-        for (Cluster &cluster : clusters)
-            for (Group &group : cluster.groups) group.restart(now + PAUSE);
         now += PAUSE;
+        array.begin(now);
+        for (const Instruction &instruction : runner.program)
+            if (instruction.unit == ARRAY) {
+                PassFields fields;
+                read_fields(fields, instruction.fields);
+                array.chunks.add(fields);
+            }
+        replay.disturb();
         port_next = now;
         began = now;
     }
 
     // False: the program has not ended within `limit` cycles.
     bool run(Cycle limit) {
+        if (skips) replay.name(array);
         while (!runner.ended && now - began < limit) {
-            step();
+            if (!skips || !array.feeder.arrivals.due(now) || !replay_from_here(limit)) step();
             now = skips ? next() : now + 1;
         }
-        counters.cycles = now - began;
         return runner.ended;
+    }
+    Counters counted() const {
+        Counters all = counters;
+        all.add(array.counters);
+        all.cycles = now - began;
+        return all;
     }
 
     void step() {
         if (port_next <= now || !skips) port.memory.offer(now);
         const bool buffer = activations_next <= now || activations.writing() || !skips;
-        if (buffer) activations.arbitrate(counters);
+        if (buffer) activations.arbitrate_writes(counters), activations.arbitrate_reads(array.counters);
         step_array();
         step_drains();
         step_vector();
@@ -95,21 +97,129 @@ struct Accelerator {
         if (runner_poked || runner.next <= now || port.beat_valid(0) || !skips) runner.step(now, port, counters);
         runner_poked = false;
         step_port();
+        if (array.accepted || array.done || others_concern_array() || offered_pass() != pass_offered) replay.disturb();
     }
 
 private:
     Cycle port_next = 0, activations_next = 0, drains_next = 0, vector_next = 0, copies_next = 0;
-    Pass pass{};  // the one that is offered to the array
-    int offered_pass = -1;
+    bool pass_offered = false;  // when the array was left to itself
     bool runner_poked = false;  // a unit has taken or ended an instruction in this cycle
+
+    // Somebody else reads activations, or words that are read are written.
+    bool others_concern_array() const { return activations.held() || activations.reads_beside(array.ports); }
+
+    // A chunk of weights arrives in this cycle, and the array may know what it will do then: the others go on alone for so
+    // long as that lasts and they do not disturb it. True: cycle `now` is done, else all go on together with it.
+    bool replay_from_here(Cycle limit) {
+        pass_offered = offered_pass();
+        if (!array.archivable() || others_concern_array() || writes_meet_reads()) {
+            replay.disturb();
+            return false;
+        }
+        Replay::State *state = replay.arrive(now, pass_offered, array, activations);
+        Cycle at = now;
+        uint64_t base = array.from();
+        std::vector<uint32_t> served(config.clusters);
+        bool disturbed = false;
+        while (!disturbed) {
+            const Replay::Segment *segment = replay.find(*state, base, array.chunks);
+            if (!segment || at + segment->cycles - began >= limit) break;
+            disturbed = step_others(at + segment->cycles);
+            if (disturbed) break;
+            at += segment->cycles;
+            base += segment->chunks;
+            for (const auto &[counter, count] : segment->counts) array.counters.begin()[counter] += count;
+            for (unsigned b = 0; b < served.size(); b++) served[b] |= segment->served[b];
+            state = segment->to;
+        }
+        if (at != replay.since) replay.restore(*state, at, base, served, array, activations);
+        if (disturbed)
+            catch_up(at);
+        else if (at != replay.since)
+            replay.leave(state, at, base, array, activations), activations_next = now;
+        return disturbed;
+    }
+
+    // All but the array, up to `end`; or up to the cycle in which they disturb it: true.
+    bool step_others(Cycle end) {
+        while (now < end) {
+            if (port_next <= now) port.memory.offer(now);
+            if (activations.writing()) activations.arbitrate_writes(counters);
+            runner.queues[ARRAY].accepted = runner.queues[ARRAY].done = false;
+            step_drains();
+            step_vector();
+            step_copies();
+            activations_next = activations.step_writes() ? now + 1 : NEVER;
+            const bool controls = runner_poked || runner.next <= now || port.beat_valid(0);
+            if (controls) runner.step(now, port, counters);
+            runner_poked = false;
+            step_port();
+            if (activations.reads_beside(array.ports) || offered_pass() != pass_offered || (controls && writes_meet_reads()))
+                return true;
+            const Cycle first = std::min({runner.next, port_next, activations_next, drains_next, vector_next, copies_next});
+            now = std::min(std::max(first, now + 1), end);
+        }
+        return false;
+    }
+
+    // The array from cycle `at` to the one that the others have just done.
+    void catch_up(Cycle at) {
+        replay.disturb();
+        while (at < now) {
+            activations.arbitrate_alone(array.ports, array.counters);
+            array.step(at, pass_offered, activations);
+            const bool reads = activations.step_alone(array.ports);
+            array.poke(at + 1, activations);
+            at = reads ? at + 1 : std::max(array.next(), at + 1);
+        }
+        activations.arbitrate_alone(array.ports, array.counters);
+        array.step(now, pass_offered, activations);
+        if (activations.step_reads()) activations_next = now + 1;
+        array.poke(now + 1, activations);
+    }
+
+    // Words that passes read may be those that a unit writes.
+    bool writes_meet_reads() {
+        const uint32_t mask = array.chunks.mask();
+        const auto meet = [&](unsigned instruction) {
+            const Words written = words_of(runner.program[instruction]);
+            for (unsigned n = array.chunks.part_number(array.from()); n < array.taken; n++)
+                if (written.meet(array.chunks.read(n), mask)) return true;
+            return false;
+        };
+        for (const Unit unit : {LOAD, DRAIN, VECTOR}) {
+            const UnitQueue &queue = runner.queues[unit];
+            if (queue.offered && meet(queue.waiting.front())) return true;
+            if (!queue.under_way.empty() && meet(queue.under_way.first())) return true;
+        }
+        return false;
+    }
+    // What an instruction writes.
+    Words words_of(const Instruction &instruction) const {
+        if (instruction.unit == LOAD) {
+            LoadFields f;
+            read_fields(f, instruction.fields);
+            if (f.target != LoadUnit::ACTIVATIONS) return {};
+            return {f.buffer, (f.planes - 1) * f.buffer_plane_stride + (f.rows - 1) * f.buffer_row_stride + f.words};
+        }
+        if (instruction.unit == VECTOR) {
+            VectorFields f;
+            read_fields(f, instruction.fields);
+            return {f.output, f.planes * f.out_rows * f.out_columns};
+        }
+        DrainFields f;
+        read_fields(f, instruction.fields);
+        int64_t plane = 0;
+        for (int64_t n = f.parameters; n < f.parameters + f.channels; n++)
+            plane = std::max<int64_t>(plane, channels[n & (config.parameter_words - 1)] / config.lanes);
+        return {f.output, plane * f.output_plane_stride + f.positions};
+    }
 
     // The next cycle in which anything may happen.
     Cycle next() {
         if (runner.ended) return now + 1;
         Cycle first = std::min({runner.next, port_next, activations_next, drains_next, vector_next, copies_next});
-        first = std::min({first, feeder.next, feeder.arrivals.next(), pass_join.out.next()});
-        for (const Cluster &cluster : clusters) first = std::min(first, cluster.next);
-        return std::max(first, now + 1);
+        return std::max(std::min(first, array.next()), now + 1);
     }
 
     template <class Fields>
@@ -120,13 +230,10 @@ private:
         return &fields;
     }
 
-    unsigned streamer_port(unsigned g) const { return 1 + g * (1 + config.drain_lanes); }
-
     void step_activations(bool buffer) {
         if (!buffer && !activations.reading()) return;
         activations_next = activations.step() ? now + 1 : NEVER;
-        for (unsigned g = 0; g < clusters.size(); g++)
-            if (activations.changed[streamer_port(g)]) clusters[g].poke(now + 1);
+        array.poke(now + 1, activations);
     }
 
     void step_port() {
@@ -146,33 +253,13 @@ private:
         port_next = port.next(now);
     }
 
+    bool offered_pass() { return runner.offer(ARRAY) >= 0; }
+
     void step_array() {
         UnitQueue &queue = runner.queues[ARRAY];
-        const PassFields *feeder_command = nullptr;
-        if (feeder.begin(now))
-            for (Cluster &cluster : clusters) cluster.loaded(now);
-        queue.done = pass_join.out.due(now);
-        if (queue.done) pass_join.out.take(), runner_poked = true;
-        if (const int number = runner.offer(ARRAY); number >= 0) {
-            if (number != offered_pass) {
-                read_fields(pass.fields, runner.program[number].fields);
-                pass.number = offered_pass = number;
-            }
-            queue.accepted =
-                pass_fork.step([&](unsigned n) { return n ? clusters[n - 1].take(now, pass) : feeder.ready(now); },
-                               [&](unsigned n) {
-                                   if (!n) feeder_command = &pass.fields;
-                               });
-            runner_poked |= queue.accepted;
-        }
-        bool stepped = false;
-        for (unsigned g = 0; g < clusters.size(); g++) {
-            if (clusters[g].next > now && skips) continue;
-            clusters[g].step(now, activations.reads[streamer_port(g)], counters);
-            stepped = true;
-        }
-        if (stepped) pass_join.join(clusters.size(), [&](unsigned g) -> Delayed<char> & { return clusters[g].join.out; });
-        if (feeder_command || feeder.next <= now || !skips) feeder.step(now, feeder_command, counters);
+        array.step(now, offered_pass(), activations);
+        queue.done = array.done, queue.accepted = array.accepted;
+        runner_poked |= array.done || array.accepted;
     }
 
     void step_drains() {
@@ -192,7 +279,7 @@ private:
             if (drains[g].done()) drained[g].at(now, 0);
             busy |= drains[g].step(now, commanded >> g & 1 ? &fields : nullptr,
                                    &activations.writes[1 + g * config.drain_lanes],
-                                   &activations.reads[streamer_port(g) + 1], counters);
+                                   &activations.reads[array.ports[g] + 1], counters);
         }
         drain_join.join(drains.size(), [&](unsigned g) -> Delayed<char> & { return drained[g]; });
         drains_next = busy || !drain_join.out.empty() ? now + 1 : NEVER;

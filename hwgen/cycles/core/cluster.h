@@ -37,8 +37,7 @@ struct Cluster {
     bool take(Cycle now, const Pass &offered) {
         const auto ready = [&](unsigned n) { return n ? groups[n - 1].planner.commands.ready() : streamer.ready(); };
         if (!fork.any(ready)) return false;
-        pass = offered;
-        pass.positions = positions(offered.fields.positions);
+        pass = own(offered);
         return fork.step(ready,
                          [&](unsigned n) {
                              if (n)
@@ -47,6 +46,15 @@ struct Cluster {
                                  streamer_command = &pass;
                              next = now;
                          });
+    }
+
+    Pass own(Pass pass) const {
+        pass.positions = positions(pass.fields.positions);
+        return pass;
+    }
+    static GroupCommand command_of(const Pass &pass) {
+        const PassFields &f = pass.fields;
+        return {bool(f.gate), bool(f.conditional), bool(f.bank), unsigned(f.slots), pass.positions, f.chunks, pass.first};
     }
 
     // A chunk has been loaded.
@@ -96,12 +104,25 @@ struct Cluster {
         for (const Group &group : groups) next = std::min(next, group.next);
     }
 
+    bool archivable() const {
+        return streamer.archivable() && join.out.empty() &&
+               std::all_of(groups.begin(), groups.end(), [](const Group &group) { return group.archivable(); });
+    }
+    template <class Archive>
+    void archive(Archive &a, ReadPort &port, Counters &counters) {
+        fork.archive(a);
+        a.time(join.newest), a.time(next);
+        a.value(chain_moves);
+        for (Group &group : groups)
+            group.archive(a, [&](const Chunks::Part &part) { return command_of(own(part.pass)); }, counters);
+        streamer.archive(a, [&](const Pass &pass) { return own(pass); });
+        port.archive(a);
+    }
+
 private:
     unsigned sequence(Cycle now, Group &group, bool commanded, Counters &counters) {
         if (commanded) {
-            const PassFields &f = pass.fields;
-            const GroupCommand command{bool(f.gate),    bool(f.conditional), bool(f.bank), unsigned(f.slots),
-                                       pass.positions, f.chunks,            pass.number};
+            const GroupCommand command = command_of(pass);
             if (now >= group.run_until) return group.sequence(now, &command, counters);
             group.planner.commands.step(false, true, command);
             return 0;

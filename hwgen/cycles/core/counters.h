@@ -18,6 +18,12 @@ struct Counters {
     uint64_t weight_words_sent = 0, weight_words_written = 0;
     uint64_t activation_reads = 0, activation_writes = 0;  // words
     uint64_t records_written = 0, sums_drained = 0;
+
+    uint64_t *begin() { return &cycles; }
+    const uint64_t *begin() const { return &cycles; }
+    void add(const Counters &others) {
+        for (unsigned n = 0; n < sizeof *this / sizeof cycles; n++) begin()[n] += others.begin()[n];
+    }
 };
 
 }  // namespace hwgen

@@ -55,13 +55,13 @@ void cycles_gate(Accelerator *accelerator, const uint8_t *fired, uint32_t slots,
                         decisions.fired[n * slots + s / engines] |= 1u << s % engines;
             }
             TaskPacker{engines, decisions}.pack(slots);
-            accelerator->decisions[g * config.groups + j].push_back(std::move(decisions));
+            accelerator->array.decisions[g * config.groups + j].push_back(std::move(decisions));
         }
     }
 }
 
 int cycles_run(Accelerator *accelerator, uint64_t limit) { return accelerator->run(limit); }
-void cycles_counters(const Accelerator *accelerator, Counters *counters) { *counters = accelerator->counters; }
+void cycles_counters(const Accelerator *accelerator, Counters *counters) { *counters = accelerator->counted(); }
 
 // Three numbers for each instruction: the cycles of its tokens, its start and its end.
 void cycles_times(const Accelerator *accelerator, uint64_t *times) {

@@ -17,7 +17,7 @@ struct StreamFifo {
     void build(unsigned size) { rows.resize(depth = size); }
     bool valid() const { return write != read; }
     bool ready(Cycle now) const { return write - read + (popped == now) != depth; }
-    T &front() { return rows[read % depth]; }
+    const T &front() const { return rows[read % depth]; }
     void pop(Cycle now) { read++, popped = now; }
     void push(const T &value) { rows[write++ % depth] = value; }
 };
@@ -49,6 +49,14 @@ struct RamFifo {
         }
         level += push - pull;
     }
+    // `each` archives a row.
+    template <class Archive, class Each>
+    void archive(Archive &a, Each &&each) {
+        a.value(level), a.value(valid);
+        if (Archive::RESTORES) read = 0, write = level;
+        if (valid) each(out);
+        for (unsigned n = 0; n < level; n++) each(rows[(read + n) & mask]);
+    }
 };
 
 // hwgen/rtl/group/buffer.py: two entries, latency 1. `ready` must be asked before `step`.
@@ -70,6 +78,12 @@ struct StreamBuffer {
             spare = value;
             spare_valid = true;
         }
+    }
+    template <class Archive, class Each>
+    void archive(Archive &a, Each &&each) {
+        a.value(valid), a.value(spare_valid);
+        if (valid) each(out);
+        if (spare_valid) each(spare);
     }
 };
 

@@ -30,6 +30,10 @@ struct Fork {
         if (all) taken.assign(taken.size(), 0);
         return all;
     }
+    template <class Archive>
+    void archive(Archive &a) {
+        for (char &one : taken) a.value(one);
+    }
 };
 
 // A strobe a cycle after the last of everyone's n-th; `strobes(n)` are those of input n, known ahead.

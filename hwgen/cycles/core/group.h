@@ -91,6 +91,39 @@ struct Group {
         return pops;
     }
 
+    // It has a command, and nothing of a gate or of the end of a pass is under way.
+    bool archivable() const {
+        return planner.commands.valid && !planner.gating && !(there && row.gate) && decided.empty() && gate_done.empty() &&
+               done.empty();
+    }
+    template <class Archive, class Command>
+    void archive(Archive &a, Command &&command, Counters &counters) {
+        if (!Archive::RESTORES && waits) counters.*waits += a.now - counted;
+        counted = a.now;
+        a.value(level);
+        link.archive(a, [&](uint32_t &want) { a.value(want); });
+        planner.archive(a, command);
+        a.value(there);
+        if (there) {
+            a.value(row.some), a.value(row.release), a.value(row.end), a.value(row.conditional), a.value(row.completes);
+            a.value(row.straddles), a.value(row.bank), a.value(row.pops), a.value(row.engines), a.value(row.row);
+            row.gate = false;
+        }
+        a.chunk(chunks_done);
+        a.time(rest_until), a.time(next), a.time(run_until);
+        for (unsigned n = 0; n < DISTANCE - 1; n++) {
+            Issued &issued = recent[(newest + n) % (DISTANCE - 1)];
+            Cycle free = issued.when + DISTANCE;
+            a.time(free);
+            if (free <= a.now) issued.row = ~0u;
+            a.value(issued.row);
+            if (Archive::RESTORES) issued.when = free - DISTANCE;
+        }
+        unsigned waits_for = waits == &Counters::array_unloaded ? 1 : waits == &Counters::array_starved ? 2 : 0;
+        a.value(waits_for);
+        waits = waits_for == 1 ? &Counters::array_unloaded : waits_for == 2 ? &Counters::array_starved : nullptr;
+    }
+
 private:
     bool interlocked(const PlannedRow &candidate, Cycle now) const {
         const uint32_t number = candidate.row << 1 | candidate.bank;

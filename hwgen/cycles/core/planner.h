@@ -1,7 +1,7 @@
 // From commands to rows: what comes next (hwgen/rtl/group/planner.py, row_source.py, row_counter.py, task_rows.py).
 #pragma once
+#include "chunks.h"
 #include "fifo.h"
-#include "tasks.h"
 
 namespace hwgen {
 
@@ -9,7 +9,7 @@ struct GroupCommand {
     bool gate, conditional, bank;
     unsigned slots, positions;  // positions of the cluster
     int64_t chunks;
-    unsigned number;  // of the instruction
+    uint64_t first;  // chunk
 };
 
 // hwgen/rtl/group/layouts.py: planned_row.
@@ -43,6 +43,12 @@ struct TaskRows {
     bool fetched = false, valid = false, fetched_last = false, last = false;
     unsigned store_row = 0, fetched_row = 0, row = 0;
 
+    template <class Archive>
+    void archive(Archive &a) {
+        a.value(fetched), a.value(valid), a.value(store_row);
+        if (fetched) a.value(fetched_row), a.value(fetched_last);
+        if (valid) a.value(row), a.value(last);
+    }
     void forget() {
         fetched = valid = false;
         store_row = 0;
@@ -127,6 +133,24 @@ struct Planner {
         else if (gate_done)
             gating = false;
         if (comes || (taken && row.end)) commands.step(taken && row.end, comes, comes ? *comes : GroupCommand{});
+    }
+
+    // The first chunk with a row that has not been taken.
+    uint64_t walks() const { return commands.out.first + uint64_t(chunk - 1); }
+    // There is a command, and no gate under way. `command(part)`: what a group is told of a pass.
+    template <class Archive, class Command>
+    void archive(Archive &a, Command &&command) {
+        uint64_t at = walks();
+        a.chunk(at);
+        a.value(commands.spare_valid);
+        if (Archive::RESTORES) {
+            const Chunks::Part &part = a.chunks.part(at);
+            commands.out = command(part);
+            chunk = int64_t(at - part.pass.first) + 1;
+            if (commands.spare_valid) commands.spare = command(a.chunks.following(part));
+        }
+        a.value(dense.row), a.value(dense.column), a.value(dense.position);
+        tasks.archive(a);
     }
 };
 

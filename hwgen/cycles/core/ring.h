@@ -18,6 +18,7 @@ struct Delayed {
     void at(Cycle when, T what) { events[write++ & 63] = {when, what}; }
     bool empty() const { return write == read; }
     Cycle next() const { return empty() ? NEVER : events[read & 63].when; }
+    const T &first() const { return events[read & 63].what; }
     bool due(Cycle now) const { return next() <= now; }
     T take() { return events[read++ & 63].what; }
 };

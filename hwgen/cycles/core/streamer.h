@@ -19,13 +19,8 @@ struct Entry {
 
 struct Located {
     bool inside;
-    uint32_t address, want;
-};
-
-struct Pass {
-    PassFields fields;
-    unsigned positions;  // of the cluster
-    unsigned number;     // of the instruction
+    uint32_t want;
+    Reading reading;
 };
 
 // Joins the decisions of the groups to a list of the positions that have tasks.
@@ -69,6 +64,14 @@ struct TaskReader {
     Entry entry{};
     unsigned following = 0;
 
+    template <class Archive>
+    void archive(Archive &a, const TaskIndex &tasks) {
+        a.value(valid), a.value(following);
+        if (!valid) return;
+        a.value(some), a.value(last);
+        if (Archive::RESTORES && some) entry = tasks.entries[following ? following - 1 : tasks.count - 1];
+    }
+
     // True: something has changed.
     bool step(bool enable, bool taken, const TaskIndex &tasks) {
         if (!enable) {
@@ -109,6 +112,7 @@ struct Streamer {
     bool begin = false, running = false;
     unsigned left = 0, position = 0;
     int64_t column = 0, row = 0, plane = 0;  // of the chunk
+    uint64_t chunk = 0;
     // Locator
     bool found = false, located = false;
     Located found_vector{}, located_vector{};
@@ -154,7 +158,7 @@ struct Streamer {
         // 2: vectors to ask for.
         const bool inside = located_vector.inside;
         const bool leaves_locator = located && order_ready && (request_ready || !inside);
-        if (leaves_locator && inside) port.ask(located_vector.address);
+        if (leaves_locator && inside) port.ask(located_vector.reading.address, located_vector.reading.chunk);
         order.step(there, leaves_locator, {inside, located_vector.want});
         const bool leaves = !located || leaves_locator, locator_ready = !found || leaves;
         changes |= leaves_locator || (leaves && found);
@@ -182,6 +186,7 @@ struct Streamer {
             left = job.positions;
             position = 0;
             plane = row = column = 0;
+            chunk = job.first;
         } else if (ends) {
             running = false;
         }
@@ -199,6 +204,36 @@ struct Streamer {
         next_step = now + 1;
         if (changes) return;
         next_step = preparing && now < prepared_at ? prepared_at : NEVER;
+    }
+
+    // In a pass, with a complete list of tasks.
+    bool archivable() const { return running && !begin && tasks.complete(); }
+    // `own(pass)`: as the cluster sees it.
+    template <class Archive, class Own>
+    void archive(Archive &a, Own &&own) {
+        a.chunk(chunk);
+        a.value(preparing);
+        a.time(prepared_at);
+        if (Archive::RESTORES) {
+            const Chunks::Part &part = a.chunks.part(chunk);
+            if (preparing) next = own(a.chunks.following(part).pass);
+            if (job.first != part.pass.first) job = own(part.pass), locate();
+            const int64_t index = int64_t(chunk - job.first), taps = job.fields.kernel_rows * job.fields.kernel_columns;
+            plane = index / taps, row = index % taps / job.fields.kernel_columns, column = index % job.fields.kernel_columns;
+        }
+        a.value(left), a.value(position);
+        const auto vector = [&](bool &there, Located &one) {
+            a.value(there);
+            if (!there) return;
+            a.value(one.inside), a.value(one.want);
+            if (one.inside) a.reading(one.reading);
+        };
+        vector(found, found_vector), vector(located, located_vector);
+        order.archive(a, [&](Ticket &ticket) { a.value(ticket.inside), a.value(ticket.want); });
+        a.value(valid);
+        if (valid) a.value(want);
+        if (config->gated) reader.archive(a, tasks);
+        a.time(next_step);
     }
 
 private:
@@ -234,10 +269,11 @@ private:
         int64_t x = entry.place.x + column - f.pad_left, y = entry.place.y + row - f.pad_top;
         bool inside = x >= 0 && x < f.in_columns && y >= 0 && y < f.in_rows;
         int64_t address = f.input + plane * f.input_plane_stride + (row - f.pad_top) * f.in_columns + column - f.pad_left;
-        return {inside, uint32_t((entry.place.offset + address) & (words - 1)), entry.want};
+        return {inside, entry.want, {uint32_t((entry.place.offset + address) & (words - 1)), chunk}};
     }
 
     bool next_chunk() {
+        chunk++;
         if (++column < job.fields.kernel_columns) return false;
         column = 0;
         if (++row < job.fields.kernel_rows) return false;

@@ -1,0 +1,115 @@
+// What computes: the feeder and the clusters (hwgen/rtl/array.py). It reads activations, and hears of nothing but passes.
+#pragma once
+#include "cluster.h"
+
+namespace hwgen {
+
+struct Array {
+    const Config *config = nullptr;
+    bool sleeps = true;  // units sleep until something changes for them
+    Feeder feeder;
+    std::vector<Cluster> clusters;
+    Chunks chunks;
+    std::vector<std::vector<Decisions>> decisions;  // of each group, of each gate in order
+    Fork fork;
+    StrobeJoin join;
+    unsigned taken = 0;                   // passes of the program
+    bool accepted = false, done = false;  // a pass, in this cycle
+    Counters counters;
+    std::vector<unsigned> ports;  // of the buffer, one for each cluster
+
+    void build(const Config &c, bool skips) {
+        config = &c;
+        sleeps = skips;
+        feeder.build(c);
+        chunks.build(c);
+        decisions.resize(c.clusters * c.groups);
+        clusters.resize(c.clusters);
+        for (int g = 0; g < c.clusters; g++) {
+            clusters[g].build(c, feeder, g, skips);
+            for (Group &group : clusters[g].groups) group.gates = &decisions[group.index];
+            ports.push_back(1 + g * (1 + c.drain_lanes));
+        }
+        fork.build(1 + c.clusters);
+    }
+    // Another program, whose passes `chunks` gets one by one.
+    void begin(Cycle now) {
+        chunks.begin(feeder.taken);
+        taken = 0;
+        counters = Counters();
+        for (auto &gates : decisions) gates.clear();
+        for (Cluster &cluster : clusters)
+            for (Group &group : cluster.groups) group.restart(now);
+    }
+
+    // `offered`: there is a pass to take.
+    void step(Cycle now, bool offered, ActivationBuffer &buffer) {
+        const PassFields *feeder_command = nullptr;
+        if (feeder.begin(now))
+            for (Cluster &cluster : clusters) cluster.loaded(now);
+        done = join.out.due(now);
+        if (done) join.out.take();
+        accepted = false;
+        if (offered) {
+            const Pass &pass = chunks.passes[taken].pass;
+            accepted = fork.step([&](unsigned n) { return n ? clusters[n - 1].take(now, pass) : feeder.ready(now); },
+                                 [&](unsigned n) {
+                                     if (!n) feeder_command = &pass.fields;
+                                 });
+            taken += accepted;
+        }
+        bool stepped = false;
+        for (unsigned g = 0; g < clusters.size(); g++) {
+            if (clusters[g].next > now && sleeps) continue;
+            clusters[g].step(now, buffer.reads[ports[g]], counters);
+            stepped = true;
+        }
+        if (stepped) join.join(clusters.size(), [&](unsigned g) -> Delayed<char> & { return clusters[g].join.out; });
+        if (feeder_command || feeder.next <= now || !sleeps) feeder.step(now, feeder_command, counters);
+    }
+    // What has been read may be there.
+    void poke(Cycle when, const ActivationBuffer &buffer) {
+        for (unsigned g = 0; g < clusters.size(); g++)
+            if (buffer.changed[ports[g]]) clusters[g].poke(when);
+    }
+    // The next cycle that must be stepped.
+    Cycle next() const {
+        Cycle first = std::min({feeder.next, feeder.arrivals.next(), join.out.next()});
+        for (const Cluster &cluster : clusters) first = std::min(first, cluster.next);
+        return first;
+    }
+
+    // In the middle of passes.
+    bool archivable() const {
+        return feeder.active && join.out.empty() &&
+               std::all_of(clusters.begin(), clusters.end(), [](const Cluster &one) { return one.archivable(); });
+    }
+    template <class Archive>
+    void archive(Archive &a, ActivationBuffer &buffer) {
+        fork.archive(a);
+        a.time(join.newest);
+        feeder.archive(a);
+        for (unsigned g = 0; g < clusters.size(); g++) clusters[g].archive(a, buffer.reads[ports[g]], counters);
+    }
+    // The chunks that anything of it depends on: from the first one up to, and without, the second.
+    uint64_t from() const {
+        uint64_t chunk = feeder.loaded;
+        for (const Cluster &cluster : clusters)
+            for (const Group &group : cluster.groups) chunk = std::min(chunk, group.chunks_done);
+        return chunk;
+    }
+    uint64_t to() const {
+        uint64_t chunk = feeder.sends();
+        for (const Cluster &cluster : clusters) chunk = std::max(chunk, cluster.streamer.chunk);
+        return chunk + 2;
+    }
+    // Gates that have ended, in all groups.
+    unsigned gates() const {
+        unsigned count = 0;
+        for (const Cluster &cluster : clusters)
+            for (const Group &group : cluster.groups) count += group.gate_number;
+        return count;
+    }
+};
+
+}  // namespace hwgen
