@@ -86,7 +86,8 @@ def _predict(compiled, density: float, rows: list[dict]) -> int:
     for row in rows:
         row["predicted_cycles"] = cycles = layers[row["layer"]]["cycles"]
         if cycles:
-            row["utilization"] = layers[row["layer"]]["macs"] / compiled.config.macs / cycles
+            if row["peak"]:
+                row["utilization"] = layers[row["layer"]]["macs"] / row["peak"] / cycles
     return result["cycles"]
 
 
@@ -98,6 +99,7 @@ def _print(compiled, rows: list[dict], total: int | None) -> None:
     columns = (
         "layer",
         "MACs",
+        "mode",
         "order",
         "tile",
         "tiles",
@@ -114,6 +116,7 @@ def _print(compiled, rows: list[dict], total: int | None) -> None:
         table.add_row(
             row["layer"],
             f"{row['macs'] / 1e6:,.1f}M",
+            "+".join(row["modes"]),
             row["order"] or "",
             "x".join(map(str, row["tile"] or [])),
             f"{row['tiles']:,}",

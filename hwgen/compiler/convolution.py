@@ -18,7 +18,7 @@ from .segments import Limits, Taps, segments
 from .tensors import Region, Tensor
 from .tiles import Plan, Tile, estimated_density, pass_cycles, plan_tiles, planes_seen
 from .transfer import clear_gaps, copy_images, copy_tensor, load_constants
-from .weights import pack_chunks, pack_thresholds
+from .weights import Spread, dense, pack_chunks, pack_thresholds, spread_of
 
 __all__ = ["Lowering", "lower_convolution"]
 
@@ -26,14 +26,33 @@ DEPARTED = 1 << 31  # the gate leaves minus this in place of a sum that has beco
 
 
 @dataclass(frozen=True)
-class Segment:
-    """A pass of a block, and its weights among the constants."""
+class Constants:
+    """Words for the weight buffer, and where they lie among the constants."""
 
-    taps: Taps
     words: int
     offset: int
+    size: int  # bytes
+    spread: Spread | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A pass of a block, with the constants that it reads one after the other."""
+
+    taps: Taps
+    constants: tuple[Constants, ...]
     thresholds: bool
     gate: bool
+
+    @property
+    def words(self) -> int:
+        """Words of the weight buffer."""
+        return sum(part.words for part in self.constants)
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """Names what lies in the weight buffer then."""
+        return tuple(part.offset for part in self.constants)
 
 
 @dataclass
@@ -79,6 +98,8 @@ class Lowering:
         self.blocks = blocks_of(config, layer)
         self.plan: Plan = plan_tiles(config, buffers, layer, self.blocks, order, reserve)
         self.emit = PassEmitter(config, builder, layer, self.plan)
+        modes = {part.how.mode for part in layer.products}
+        self._spread = {mode: spread_of(config, layer, mode) for mode in modes}
         # The whole output, if the next layer may want it.
         self.kept = Place(object(), range(layer.output.planes)) if self._keeps() else None
         self.last: Item | None = None
@@ -128,19 +149,32 @@ class Lowering:
     def _segments(self, block: Block) -> list[Segment]:
         config, gate = self.config, self.layer.gate
         word = config.weight_word_bits // 8
-        align = max(word, config.bus.data_width // 8)
         all_taps = self.segments(block, self.plan.limits)
         result = []
         for number, taps in enumerate(all_taps):
             data = pack_chunks(config, taps.weights, block.slots, taps.how.mode)
+            spread = self._spread[taps.how.mode]
             thresholds = gate is not None and number == 0
+            constants = []
             if thresholds:
-                data = pack_thresholds(config, gate.threshold[block.channels], block.slots) + data
+                head = pack_thresholds(config, gate.threshold[block.channels], block.slots)
+                if spread is None:
+                    data = head + data
+                else:
+                    constants.append(self._constants(head, len(head) // word))
+            words = len(data) // word
+            if spread is not None:
+                data = dense(config, data, spread)
+            constants.append(self._constants(data, words, spread))
             last_base = number + 1 == len(all_taps) or all_taps[number + 1].how.conditional
             gates = gate is not None and not taps.how.conditional and last_base
-            offset = self.builder.constant(data, align)
-            result.append(Segment(taps, len(data) // word, offset, thresholds, gates))
+            result.append(Segment(taps, tuple(constants), thresholds, gates))
         return result
+
+    def _constants(self, data: bytes, words: int, spread: Spread | None = None) -> Constants:
+        config = self.config
+        align = max(config.weight_word_bits // 8, config.bus.data_width // 8)
+        return Constants(words, self.builder.constant(data, align), len(data), spread)
 
     def _records(self, block: Block) -> int:
         """Offset of the block's constants of the drain, one record a slot."""
@@ -288,7 +322,7 @@ class Lowering:
         outputs = share * len(block.channels) / config.drain.lanes
         stored = len(output.planes) * tile.positions
         return {
-            "weights": (segment.offset, segment.words * config.weight_word_bits // 8),
+            "weights": (segment.key, sum(part.size for part in segment.constants)),
             "cycles": pass_cycles(
                 config,
                 self.buffers,
@@ -308,16 +342,12 @@ class Lowering:
     def _weight_loader(self, place: Place, segment: Segment) -> Callable[[], None]:
         def load() -> None:
             ring = self.buffers.weights
-            place.at, fresh = ring.place(segment.offset, segment.words, place.owner)
-            if fresh:
-                load_constants(
-                    self.builder,
-                    self.layer.name,
-                    "weights",
-                    place.at,
-                    segment.words,
-                    segment.offset,
-                )
+            place.at, fresh = ring.place(segment.key, segment.words, place.owner)
+            at = place.at
+            for part in segment.constants if fresh else ():
+                where = at, part.words, part.offset, part.spread
+                load_constants(self.builder, self.layer.name, "weights", *where)
+                at += part.words
 
         return load
 

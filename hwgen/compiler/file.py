@@ -2,16 +2,18 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from dataclasses import asdict
 
 import numpy as np
 
+from ..rtl.mac import facts
 from .network import Compiled
 from .program import encode
 
 __all__ = ["FORMAT", "listing", "program_bytes", "summary"]
 
-FORMAT = 2
+FORMAT = 3
 KEY = "hwgen-program"
 
 
@@ -56,12 +58,15 @@ def listing(compiled: Compiled) -> str:
 
 
 def summary(compiled: Compiled) -> list[dict]:
-    """For each layer that computes: how it is cut, its instructions, bytes to load and store, MACs,
-    and cycles of the array if every output is computed and nothing has to wait.
+    """For each layer that computes: how it is cut, its modes, its instructions, bytes to load and
+    store, MACs, and cycles of the array if every output is computed and nothing has to wait;
+    ``peak`` is how many products the array makes a cycle in these modes.
     """
     config = compiled.config
+    unit = facts(config)
     words = (config.vector_bits // 8, config.weight_word_bits // 8, 32)
     rows: dict[str, dict] = {}
+    places: dict[str, int] = defaultdict(int)  # of products, beside those of other engines
     work = [s for s in compiled.program.steps if s.unit in ("array", "vector")]
     first = list(dict.fromkeys(step.note.partition(":")[0] for step in work))
     for step in compiled.program.steps:
@@ -73,6 +78,7 @@ def summary(compiled: Compiled) -> list[dict]:
             {
                 "layer": layer,
                 "order": None,
+                "modes": [],
                 "tile": None,
                 "tiles": 0,
                 "instructions": 0,
@@ -85,12 +91,19 @@ def summary(compiled: Compiled) -> list[dict]:
         f = step.fields
         if step.name in ("LOAD", "STORE"):
             size = f["words"] * f["rows"] * f["planes"] * words[f.get("target", 0)]
+            if f.get("bits"):
+                size = -(-size * f["bits"] // (1 << f["room"]))
             row["loaded" if step.name == "LOAD" else "stored"] += size
         elif step.name == "PASS":
             positions = -(-f["positions"] // config.array.clusters)
-            row["array_cycles"] += positions * f["slots"] * f["chunks"]
+            mode = unit.modes[f["mode"]]
+            vectors = positions * f["slots"] * f["chunks"]
+            row["array_cycles"] += vectors * unit.steps_in(mode)
+            places[layer] += vectors * unit.lanes_in(mode)
             row["tiles"] += f["first"]
-        elif step.name == "VECTOR":
+            if str(mode) not in row["modes"]:
+                row["modes"].append(str(mode))
+        elif step.name == "VECTOR" and layer not in compiled.plans:
             row["tiles"] += 1
     macs = {layer.name: layer.macs * compiled.batch for layer in compiled.network.layers}
     for row in rows.values():
@@ -98,6 +111,7 @@ def summary(compiled: Compiled) -> list[dict]:
             images = [plan.images] if plan.images > 1 else []
             row["order"], row["tile"] = plan.order, [*images, plan.rows, plan.columns]
         row["macs"] = macs.get(row["layer"], 0)
-        cycles = row["array_cycles"]
-        row["utilization"] = row["macs"] / (cycles * config.macs) if cycles else None
+        cycles, engines = row["array_cycles"], config.array.clusters * config.array.engines
+        row["peak"] = places[row["layer"]] * engines / cycles if cycles else None
+        row["utilization"] = row["macs"] / (cycles * row["peak"]) if cycles else None
     return sorted(rows.values(), key=lambda row: first.index(row["layer"]))

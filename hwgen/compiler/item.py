@@ -1,6 +1,6 @@
 """Pieces of work, from which a program is put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from .tensors import Region
@@ -37,7 +37,7 @@ class Item:
     joins: bool = False  # stays behind the item before
     begins: bool = False  # takes the other accumulator bank
     gate: bool = False  # writes into both banks
-    weights: tuple[int, int] | None = None  # offset and bytes
+    weights: tuple[Hashable, int] | None = None  # name and bytes
     cycles: float = 0.0  # of its unit
     finished: float = 0.0  # of the drain, from the bank that it does not compute in
     drained: float = 0.0  # of the drain, from its own

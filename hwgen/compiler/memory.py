@@ -1,5 +1,7 @@
 """Who may use which words of the buffers on chip."""
 
+from collections.abc import Hashable
+
 from ..config import Config
 from ..errors import UserError
 
@@ -28,7 +30,7 @@ class Ring:
         self.size = size
         self._tight = tight
         self._next = 0
-        self._placed: dict[int, tuple[int, int]] = {}  # key -> (first word, words)
+        self._placed: dict[Hashable, tuple[int, int]] = {}  # key -> (first word, words)
         self._owned: list[tuple[object, int, int]] = []  # (owner, first word, words)
 
     def take(self, words: int, owner: object, *, end: bool = False) -> int:
@@ -48,7 +50,7 @@ class Ring:
                 del self._placed[key]
         return at
 
-    def place(self, key: int, words: int, owner: object) -> tuple[int, bool]:
+    def place(self, key: Hashable, words: int, owner: object) -> tuple[int, bool]:
         """Range of the constants ``key`` for ``owner``, and whether they have to be loaded."""
         if key in self._placed and self._placed[key][1] == words:
             at = self._placed[key][0]

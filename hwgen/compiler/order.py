@@ -1,7 +1,7 @@
 """In which order the layers' pieces follow each other, by a rough clock of the units."""
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from ..config import Config
 from .item import Item
@@ -49,7 +49,7 @@ class _Clock:
         self.begun = self.array = self.vector = self.drain = self.load = 0.0
         self.banks, self.bank = [0.0, 0.0], 0
         self.stored: dict[int, float] = {}  # item -> when its results are in memory
-        self._weights: OrderedDict[int, int] = OrderedDict()  # offset -> bytes, oldest first
+        self._weights: OrderedDict[Hashable, int] = OrderedDict()  # bytes, oldest first
         self._kept = 0  # bytes of them
 
     def known(self, number: int) -> bool:
@@ -105,9 +105,9 @@ class _Clock:
                     self.banks[bank] = end = self.drain
         self.stored[number] = end + LATENCY + item.stores
 
-    def _keep(self, offset: int, size: int) -> None:
-        self._kept += size - self._weights.pop(offset, 0)
-        self._weights[offset] = size
+    def _keep(self, name: Hashable, size: int) -> None:
+        self._kept += size - self._weights.pop(name, 0)
+        self._weights[name] = size
         while self._kept > self.room:
             self._kept -= self._weights.popitem(last=False)[1]
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from ..config import Config
+from ..rtl.mac import facts
 from .blocks import Block
-from .layer import Convolution
+from .layer import Convolution, How
 from .program import Builder, Decided, reads, writes
 from .tiles import Plan, Tile
 
@@ -51,6 +52,14 @@ class PassEmitter:
         clusters = self.config.array.clusters
         return (width // clusters).bit_length() if clusters > 1 and width % clusters == 0 else 0
 
+    def _mode(self, how: How) -> str:
+        """Widths of a pass for the listing, and what its sums are worth, if that can differ."""
+        unit = facts(self.config)
+        if len(unit.modes) == 1 and not how.sum_shift:
+            return ""
+        worth = f" << {how.sum_shift}" if how.sum_shift else ""
+        return f" {unit.modes[how.mode]}{worth}"
+
     def output_pitch(self, tile: Tile) -> int:
         """Words from plane to plane of an output tile. The drains work position by position: all
         planes of a position are in one bank of the buffer, so that they do not get into each
@@ -91,7 +100,7 @@ class PassEmitter:
         step = self.builder.add(
             "PASS",
             accesses,
-            f"{layer.name}: {kind} pass, block {number}, "
+            f"{layer.name}: {kind} pass{self._mode(taps.how)}, block {number}, "
             f"planes {taps.planes.start}-{taps.planes.stop - 1}",
             first=first,
             thresholds=segment.thresholds,

@@ -15,6 +15,7 @@ from .layer import Convolution, How
 from .memory import Buffers
 from .segments import Limits, kinds_of_chunks
 from .spans import Span, spans
+from .weights import spread_of
 
 __all__ = [
     "ORDERS",
@@ -162,6 +163,14 @@ def pass_cycles(
     return chunks * max(rows * steps_of(config, how), buffers.chunk_words(slots))
 
 
+def _word_bytes(config: Config, layer: Convolution) -> float:
+    """Bytes of memory that a word of weights takes, over all modes of the layer."""
+    modes = [part.how.mode for part in layer.products]
+    spreads = [spread_of(config, layer, mode) for mode in modes]
+    parts = [1.0 if s is None else s.bits / s.room for s in spreads]
+    return config.weight_word_bits / 8 * sum(parts) / len(parts)
+
+
 class _Estimate:
     """Cycles and bytes of a layer, cut in some way."""
 
@@ -176,6 +185,7 @@ class _Estimate:
         self.outputs = sum(len(o) for o in {block.outputs for block in blocks})
         self.planes = len({p for block in blocks for p in block.planes})
         self.beat = config.bus.data_width // 8
+        self.word = _word_bytes(config, layer)  # of weights, in memory
         self.weights = sum(
             count * sum(number for _, number in chunks) * buffers.chunk_words(slots)
             for (_, slots, _, chunks), count in self.blocks.items()
@@ -209,7 +219,7 @@ class _Estimate:
         weights = self.weights
         if plan.order != "weight" and weights > config.memory.weight_words:
             weights *= tiles
-        weight_bytes = weights * config.weight_word_bits / 8
+        weight_bytes = weights * self.word
         size = (loaded + stored) * layer.input.word + weight_bytes
         # The load and the store unit move a word of activations a cycle.
         units = (

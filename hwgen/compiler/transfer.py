@@ -2,6 +2,7 @@
 
 from .program import Access, Builder, reads, writes
 from .tensors import Region, Tensor
+from .weights import Spread
 
 __all__ = ["clear_gaps", "copy_images", "copy_tensor", "load_constants"]
 
@@ -134,7 +135,13 @@ def clear_gaps(builder: Builder, layer: str, tensor: Tensor, buffer: int) -> Non
 
 
 def load_constants(
-    builder: Builder, layer: str, target: str, buffer: int, words: int, offset: int
+    builder: Builder,
+    layer: str,
+    target: str,
+    buffer: int,
+    words: int,
+    offset: int,
+    spread: Spread | None = None,
 ) -> None:
     """LOAD ``words`` words of the program's constants from byte ``offset`` into a buffer."""
     builder.add(
@@ -152,4 +159,5 @@ def load_constants(
         buffer=buffer,
         buffer_row_stride=0,
         buffer_plane_stride=0,
+        **(spread.fields if spread is not None else {}),
     )

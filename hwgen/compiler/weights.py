@@ -1,15 +1,23 @@
 """The weight stream of a pass: what the feeder reads, word after word."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from ..bitpacking import pack, packed_size, unpack
 from ..config import Config
-from ..rtl.mac import facts
+from ..rtl.mac import Placement, facts
+from .layer import Convolution
 from .operands import packed, unpacked
 
 __all__ = [
+    "Spread",
+    "dense",
     "pack_chunks",
     "pack_thresholds",
     "threshold_words",
+    "spread",
+    "spread_of",
     "unpack_chunks",
     "unpack_thresholds",
 ]
@@ -70,6 +78,52 @@ def unpack_chunks(
     return unpacked(
         values.reshape(chunks, -1, lanes), unit.weights_in(unit.modes[mode]), signed=True
     )
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Weights that lie dense in memory: ``bits`` each, for a room of a word's ``room`` bits, of
+    which the lowest ``offset`` are zeros.
+    """
+
+    bits: int
+    room: int
+    offset: int
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """Of a LOAD."""
+        return {"bits": self.bits, "room": self.room.bit_length() - 1, "offset": self.offset}
+
+
+def spread_of(config: Config, layer: Convolution, mode: int) -> Spread | None:
+    """How weights of a mode can lie dense; None if there is nothing to gain."""
+    unit = facts(config)
+    places = unit.weights_in(unit.modes[mode])
+    if places.bipolar or not unit.spreads:
+        return None
+    weights = [part.weights for part in layer.products if part.how.mode == mode]
+    most = max(max(int(w.max(initial=0)), -1 - int(w.min(initial=0))) for w in weights)
+    bits = max(2, most.bit_length() + 1)
+    return Spread(bits, places.stride, places.offset) if bits < places.stride else None
+
+
+def dense(config: Config, data: bytes, how: Spread) -> bytes:
+    """Words of :func:`pack_chunks` as they lie dense in memory."""
+    vectors = np.frombuffer(data, np.uint8).reshape(-1, config.array.lanes)
+    places = Placement(vectors.shape[1] * 8 // how.room, how.room, how.bits, how.offset)
+    return pack(unpacked(vectors, places, signed=True), how.bits, signed=True).tobytes()
+
+
+def spread(config: Config, data: bytes, count: int, how: Spread) -> np.ndarray:
+    """The inverse: ``count`` words (word, byte) of what lies dense in memory."""
+    lanes = config.array.lanes
+    shape = count * config.weight_word_bits // (8 * lanes), lanes * 8 // how.room
+    size = packed_size(shape[0] * shape[1], how.bits)
+    # What follows in memory may begin within the last byte's zeros, never before.
+    values = unpack(np.frombuffer(data[:size], np.uint8), shape, how.bits, signed=True)
+    places = Placement(shape[1], how.room, how.room - how.offset, how.offset)
+    return packed(values, places).reshape(count, -1)
 
 
 def pack_thresholds(config: Config, thresholds: np.ndarray, slots: int) -> bytes:

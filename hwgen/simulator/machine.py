@@ -15,7 +15,13 @@ from ..arithmetic import requantize, wrap32
 from ..compiler.operands import unpacked
 from ..compiler.program import Program, Step
 from ..compiler.tensors import Slice
-from ..compiler.weights import threshold_words, unpack_chunks, unpack_thresholds
+from ..compiler.weights import (
+    Spread,
+    spread,
+    threshold_words,
+    unpack_chunks,
+    unpack_thresholds,
+)
 from ..config import Config
 from ..isa.instructions import TOKEN_BITS
 from ..isa.parameters import RECORD, RECORD_BYTES
@@ -103,6 +109,12 @@ class Machine:
                 yield start + words * word, at
 
     def _load(self, f: dict) -> None:
+        if f.get("bits"):
+            at = self.bases[f["base"]] + f["address"]
+            how = Spread(f["bits"], 1 << f["room"], f["offset"])
+            data = spread(self.config, bytes(self.memory[at:]), f["words"], how)
+            self._weights[(f["buffer"] + np.arange(f["words"])) % len(self._weights)] = data
+            return
         word = (self.config.array.lanes, self.config.weight_word_bits // 8, RECORD_BYTES)[
             f["target"]
         ]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hwgen.arithmetic import requantize
+from hwgen.compiler.file import listing, summary
 from hwgen.compiler.layer import Requantization
 from hwgen.compiler.network import compile_network
 from hwgen.compiler.operands import Operands, packed, unpacked
@@ -159,3 +160,31 @@ def test_other_sums_give_the_same_results(scale, share):
         theta = rng.integers(-50, 50, channels)
         fires = sums > own.threshold(theta)[:, None]
         np.testing.assert_array_equal(fires, true > theta[:, None])
+
+
+def test_weights_lie_dense():
+    """Three bits a weight, thresholds as they are."""
+    config = load("tiny", ["array.mac=serial", "array.modes=8x4,4x4"])
+    network = random_widths(3, [(4, 3)] * 2, gates=("channel",), channels=16, last_bits=3)
+    program = compile_network(network, config).program
+    loads = [s for s in program.steps if s.name == "LOAD" and s.fields["target"] == 1]
+    spread = [s for s in loads if s.fields.get("bits")]
+    assert {s.fields["bits"] for s in spread} == {3}
+    heads = [s for s in loads if not s.fields.get("bits")]
+    thresholds = [s for s in program.steps if s.name == "PASS" and s.fields["thresholds"]]
+    assert 0 < len(heads) <= len(thresholds)
+    bytes_of_words = load("tiny", ["array.mac=serial", "array.modes=8x8,4x8"])
+    whole = compile_network(network, bytes_of_words).program.constants
+    assert len(program.constants) < 0.6 * len(whole)
+
+
+def test_listing_and_summary_name_the_modes():
+    network = random_widths(0, [(4, 4), (2, 2)], residual=False, pool=False)
+    compiled = compile_network(network, unit("bricks"))
+    rows = {row["layer"]: row for row in summary(compiled)}
+    assert rows["conv0"]["modes"] == ["4x4"] and rows["conv1"]["modes"] == ["2x2"]
+    # Two and four lanes more in a vector.
+    assert rows["conv0"]["peak"] == 4 * rows["last"]["peak"]
+    assert rows["conv1"]["peak"] == 16 * rows["last"]["peak"]
+    assert "conv1: dense pass 2x2, block 0" in listing(compiled)
+    assert "conv1: pack bits 0-1, plane 0" in listing(compiled)
