@@ -8,6 +8,7 @@ import numpy as np
 
 from ..compiler.program import Program
 from ..config import Config
+from ..config.values import Modes
 from ..isa.instructions import by_name
 from ..isa.packing import mask_of
 from ..isa.registers import BASES, UNITS
@@ -20,7 +21,7 @@ from .build import MOST_FIELDS, build
 __all__ = ["Core"]
 
 _CONFIG = (
-    "clusters groups group lanes slots queue rows gated mac_latency mac_interval drain_lanes pool "
+    "clusters groups group lanes slots queue rows gated mac_depth drain_lanes pool "
     "activation_words weight_words parameter_words weight_slots thresholds_per_word beat_bytes "
     "outstanding burst queue_depth"
 ).split()
@@ -46,7 +47,7 @@ _OPERATIONS = (
 class _Config(ctypes.Structure):
     _fields_ = (
         [(name, ctypes.c_int32) for name in _CONFIG]
-        + [("word_bytes", ctypes.c_int32 * 3)]
+        + [("word_bytes", ctypes.c_int32 * 3), ("mac_steps", ctypes.c_int32 * Modes.MOST)]
         + [("latency", ctypes.c_int32), ("rate", ctypes.c_int32)]
     )
 
@@ -57,7 +58,7 @@ class _Counters(ctypes.Structure):
 
 def _configuration(config: Config, memory: MemoryModel) -> _Config:
     array = config.array
-    unit = mac.KINDS[array.mac]
+    unit = mac.facts(config)
     values = {
         "clusters": array.clusters,
         "groups": config.groups,
@@ -67,8 +68,7 @@ def _configuration(config: Config, memory: MemoryModel) -> _Config:
         "queue": array.queue,
         "rows": array.rows,
         "gated": array.gated,
-        "mac_latency": unit.latency_of(array.lanes),
-        "mac_interval": max(map(unit.steps_in, unit.MODES)),
+        "mac_depth": unit.latency - unit.interval + mac.shifts_sums(config),
         "drain_lanes": config.drain.lanes,
         "pool": config.drain.pool,
         "activation_words": config.memory.activation_words,
@@ -81,6 +81,7 @@ def _configuration(config: Config, memory: MemoryModel) -> _Config:
         "burst": config.bus.burst,
         "queue_depth": config.control.queue_depth,
         "word_bytes": (ctypes.c_int32 * 3)(*load_words(config)),
+        "mac_steps": (ctypes.c_int32 * Modes.MOST)(*map(unit.steps_in, unit.modes)),
         "latency": memory.latency,
         "rate": max(1, round(memory.bandwidth * 256)),
     }

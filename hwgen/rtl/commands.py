@@ -9,6 +9,7 @@ from amaranth.utils import bits_for, ceil_log2
 from ..config import Config
 from ..isa.checks import fields_in
 from ..isa.instructions import Instruction, by_name
+from . import mac
 
 __all__ = [
     "drain_command",
@@ -16,6 +17,7 @@ __all__ = [
     "group_command",
     "instruction_fields",
     "instruction_layout",
+    "mode_field",
     "position_shape",
     "row_shape",
     "slot_shape",
@@ -96,6 +98,12 @@ def weight_write(config: Config) -> data.StructLayout:
     return _weights(config, 1)
 
 
+def mode_field(config: Config) -> dict[str, int]:
+    """The member ``mode`` of a layout; none where MAC units have a single mode."""
+    modes = len(mac.facts(config).modes)
+    return {"mode": ceil_log2(modes)} if modes > 1 else {}
+
+
 def group_command(config: Config) -> data.StructLayout:
     """A pass, as a group sees it; ``positions`` counts those of its own cluster."""
     return data.StructLayout(
@@ -109,6 +117,8 @@ def group_command(config: Config) -> data.StructLayout:
             "slots": bits_for(config.array.slots),
             "positions": bits_for(config.array.rows),
             "chunks": 18,
+            **mode_field(config),
+            **({"sum_shift": 3} if mac.shifts_sums(config) else {}),
         }
     )
 

@@ -7,8 +7,10 @@ from amaranth.sim import Simulator
 
 from hwgen.config import load
 from hwgen.memory import collision_checks
+from hwgen.rtl.commands import group_command
 from hwgen.rtl.group import Group
 from hwgen.rtl.group.model import Item
+from hwgen.rtl.mac import facts
 
 __all__ = [
     "SHAPES",
@@ -19,6 +21,7 @@ __all__ = [
     "Stalls",
     "configuration",
     "operands",
+    "widths",
 ]
 
 
@@ -102,17 +105,33 @@ STALLS = {
 }
 
 
-def configuration(shape, gated, mac="parallel"):
-    return load("tiny", SHAPES[shape] | {"array.gated": gated, "array.mac": mac})
+def configuration(shape, gated, mac="parallel", modes=()):
+    settings = {"array.gated": gated, "array.mac": mac, "array.modes": list(modes)}
+    return load("tiny", SHAPES[shape] | settings)
 
 
-def operands(rng, config, vectors, slots):
-    """A chunk: random vectors, random weights by slot."""
-    lanes = config.array.lanes
+def widths(rng, config):
+    """The fields of a command that say how wide its operands are."""
+    fields = {"mode": rng.randrange(len(facts(config).modes)), "sum_shift": rng.randrange(8)}
+    return {name: fields[name] for name in fields if name in group_command(config).members}
+
+
+def operands(rng, config, vectors, slots, mode=0):
+    """A chunk in a mode: random vectors, random weights by slot."""
+    unit = facts(config)
+    mode = unit.modes[mode]
+
+    def packed(placement):
+        top = 1 << placement.width - 1
+        numbers = [rng.randrange(-top, top) for _ in range(placement.lanes)]
+        if placement.bipolar:
+            numbers = [rng.choice([-1, 1]) for _ in range(placement.lanes)]
+        return placement.pack(numbers).to_bytes(config.array.lanes, "little")
+
     return (
-        [[rng.randrange(256) for _ in range(lanes)] for _ in range(vectors)],
+        [list(packed(unit.activations_in(mode))) for _ in range(vectors)],
         [
-            [rng.randrange(-128, 128) for _ in range(lanes)]
+            [(byte ^ 0x80) - 0x80 for byte in packed(unit.weights_in(mode))]
             for _ in range(config.array.group * slots)
         ],
     )

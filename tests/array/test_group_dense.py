@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from .group_bench import SHAPES, STALLS, Drain, GroupBench, Pass, configuration, operands
+from .group_bench import SHAPES, STALLS, Drain, GroupBench, Pass, configuration, operands, widths
 
 
 def dense_tiles(config, sizes, seed):
@@ -15,6 +15,8 @@ def dense_tiles(config, sizes, seed):
         for tile, (positions, slots, *passes) in enumerate(sizes):
             shared = {"bank": tile % 2, "slots": slots, "positions": positions}
             for n, chunks in enumerate(passes):
+                width = widths(rng, config)
+                mode = width.get("mode", 0)
                 yield Pass(
                     {
                         "first": n == 0,
@@ -24,8 +26,9 @@ def dense_tiles(config, sizes, seed):
                         "clear_counts": 0,
                         "chunks": chunks,
                     }
-                    | shared,
-                    [operands(rng, config, positions, slots) for _ in range(chunks)],
+                    | shared
+                    | width,
+                    [operands(rng, config, positions, slots, mode) for _ in range(chunks)],
                     drains=max(0, tile - 1),
                 )
             yield Drain(shared | {"source": 0})
@@ -33,21 +36,28 @@ def dense_tiles(config, sizes, seed):
     return build
 
 
+MODES = {
+    "bricks": ("bricks", ["8x8", "2x2", "4x4", "2x8", "8x4", "4x2", "3x3"]),
+    "serial-all": ("serial", [f"{bits}x8" for bits in (1, 8, 2, 3, 4, 5, 6, 7)]),
+    "subword": ("subword", ["8x8", "4x4"]),
+    "xnor": ("xnor", []),
+}
+
 CASES = [(shape, "none", 0) for shape in SHAPES] + [(shape, "some", 1) for shape in SHAPES]
 CASES += [("tiny", stalls, 0) for stalls in STALLS]
 
 
 @pytest.mark.parametrize(("shape", "stalls", "gated"), dict.fromkeys(CASES))
-def test_tiles(shape, stalls, gated, mac="parallel"):
+def test_tiles(shape, stalls, gated, mac="parallel", modes=()):
     """Several tiles of one or two passes, among them tiny ones and one without positions."""
-    config = configuration(shape, bool(gated), mac)
+    config = configuration(shape, bool(gated), mac, modes)
     slots = config.array.slots
     most = config.positions_per_cluster
     sizes = [
         (3, slots, 2),
         (min(most, 7), max(1, slots - 1), 1, 3),
         (0, slots, 2),
-        (1, 1, 4, 1),
+        (1, 1, 4, 1, 1, 2),
         (2, slots, 3),
     ]
     build = dense_tiles(config, sizes, shape)
@@ -58,6 +68,14 @@ def test_tiles(shape, stalls, gated, mac="parallel"):
 def test_serial_units(gated):
     """The group does not know which unit is in."""
     test_tiles("tiny", "some", gated, mac="serial")
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_modes(name):
+    """Each pass in a mode of its own, and banks that are filled in several."""
+    gated = name in ("bricks", "serial-all")
+    shape = {"subword": "one-slot"}.get(name, "tiny")
+    test_tiles(shape, "some", gated, *MODES[name])
 
 
 @pytest.mark.parametrize("gated", [False, True])

@@ -6,7 +6,7 @@ import pytest
 
 from hwgen.config import load
 
-from .group_bench import SHAPES, STALLS, Drain, GroupBench, Pass, configuration, operands
+from .group_bench import SHAPES, STALLS, Drain, GroupBench, Pass, configuration, operands, widths
 
 NEVER, ALWAYS = (1 << 31) - 1, -(1 << 31)
 
@@ -37,8 +37,8 @@ def gated_tiles(config, tiles, seed):
             shared |= {"bank": tile % 2, "conditional": 0, "clear_counts": 0}
             limits = thresholds(rng, mask, config.array.group * slots)
 
-            def chunks(count, vectors=positions, slots=slots):
-                drawn = [operands(rng, config, vectors, slots) for _ in range(count)]
+            def chunks(count, mode, vectors=positions, slots=slots):
+                drawn = [operands(rng, config, vectors, slots, mode) for _ in range(count)]
                 for vectors_of_chunk, _ in drawn:
                     for n in range(len(vectors_of_chunk)):
                         if rng.random() < 0.2:  # an empty position: sums of 0, and ties
@@ -46,16 +46,19 @@ def gated_tiles(config, tiles, seed):
                 return drawn
 
             early = rng.random() < 0.5  # thresholds come with the first pass, or with the gate
+            width = widths(rng, config)
+            mode = width.get("mode", 0)
             if base:
                 yield Pass(
-                    shared | {"first": 1, "gate": 0, "chunks": base},
-                    chunks(base),
+                    shared | width | {"first": 1, "gate": 0, "chunks": base},
+                    chunks(base, mode),
                     thresholds=limits if early else None,
                     drains=max(0, 2 * tile - 1),
                 )
+            marks = {"gate": 1, "clear_counts": tile == 1}
             yield Pass(
-                shared | {"first": not base, "gate": 1, "chunks": gate, "clear_counts": tile == 1},
-                chunks(gate),
+                shared | width | marks | {"first": not base, "chunks": gate},
+                chunks(gate, mode),
                 thresholds=None if base and early else limits,
                 limits=limits,
                 drains=2 * tile,
@@ -63,9 +66,11 @@ def gated_tiles(config, tiles, seed):
             drained = {"slots": slots, "positions": positions}
             yield Drain(drained | {"bank": 1 - tile % 2, "source": 1})
             if conditional:
+                width = widths(rng, config)
+                marks = {"first": 0, "gate": 0, "conditional": 1, "chunks": conditional}
                 yield Pass(
-                    shared | {"first": 0, "gate": 0, "conditional": 1, "chunks": conditional},
-                    chunks(conditional, len(model.task_positions)),
+                    shared | width | marks,
+                    chunks(conditional, width.get("mode", 0), len(model.task_positions)),
                 )
             yield Drain(drained | {"bank": tile % 2, "source": 2})
 
@@ -90,9 +95,9 @@ MASKS = ["half", "all", "few", "lumpy", "none"]
 
 
 @pytest.mark.parametrize(("shape", "stalls"), dict.fromkeys(CASES))
-def test_tiles(shape, stalls, mac="parallel"):
+def test_tiles(shape, stalls, mac="parallel", modes=()):
     """Every kind of mask in every kind of tile, in sequence, on alternating banks."""
-    config = configuration(shape, True, mac)
+    config = configuration(shape, True, mac, modes)
     masks = MASKS + random.Random(f"{shape} {stalls}").sample(MASKS, 3)
     bench = GroupBench(
         config,
@@ -107,6 +112,13 @@ def test_tiles(shape, stalls, mac="parallel"):
 def test_serial_units():
     """The group does not know which unit is in."""
     test_tiles("tiny", "some", mac="serial")
+
+
+@pytest.mark.parametrize("shape", ["one-slot", "four-engines"])
+def test_modes(shape):
+    """Base and conditional passes in modes of their own."""
+    test_tiles(shape, "some", "bricks", ["8x8", "4x4", "2x2"])
+    test_tiles(shape, "none", "serial", ["4x8", "1x8", "3x8"])
 
 
 def test_reference_configuration():

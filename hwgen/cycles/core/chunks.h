@@ -80,7 +80,7 @@ struct Chunks {
             const bool gated = f.gate || f.conditional;
             const uint32_t gate = gated ? decisions[f.gate ? part.gates : part.gates - 1] : 0;
             f.first = f.is_signed = f.clear_counts = f.mask = f.planes = f.kernel_rows = f.kernel_columns = 0;
-            f.input = f.input_plane_stride = f.weights = f.chunks = 0;
+            f.input = f.input_plane_stride = f.weights = f.chunks = f.align = f.sum_shift = 0;
             std::string what(reinterpret_cast<const char *>(&f), sizeof f);
             const uint32_t common = parts.of(what.append(reinterpret_cast<const char *>(&gate), sizeof gate));
             for (uint64_t chunk = part.pass.first; chunk < part.end; chunk++) kinds_of.push_back(kind(part, common, chunk));

@@ -54,7 +54,8 @@ struct Cluster {
     }
     static GroupCommand command_of(const Pass &pass) {
         const PassFields &f = pass.fields;
-        return {bool(f.gate), bool(f.conditional), bool(f.bank), unsigned(f.slots), pass.positions, f.chunks, pass.first};
+        return {bool(f.gate),   bool(f.conditional), bool(f.bank), unsigned(f.slots),
+                pass.positions, f.chunks,            pass.first,   unsigned(f.mode)};
     }
 
     // A chunk has been loaded.

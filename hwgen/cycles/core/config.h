@@ -9,12 +9,13 @@ constexpr Cycle NEVER = ~Cycle(0);
 
 struct Config {
     int32_t clusters, groups, group, lanes, slots, queue, rows, gated;
-    int32_t mac_latency, mac_interval;
+    int32_t mac_depth;  // cycles from the last step of a row to its products, less one
     int32_t drain_lanes, pool;
     int32_t activation_words, weight_words, parameter_words;
     int32_t weight_slots, thresholds_per_word;
     int32_t beat_bytes, outstanding, burst, queue_depth;
     int32_t word_bytes[3];  // of a word of each target of a LOAD
+    int32_t mac_steps[16];  // of a row, by mode
     // The memory beside the accelerator
     int32_t latency, rate;  // cycles to the first beat; beats in 256 cycles
 };

@@ -26,6 +26,8 @@ struct Group {
     PlannedRow row{};
     uint64_t chunks_done = 0;
     Cycle rest_until = 0;
+    unsigned last_mode = 0;  // of the last row
+    Cycle gone_until = 0;    // before, no row of another mode may follow it
     struct Issued {
         uint32_t row;
         Cycle when;
@@ -42,7 +44,7 @@ struct Group {
         config = &c;
         feeder = &source;
         index = number;
-        runs = in_runs && c.mac_interval == 1;
+        runs = in_runs;
         planner.decisions = &nothing;
         for (Issued &issued : recent) issued = {~0u, 0};
     }
@@ -107,10 +109,13 @@ struct Group {
         if (there) {
             a.value(row.some), a.value(row.release), a.value(row.end), a.value(row.conditional), a.value(row.completes);
             a.value(row.straddles), a.value(row.bank), a.value(row.pops), a.value(row.engines), a.value(row.row);
+            a.value(row.mode);
             row.gate = false;
         }
         a.chunk(chunks_done);
-        a.time(rest_until), a.time(next), a.time(run_until);
+        a.time(rest_until), a.time(next), a.time(run_until), a.time(gone_until);
+        if (gone_until <= a.now) last_mode = 0;
+        a.value(last_mode);
         for (unsigned n = 0; n < DISTANCE - 1; n++) {
             Issued &issued = recent[(newest + n) % (DISTANCE - 1)];
             Cycle free = issued.when + DISTANCE;
@@ -126,6 +131,7 @@ struct Group {
 
 private:
     bool interlocked(const PlannedRow &candidate, Cycle now) const {
+        if (candidate.mode != last_mode && now < gone_until) return true;
         const uint32_t number = candidate.row << 1 | candidate.bank;
         for (const Issued &issued : recent)
             if (issued.row == number && now < issued.when + DISTANCE) return true;
@@ -156,12 +162,15 @@ private:
     }
 
     void issued(Cycle now, Counters &counters) {
-        const Cycle written = now + config->mac_latency;
+        const unsigned steps = row.some ? config->mac_steps[row.mode] : 1;
+        const Cycle written = now + config->mac_depth + steps;
         if (row.some) {
             counters.rows++;
             counters.dot_products += row.engines;
-            counters.array_busy += config->mac_interval;
-            rest_until = now + config->mac_interval;
+            counters.array_busy += steps;
+            rest_until = now + steps;
+            last_mode = row.mode;
+            gone_until = rest_until - 1 + DISTANCE;
             remember(now);
             if (row.gate) judge(written, counters);
         }
@@ -188,6 +197,7 @@ private:
     void run(Cycle now, unsigned vectors, Counters &counters) {
         const GroupCommand &command = planner.commands.out;
         RowCounter &dense = planner.dense;
+        if (config->mac_steps[row.mode] > 1) return;
         if (row.conditional || row.release || !row.some || !vectors || feeder->loaded <= chunks_done) return;
         if (!planner.active() || command.conditional || dense.column == 0) return;
         const bool last = dense.position + 1 == command.positions;
@@ -211,6 +221,8 @@ private:
         dense.row++, dense.column++;
         if (dense.column == command.slots) dense.column = 0, dense.position++;
         next = run_until = counted = rest_until = now + rows + 1;
+        last_mode = command.mode;
+        gone_until = now + rows + DISTANCE;
     }
 };
 

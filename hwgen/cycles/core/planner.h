@@ -10,12 +10,13 @@ struct GroupCommand {
     unsigned slots, positions;  // positions of the cluster
     int64_t chunks;
     uint64_t first;  // chunk
+    unsigned mode;
 };
 
 // hwgen/rtl/group/layouts.py: planned_row.
 struct PlannedRow {
     bool some, release, end, gate, conditional, completes, straddles, bank;
-    uint8_t pops, engines;
+    uint8_t pops, engines, mode;
     uint16_t row;
 };
 
@@ -90,6 +91,7 @@ struct Planner {
         PlannedRow planned{};
         bool last_chunk = chunk == command.chunks;
         planned.bank = command.bank;
+        planned.mode = command.mode;
         planned.conditional = command.conditional;
         planned.gate = command.gate && last_chunk;
         if (!command.conditional) {

@@ -24,6 +24,9 @@ from .task_store import TaskStore
 
 __all__ = ["Group"]
 
+MOST_SHIFT = 7
+"""The largest ``sum_shift``."""
+
 
 class Group(wiring.Component):
     """A link of the chain of a cluster.
@@ -32,9 +35,9 @@ class Group(wiring.Component):
     accepted when the queue has room for it too. ``i.ready`` depends on ``i.payload.want`` and on
     registers.
 
-    In a dense chunk a row is issued every ``interval`` cycles of the MAC units, column by column of
-    position by position, in a conditional chunk likewise task row by task row, also across chunks
-    and commands: as long as vectors and weights are there, and no row comes back within 4 cycles.
+    In a dense chunk a row is issued as often as its mode has steps, column by column of position by
+    position, in a conditional chunk likewise task row by task row, also across chunks and commands:
+    as long as vectors and weights are there, no row comes back within 4 cycles, and the mode stays.
 
     Parameters
     ----------
@@ -100,6 +103,7 @@ class Group(wiring.Component):
                 "fired": Out(range(config.array.group + 1)),
             }
         super().__init__(members)
+        self._shifts = mac.shifts_sums(config)
 
     @property
     def config(self) -> Config:
@@ -107,9 +111,10 @@ class Group(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from the issue of a row until a drain may read its sums; ``done`` comes then."""
-        array = self._config.array
-        return mac.KINDS[array.mac].latency_of(array.lanes) + 3
+        """Cycles from the issue of a row in the mode with the most steps until a drain may read its
+        sums; ``done`` comes then.
+        """
+        return mac.facts(self._config).latency + mac.shifts_sums(self._config) + 3
 
     def model(self) -> GroupModel:
         """A new model of this group, as integers."""
@@ -126,9 +131,11 @@ class Group(wiring.Component):
         )
         units = [mac.create(config) for _ in range(config.array.group)]
         m.submodules.weight_store = store = weights.create(config)
-        m.submodules.accumulators = sums = Accumulators(config, sum_bits=units[0].sum_bits)
+        m.submodules.accumulators = sums = Accumulators(
+            config, sum_bits=min(32, units[0].sum_bits + (MOST_SHIFT if self._shifts else 0))
+        )
         m.submodules.sequencer = sequencer = Sequencer(
-            config, interval=units[0].interval, distance=sums.distance
+            config, steps=list(map(units[0].steps_in, units[0].modes)), distance=sums.distance
         )
         m.submodules.drain_reader = reader = DrainReader(config)
 
@@ -183,7 +190,7 @@ class Group(wiring.Component):
         m.d.comb += [
             store.write.eq(word),
             store.write_en.eq(arrived & ~word.thresholds),
-            store.read_en.eq(sequencer.operation.some),
+            store.read_en.eq(sequencer.starts),
             store.bank.eq(sequencer.weight_bank),
         ]
         return word, arrived
@@ -191,7 +198,7 @@ class Group(wiring.Component):
     def _connect_engines(self, m, queue, units, store, sequencer, sums):
         """Operands to the MAC units, dot products to the sums, and the operation beside them."""
         gated = self._config.array.gated
-        some = sequencer.operation.some
+        some = sequencer.starts
         m.d.comb += [sequencer.level.eq(queue.level), queue.pops.eq(sequencer.pops)]
         if gated:
             m.d.comb += store.slots.eq(sequencer.choice.slots)
@@ -214,6 +221,11 @@ class Group(wiring.Component):
             if gated:
                 m.d.sync += second.eq(sequencer.choice.second)
             m.d.sync += [vector.eq(head) for vector, head in zip(vectors, heads, strict=True)]
+        several = units[0].mode_code is not None
+        if several:
+            mode = Signal.like(sequencer.choice.mode, reset_less=True)
+            with m.If(some):
+                m.d.sync += mode.eq(sequencer.choice.mode)
         for e, unit in enumerate(units):
             m.submodules[f"mac{e}"] = unit
             activations = Mux(second[e], vectors[1], vectors[0]) if gated else vectors[0]
@@ -222,11 +234,17 @@ class Group(wiring.Component):
                 unit.i_activations.eq(activations),
                 unit.i_signed.eq(is_signed),
                 unit.i_weights.eq(store.weights[e]),
-                sums.products[e].eq(unit.o_sum),
             ]
+            if several:
+                m.d.comb += unit.i_mode.eq(mode)
+            # A product of several steps is as far behind the last as one of a single step.
+            m.d["sync" if self._shifts else "comb"] += sums.products[e].eq(
+                unit.o_sum << sums.early.sum_shift if self._shifts else unit.o_sum
+            )
 
         operation = sequencer.operation
-        for n in range(1 + units[0].latency - sums.READ_TO_PRODUCTS):
+        depth = units[0].latency - units[0].interval + 1 + self._shifts
+        for n in range(1 + depth - sums.READ_TO_PRODUCTS):
             delayed = Signal(row_operation(self._config), name=f"operation{n}")
             m.d.sync += delayed.eq(operation)
             operation = delayed

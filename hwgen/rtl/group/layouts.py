@@ -5,7 +5,8 @@ from amaranth.lib import data
 from amaranth.utils import bits_for, ceil_log2
 
 from ...config import Config
-from ..commands import row_shape, slot_shape
+from .. import mac
+from ..commands import mode_field, row_shape, slot_shape
 
 __all__ = [
     "DEPARTED",
@@ -55,11 +56,13 @@ def row_operation(config: Config) -> data.StructLayout:
     ``some``: it is a row (else only the marks count, for a chunk without rows); ``row``, ``bank``:
     where its sums are; ``first``: they start at zero; ``release``: the chunk ends with it; ``end``:
     the command ends with it. Gated: ``gate``: compare; ``clear``: counts restart; ``completes``:
-    last row of its position.
+    last row of its position. Where sums are shifted, ``sum_shift``: products count 2**sum_shift.
     """
     fields = {"some": 1, "row": row_shape(config), "bank": 1, "first": 1, "release": 1, "end": 1}
     if config.array.gated:
         fields |= {"gate": 1, "clear": 1, "completes": 1}
+    if mac.shifts_sums(config):
+        fields |= {"sum_shift": 3}
     return data.StructLayout(fields)
 
 
@@ -68,9 +71,10 @@ def operand_choice(config: Config) -> data.StructLayout:
 
     ``starts``: the engines that take part. Gated: ``slots`` of each engine, and ``second``, the
     engines that take the second head of the queue. Not gated: ``column``, slot v*D + e for e.
+    Where MAC units have several modes: ``mode``.
     """
     engines = config.array.group
-    fields = {"starts": engines, "signed": 1}
+    fields = {"starts": engines, "signed": 1} | mode_field(config)
     if config.array.gated:
         slots = data.ArrayLayout(slot_shape(config), engines)
         fields |= {"second": engines, "slots": slots}

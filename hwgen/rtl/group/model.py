@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import mul
 
 import numpy as np
 
 from ...arithmetic import wrap32
 from ...config import Config
-from ..mac import Mac
+from ..mac import Placement, facts
 from .layouts import DEPARTED
 
 __all__ = ["Dealer", "GroupModel", "Item", "TaskRow"]
@@ -36,6 +37,11 @@ class TaskRow:
     def positions(self) -> list[int]:
         """Its one or two positions, in order."""
         return sorted({position for position, _ in self.tasks})
+
+
+def _numbers(placement: Placement, vector: Sequence[int], signed: bool) -> list[int]:
+    """The operands in the bytes of a vector."""
+    return placement.unpack(int.from_bytes(bytes(b & 0xFF for b in vector), "little"), signed)
 
 
 class GroupModel:
@@ -67,7 +73,7 @@ class GroupModel:
             Fields of ``group_command``.
         chunks
             For each chunk a pair: vectors (those of all positions, or in a conditional pass those
-            of ``task_positions``; R bytes each), weights by slot (R numbers each).
+            of ``task_positions``; R bytes each), weights by slot (R signed bytes each).
         thresholds
             By slot; for a gate.
         """
@@ -75,11 +81,16 @@ class GroupModel:
             self.counts[:] = 0
         rows = self._task_operands() if command["conditional"] else self._dense_operands(command)
         sums = self.sums[command["bank"]]
+        unit = facts(self.config)
+        mode = unit.modes[command.get("mode", 0)]
         for n, (vectors, weights) in enumerate(chunks):
+            vectors = [_numbers(unit.activations_in(mode), v, command["signed"]) for v in vectors]
+            weights = [_numbers(unit.weights_in(mode), row, True) for row in weights]
             for row, lanes in rows:
                 for lane, (vector, slot) in enumerate(lanes):
                     before = 0 if command["first"] and n == 0 else sums[row, lane]
-                    product = Mac.model(vectors[vector], weights[slot], command["signed"])
+                    product = sum(map(mul, vectors[vector], weights[slot]))
+                    product <<= command.get("sum_shift", 0)
                     sums[row, lane] = wrap32(before + product)
         if command["gate"]:
             self._gate(command, thresholds)

@@ -7,6 +7,7 @@ from amaranth.utils import bits_for
 
 from ...config import Config
 from ..commands import group_command, row_shape
+from ..mac import shifts_sums
 from .buffer import StreamBuffer
 from .layouts import planned_row, task_record
 from .row_source import RowSource
@@ -89,6 +90,8 @@ class Planner(wiring.Component):
             self.row.choice.eq(offer.choice),
             self.row.pops.eq(offer.pops),
         ]
+        if shifts_sums(self._config):
+            m.d.comb += operation.sum_shift.eq(command.sum_shift)
         if not self._config.array.gated:
             return m
 

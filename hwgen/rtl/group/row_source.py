@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from ...config import Config
-from ..commands import group_command, row_shape
+from ..commands import group_command, mode_field, row_shape
 from .layouts import row_offer, task_record
 from .row_counter import RowCounter
 from .task_rows import TaskRows
@@ -65,6 +65,8 @@ class RowSource(wiring.Component):
             self.offer.choice.starts.eq(-1),
             self.offer.choice.signed.eq(self.command.signed),
         ]
+        if mode_field(self._config):
+            m.d.comb += self.offer.choice.mode.eq(self.command.mode)
         if not self._config.array.gated:
             m.d.comb += self.offer.choice.column.eq(dense.column)
             return m

@@ -1,12 +1,15 @@
 """Whether the next row may go."""
 
+from collections.abc import Sequence
+
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ...config import Config
-from ..commands import group_command, row_shape
+from ..commands import group_command, mode_field, row_shape
+from ..mac.steps import by_mode
 from .chunks import ChunkTracker
 from .interlock import Interlock
 from .layouts import operand_choice, planned_row, row_operation, task_record
@@ -16,19 +19,22 @@ __all__ = ["Sequencer"]
 
 
 class Sequencer(wiring.Component):
-    """Issues the rows of the commands, one a cycle where data and ``interval`` allow.
+    """Issues the rows of the commands, one a cycle where data and the MAC units allow.
 
     A row is issued when its chunk's weights are loaded, its vectors are at the head of the queue,
-    the MAC units are free (``interval``) and no older row with its number is under way
-    (:class:`Interlock`). A chunk without rows (no position, or no task fired) is issued as one
-    operation without a row, so that its weights are released and its command ends like any other.
-    The next row waits in a register, with all that can be known of it.
+    the MAC units are free (the last row's ``steps`` are over) and no older row with its number is
+    under way (:class:`Interlock`). A row goes on its way to the sums with its last step, so all are
+    equally far behind it. In another mode than the one before, rows could so come closer than they
+    were issued; the first one therefore waits until those before are ``distance`` ahead. A chunk
+    without rows (no position, or no task fired) is issued as one operation without a row, so that
+    its weights are released and its command ends like any other. The next row waits in a register,
+    with all that can be known of it.
 
     Parameters
     ----------
     config : Config
-    interval : int
-        Cycles from a row to the next that the MAC units need.
+    steps : sequence of int
+        Cycles that a row takes the MAC units, for each of their modes.
     distance : int
         As in :class:`Interlock`.
 
@@ -40,10 +46,12 @@ class Sequencer(wiring.Component):
         See :class:`ChunkTracker`.
     level : In, pops : Out
         Vectors in the queue, and how many of them leave it with the row issued.
-    operation : Out(row_operation)
-        What is issued in this cycle; all zero if nothing is.
+    starts : Out(1)
+        A row is issued in this cycle.
     choice : Out(operand_choice), weight_bank : Out(1)
-        The operands of the row, if there is ``operation.some``.
+        Its operands.
+    operation : Out(row_operation)
+        The row whose last step it is, or marks without a row; all zero if there is neither.
     busy, starved, unloaded, interlocked : Out(1)
         Why there was or was not a row in the last cycle: MAC units at work; no vector; no weights;
         an older row under way.
@@ -51,9 +59,9 @@ class Sequencer(wiring.Component):
         See :class:`Planner`. Gated only.
     """
 
-    def __init__(self, config: Config, *, interval: int, distance: int):
+    def __init__(self, config: Config, *, steps: Sequence[int], distance: int):
         self._config = config
-        self._interval = interval
+        self._steps = steps
         self._distance = distance
         heads = 2 if config.array.gated else 1
         members = {
@@ -61,6 +69,7 @@ class Sequencer(wiring.Component):
             "chunk_loaded": In(1),
             "level": In(range(config.array.queue + 1)),
             "pops": Out(range(heads + 1)),
+            "starts": Out(1),
             "operation": Out(row_operation(config)),
             "choice": Out(operand_choice(config)),
             "weight_bank": Out(1),
@@ -93,11 +102,14 @@ class Sequencer(wiring.Component):
 
         there = Signal()
         enough = Signal()  # vectors
-        free, ready, issue, starts = (Signal(name=n) for n in ("free", "ready", "issue", "starts"))
+        free, ready, issue, conflict = (
+            Signal(name=n) for n in ("free", "ready", "issue", "conflict")
+        )
+        starts = self.starts
         m.d.comb += [
             enough.eq(self.level.any()),
             ready.eq(there & chunks.available & free),
-            issue.eq(ready & (~operation.some | (enough & ~interlock.conflict))),
+            issue.eq(ready & (~operation.some | (enough & ~conflict))),
             starts.eq(issue & operation.some),
             planner.advance.eq(planner.valid & (~there | issue)),
             interlock.row.eq(Cat(planner.row.operation.row, planner.row.operation.bank)),
@@ -105,6 +117,7 @@ class Sequencer(wiring.Component):
             interlock.issue.eq(starts),
             chunks.loaded.eq(self.chunk_loaded),
             chunks.finished.eq(issue & operation.release),
+            conflict.eq(interlock.conflict | self._overtakes(m, row.choice)),
         ]
         with m.If(planner.advance):
             m.d.sync += [row.eq(planner.row), there.eq(1)]
@@ -112,17 +125,15 @@ class Sequencer(wiring.Component):
             m.d.sync += there.eq(0)
 
         m.d.comb += [self.choice.eq(row.choice), self.weight_bank.eq(chunks.weight_bank)]
-        with m.If(issue):
-            m.d.comb += self.operation.eq(operation)
         with m.If(starts):
             m.d.comb += self.pops.eq(row.pops)
         m.d.sync += [
             self.busy.eq(starts | ~free),
             self.unloaded.eq(there & ~chunks.available),
             self.starved.eq(ready & operation.some & ~enough),
-            self.interlocked.eq(ready & operation.some & enough & interlock.conflict),
+            self.interlocked.eq(ready & operation.some & enough & conflict),
         ]
-        self._count_rest(m, starts, free)
+        self._count_rest(m, row, issue, free)
 
         if gated:
             with m.If(row.straddles):
@@ -136,14 +147,35 @@ class Sequencer(wiring.Component):
             ]
         return m
 
-    def _count_rest(self, m, starts, free):
-        """``free``: the last row was started at least ``interval`` cycles ago."""
-        if self._interval == 1:
+    def _count_rest(self, m, row, issue, free):
+        """``free``: no step of the last row is left. A row with several is held until the last."""
+        operation = row.operation
+        if max(self._steps) == 1:
             m.d.comb += free.eq(1)
+            with m.If(issue):
+                m.d.comb += self.operation.eq(operation)
             return
-        resting = Signal(range(self._interval))
+        resting = Signal(range(max(self._steps)))
+        held = Signal.like(operation, reset_less=True)
+        mode = row.choice.mode if mode_field(self._config) else None
+        rest = by_mode(m, mode, [n - 1 for n in self._steps], "rest")
         m.d.comb += free.eq(~resting.any())
-        with m.If(starts):
-            m.d.sync += resting.eq(self._interval - 1)
+        with m.If(self.starts):
+            m.d.sync += [resting.eq(rest), held.eq(operation)]
         with m.Elif(~free):
             m.d.sync += resting.eq(resting - 1)
+        with m.If(issue & (~operation.some | (rest == 0))):
+            m.d.comb += self.operation.eq(operation)
+        with m.If(resting == 1):
+            m.d.comb += self.operation.eq(held)
+
+    def _overtakes(self, m, choice):
+        """The next row is in another mode than the last, which has gone on too recently."""
+        if not mode_field(self._config):
+            return Const(0)
+        last = Signal.like(choice.mode, name="last_mode")
+        with m.If(self.starts):
+            m.d.sync += last.eq(choice.mode)
+        gone = Signal(self._distance - 1)  # whether a row has gone one, two, … cycles ago
+        m.d.sync += gone.eq(Cat(self.operation.some, gone))
+        return (choice.mode != last) & gone.any()
