@@ -113,16 +113,43 @@ uint32_t hwgen_size(const struct hwgen_tensor *tensor)
     return tensor->images * tensor->channels * tensor->rows * tensor->columns;
 }
 
+// The first byte of the word of a plane at a row and a column of an image.
+static uint8_t *word_of(const struct hwgen_device *device, const struct hwgen_tensor *tensor,
+                        uint32_t image, uint32_t plane, uint32_t row, uint32_t column)
+{
+    uint32_t pitch = tensor->rows + tensor->gap;
+    uint64_t words = (uint64_t)(tensor->gap + tensor->images * pitch) * tensor->columns;
+    uint64_t word = plane * words +
+                    (uint64_t)(tensor->gap + image * pitch + row) * tensor->columns + column;
+    uint32_t size = tensor->slices ? tensor->lanes * tensor->slice->room / 8 : tensor->lanes;
+    return device->memory.bytes + device->offset[tensor->base] + tensor->offset + word * size;
+}
+
 // The byte of a lane (of all planes) at a row and a column of an image.
 static uint8_t *byte_of(const struct hwgen_device *device, const struct hwgen_tensor *tensor,
                         uint32_t image, uint32_t lane, uint32_t row, uint32_t column)
 {
-    uint32_t pitch = tensor->rows + tensor->gap;
-    uint64_t plane = (uint64_t)(tensor->gap + tensor->images * pitch) * tensor->columns;
-    uint64_t word = lane / tensor->lanes * plane +
-                    (uint64_t)(tensor->gap + image * pitch + row) * tensor->columns + column;
-    return device->memory.bytes + device->offset[tensor->base] + tensor->offset +
-           word * tensor->lanes + lane % tensor->lanes;
+    return word_of(device, tensor, image, lane / tensor->lanes, row, column) + lane % tensor->lanes;
+}
+
+// Puts an integer, two's complement, into a lane that holds zeros.
+static void fill(const struct hwgen_device *device, const struct hwgen_tensor *tensor,
+                 uint32_t image, uint32_t lane, uint32_t row, uint32_t column, uint8_t value)
+{
+    uint32_t planes = (tensor->channels + tensor->lanes - 1) / tensor->lanes;
+    if (tensor->is_bipolar)
+        value = value == 1;
+    if (tensor->slices == 0)
+        *byte_of(device, tensor, image, lane, row, column) = value;
+    for (uint32_t number = 0; number < tensor->slices; number++) {
+        const struct hwgen_slice *slice = &tensor->slice[number];
+        uint32_t field = (uint32_t)(value >> slice->shift) & ((1u << slice->bits) - 1);
+        uint32_t plane = number * planes + lane / tensor->lanes;
+        uint32_t bit = lane % tensor->lanes * slice->room;
+        uint8_t *byte = word_of(device, tensor, image, plane, row, column) + bit / 8;
+        for (uint32_t copy = 0; copy < slice->copies; copy++)
+            *byte |= (uint8_t)(field << (bit % 8 + copy * (slice->room / slice->copies)));
+    }
 }
 
 // An empty input area: zeros in all lanes without a pixel.
@@ -145,8 +172,8 @@ static void put(const struct hwgen_device *device, uint32_t image, uint32_t chan
                 uint32_t lane = (y * packing->fold_columns + x) * program->channels + channel;
                 if (down % packing->step == 0 && down / packing->step < tensor->rows &&
                     across % packing->step == 0 && across / packing->step < tensor->columns)
-                    *byte_of(device, tensor, image, lane, down / packing->step,
-                             across / packing->step) = value;
+                    fill(device, tensor, image, lane, down / packing->step, across / packing->step,
+                         value);
             }
     }
 }
@@ -235,6 +262,8 @@ void hwgen_get_output(const struct hwgen_device *device, uint32_t number, int16_
                 uint32_t place = output->places == NULL ? channel : output->places[channel];
                 int16_t value = *byte_of(device, output, image, place, position / output->columns,
                                          position % output->columns);
+                if (output->is_bipolar)
+                    value = value ? 1 : -1;
                 *values++ = output->is_signed && value > 127 ? (int16_t)(value - 256) : value;
             }
 }

@@ -32,9 +32,16 @@ struct hwgen_memory {
 
 #define HWGEN_PAGE 4096u
 
+// Bits `shift` ... of integers, so many as `bits`, each in a room of `room` bits (a power of two up
+// to 8), in which they stand `copies` times side by side.
+struct hwgen_slice {
+    uint8_t shift, bits, room, copies;
+};
+
 // Where the integers of an edge of the network lie: planes of `lanes` channels each, a plane in
 // raster order, the lanes of a position side by side. A plane holds all images of a batch, one below
-// the other, with `gap` rows before, between and behind them.
+// the other, with `gap` rows before, between and behind them. An integer is a byte; or, if there are
+// slices, it lies in as many planes of each of them, one slice behind the other.
 struct hwgen_tensor {
     unsigned base;          // base register: 1 input, 2 work
     uint64_t offset;        // of its first byte from there
@@ -44,6 +51,9 @@ struct hwgen_tensor {
     uint32_t images, gap;
     uint32_t lanes;
     bool is_signed;
+    bool is_bipolar;        // -1 and 1, which lie there as 0 and 1
+    uint32_t slices;
+    const struct hwgen_slice *slice;
     const uint16_t *places; // place of each channel among the lanes of all planes; NULL: in order
 };
 

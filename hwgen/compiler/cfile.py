@@ -9,6 +9,7 @@ from ..verilog.names import plain
 from .image import Packing
 from .network import Compiled, View
 from .program import encode
+from .tensors import Tensor
 
 __all__ = ["program_header"]
 
@@ -88,8 +89,18 @@ def _tensor(view: View, places: str | None) -> str:
         f"      .channels = {len(view.channels)}, .rows = {tensor.rows}, "
         f".columns = {tensor.columns}, .lanes = {tensor.lanes},\n"
         f"      .images = {tensor.images}, .gap = {tensor.gap},\n"
-        f"      .is_signed = {str(tensor.signed).lower()}, .places = {places or 'NULL'} }}"
+        f"      .is_signed = {str(tensor.signed).lower()}, "
+        f".is_bipolar = {str(tensor.bipolar).lower()},\n"
+        f"      .slices = {len(tensor.slices)}, .slice = {_slices(tensor)},\n"
+        f"      .places = {places or 'NULL'} }}"
     )
+
+
+def _slices(tensor: Tensor) -> str:
+    if not tensor.slices:
+        return "NULL"
+    slices = (f"{{{s.shift}, {s.bits}, {s.room}, {s.copies}}}" for s in tensor.slices)
+    return f"(const struct hwgen_slice[]){{{', '.join(slices)}}}"
 
 
 def _scaling(compiled: Compiled) -> str:
