@@ -59,6 +59,12 @@ class Case:
             compile_network(chosen, config, densities, batch=batch), masks if gated else None
         )
 
+    def decided(self) -> list[np.ndarray] | None:
+        """The decisions of the gates in the order of the program; None if all fire."""
+        if self.masks is None:
+            return None
+        return decisions(self.compiled.config, self.compiled.program, self.masks)
+
     def needed(self) -> dict[str, float]:
         """Products of each layer."""
         return needed_macs(self.compiled.network, self.masks, self.compiled.batch)
@@ -67,10 +73,7 @@ class Case:
 def run(case: Case, memory: MemoryModel) -> dict:
     """Cycles of a run, and where they went."""
     compiled, config = case.compiled, case.compiled.config
-    fired = None
-    if case.masks is not None:
-        fired = decisions(config, compiled.program, case.masks)
-    prediction = predict(config, compiled.program, fired, memory)
+    prediction = predict(config, compiled.program, case.decided(), memory)
     needed = case.needed()
     useful = {layer: macs / config.macs for layer, macs in needed.items()}
     rows = {row["layer"]: row for row in summary(compiled)}

@@ -45,7 +45,6 @@ def command(
     """
     import models.zoo
     from hwgen.bench.whole import Case
-    from hwgen.compiler.decisions import decisions
     from hwgen.cycles import predict
     from hwgen.energy import CAUSES, Silicon, Table, energy_of
     from models.images import load_images
@@ -67,8 +66,7 @@ def command(
     for name, file in ((gated, report), (dense, against_report)):
         config = load(name)
         case = Case.of(net, config, masks, batch)
-        program = case.compiled.program
-        fired = decisions(config, program, case.masks) if case.masks is not None else None
+        program, fired = case.compiled.program, case.decided()
         silicon = _silicon(Silicon, file, config.hash, frequency * 1e6) if file else None
         spent = energy_of(
             predict(config, program, fired), config, costs, silicon=silicon, images=batch
