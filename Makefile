@@ -31,7 +31,7 @@ quote = '$(subst ','\'',$(1))'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help verilog prove configs test sim bench bench-rtl side-by-side synth fpga ppa energy train-demo lint format lock clean
+.PHONY: help verilog prove configs test sim bench bench-rtl side-by-side synth fpga ppa energy tune train-demo lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,9 @@ ppa: $(VENV)/.hwgen-models $(VENV)/.hwgen-synth ## [ONLY="cycles/*"] [DECLARE="w
 
 energy: $(VENV)/.hwgen-models $(VENV)/.hwgen-synth ## Energy of an image by cause, cgnet8 against baseline8
 	@$(HWGEN) energy
+
+tune: $(VENV)/.hwgen-tune ## CONFIG=bitfusion8 [NET=file INPUT=images]: widths for every layer, by accuracy and cycles
+	@$(HWGEN) tune $(call quote,$(NET)) $(call quote,$(INPUT)) --config $(call quote,$(CONFIG)) --set $(call quote,$(SET))
 
 train-demo: $(VENV)/.hwgen-models ## DATA=folder: train the small gated Fashion-MNIST network and its ungated twin
 	@$(HWGEN) train models/configs/fashion_small.toml --data $(call quote,$(DATA))

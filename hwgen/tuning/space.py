@@ -64,8 +64,7 @@ class Space:
     def with_layer(self, widths: Widths, name: str, mode: Mode) -> Widths:
         """``widths`` with another mode for one layer."""
         return tuple(
-            mode if layer == name else old
-            for layer, old in zip(self.options, widths, strict=True)
+            mode if layer == name else old for layer, old in zip(self.options, widths, strict=True)
         )
 
     def bits(self, widths: Widths) -> tuple[dict[str, int], dict[str, int]]:
