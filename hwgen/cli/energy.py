@@ -47,6 +47,7 @@ def command(
     from hwgen.bench.whole import Case
     from hwgen.cycles import predict
     from hwgen.energy import CAUSES, Silicon, Table, energy_of
+    from hwgen.energy.zeros import nonzero_products
     from models.images import load_images
     from models.netfile import load as load_network
     from models.reference import prepare
@@ -60,7 +61,8 @@ def command(
         raise UserError("IMAGES: must be given with NETWORK: its gates decide by them")
     net = load_network(network or folder / NETWORK)
     inputs = load_images(images or folder / IMAGES)
-    masks = reference(net, prepare(net, inputs.images), masks=True).masks
+    prepared = prepare(net, inputs.images)
+    masks = reference(net, prepared, masks=True).masks
     masks = {name: mask[:batch] for name, mask in masks.items()}
     found = []
     for name, file in ((gated, report), (dense, against_report)):
@@ -68,8 +70,15 @@ def command(
         case = Case.of(net, config, masks, batch)
         program, fired = case.compiled.program, case.decided()
         silicon = _silicon(Silicon, file, config.hash, frequency * 1e6) if file else None
+        run = case.compiled.network
+        traced = reference(run, prepared[:batch], taps=True, masks=True)
         spent = energy_of(
-            predict(config, program, fired), config, costs, silicon=silicon, images=batch
+            predict(config, program, fired),
+            config,
+            costs,
+            nonzero=nonzero_products(run, traced),
+            silicon=silicon,
+            images=batch,
         )
         found.append((config.name, spent))
     if as_json:

@@ -11,6 +11,7 @@ __all__ = ["CAUSES", "Energy", "Silicon", "energy_of"]
 
 CAUSES = (
     "products",
+    "products with a zero",
     "sums",
     "weights of the engines",
     "accumulators",
@@ -94,6 +95,7 @@ def energy_of(
     config: Config,
     table: Table,
     *,
+    nonzero: int | None = None,
     silicon: Silicon | None = None,
     images: int = 1,
 ) -> Energy:
@@ -107,6 +109,9 @@ def energy_of(
         What it ran on.
     table
         What an operation costs.
+    nonzero
+        How many of the products have no operand that is zero; what is known of the data. Without
+        it all cost what random ones do.
     silicon
         For clock and leakage; without it they are zero.
     images
@@ -141,8 +146,16 @@ def energy_of(
     record = 8 * RECORD_BYTES
 
     spent = dict.fromkeys(CAUSES, 0.0)
-    spent["products"] = prediction.macs * table.multiplication(operand, array.weight_bits)
-    spent["sums"] = done["dot_products"] * (tree + table.addition(sum_bits))
+    multiplication = table.multiplication(operand, array.weight_bits)
+    active, idle = (float(prediction.macs), 0.0)
+    if nonzero is not None:
+        # The unit's adders switch as its multipliers do.
+        active = table.activity("nonzero") * nonzero
+        idle = table.activity("zero") * (prediction.macs - nonzero)
+    spent["products"] = active * multiplication
+    spent["products with a zero"] = idle * multiplication
+    added = (active + idle) / array.lanes
+    spent["sums"] = added * tree + done["dot_products"] * table.addition(sum_bits)
     # Read for each dot product; each word sent is written by every engine of its group, in every
     # cluster where all hold the same.
     copies = array.clusters * (array.group if array.gated else 1)

@@ -71,6 +71,12 @@ class Table:
         """Of two numbers of so many bits."""
         return self.values["addition"]["linear"] * bits
 
+    def activity(self, kind: str) -> float:
+        """What a product costs whose operands are ``nonzero``, or one of them ``zero``, against one
+        of random operands.
+        """
+        return self.values["activity"][kind]
+
     def memory(self, size: int) -> float:
         """A bit read from or written to a memory of ``size`` bits."""
         fit = self.values["memory"]

@@ -4,12 +4,16 @@ import json
 from collections import Counter
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from hwgen.config import load
 from hwgen.cycles import Prediction
 from hwgen.energy import CAUSES, Silicon, Table, energy_of
+from hwgen.energy.zeros import nonzero_products
 from hwgen.errors import UserError
+from models.reference import run as reference
+from models.zoo.synthetic import every_kind
 
 TABLE = Table(
     "unit",
@@ -19,6 +23,7 @@ TABLE = Table(
         "memory": {"cubic": 0.0, "square": 0.0, "linear": 0.5, "smallest_bits": 1},
         "register": {"write": 2.0, "leakage": 3.0},
         "external": {"access": 7.0},
+        "activity": {"nonzero": 0.5, "zero": 0.25},
     },
     (),
 )
@@ -54,6 +59,11 @@ def test_by_hand():
         "activations on the way": 2.0 * 5 * 2 * 32,
     }
     assert weights == 2**9
+    # 20 products, 12 of them of two numbers that are not zero.
+    adders = (12 * 0.5 + 8 * 0.25) / 4 * (2 * 17 + 18)
+    found = spent(run(config, dot_products=5), config, nonzero=12)
+    assert found["products"] == 12 * 0.5 * 64 and found["products with a zero"] == 8 * 0.25 * 64
+    assert found["sums"] == adders + 5 * 32
     assert spent(run(config, activation_reads=2, activation_writes=1), config) == {
         "activation buffer": 3 * 32 * 7.5
     }
@@ -73,6 +83,50 @@ def test_by_hand():
     }
 
 
+@pytest.mark.parametrize("gated", [True, False])
+def test_products_without_a_zero(gated):
+    """All kinds of gates, strides, padding and groups, against loops."""
+    network = every_kind(3)
+    edge = network.input.output
+    images = np.random.default_rng(0).integers(edge.lo, edge.hi + 1, (2, *edge.shape))
+    images[:, :, 2:5] = 0
+    result = reference(network, images, taps=True, masks=True)
+    assert nonzero_products(network, result, gated=gated) == sum(
+        by_loops(network, layer, result, image, gated)
+        for layer in network.layers
+        for image in range(2)
+    )
+
+
+def by_loops(network, layer, result, image: int, gated: bool) -> int:
+    """Products of an image without a zero, output by output."""
+    if layer.kind not in ("conv", "linear"):
+        return 0
+    x, weight = result.taps[layer.inputs[0]][image], network.weight(layer)
+    if layer.kind == "linear":
+        return int(((weight != 0) & (x.reshape(-1) != 0)).sum())
+    gate = layer.gate if gated else None
+    base = network.base_weight_mask(layer)
+    low = network.edge(layer).bits - gate.high_bits if gate and gate.high_bits else 0
+    top, bottom, left, right = layer.padding
+    x = np.pad(x, ((0, 0), (top, bottom), (left, right)))
+    each = layer.in_channels // layer.groups
+    total = 0
+    for k, row, column in np.ndindex(*layer.output.shape):
+        first = k * layer.groups // layer.out_channels * each
+        y, z = row * layer.stride[0], column * layer.stride[1]
+        window = x[first : first + each, y : y + layer.kernel[0], z : z + layer.kernel[1]]
+        fires = gate is None or bool(result.masks[layer.name][image, k, row, column])
+        for channel, plane in enumerate(window):
+            for value, w in zip(plane.reshape(-1), weight[k, channel].reshape(-1), strict=True):
+                if gate is not None and base[k, channel]:
+                    parts = [value >> low << low] + [value & (1 << low) - 1] * fires
+                else:
+                    parts = [value] * fires
+                total += sum(part != 0 for part in parts) * bool(w)
+    return int(total)
+
+
 def test_shipped_table():
     """The points that the table was fitted to."""
     table = Table.read()
@@ -83,7 +137,8 @@ def test_shipped_table():
         assert 64 * table.memory(8 * size) == pytest.approx(pj, rel=0.01)
     assert table.memory(1 << 10) < table.memory(1 << 14) < table.memory(1 << 20)
     assert table.external(64) == pytest.approx(1300)
-    assert len(table.sources) == 3
+    assert 1.1 > table.activity("nonzero") > table.activity("zero") > 0
+    assert len(table.sources) == 4
 
 
 def test_wrong_tables(tmp_path):
