@@ -9,6 +9,7 @@ first to first.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +20,9 @@ from ..isa.instructions import TOKENS, by_name
 from ..isa.packing import pack
 
 __all__ = ["Access", "Builder", "Decided", "Program", "Step", "encode", "reads", "writes"]
+
+PART = 16
+"""Rows of a tensor in memory among which conflicts are looked for together."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +48,28 @@ class Access:
             and other.first < self.last
         )
 
-    def conflicts(self, other: "Access") -> bool:
-        """Whether the order of the two matters."""
-        return (self.write or other.write) and self.overlaps(other)
+    def parts(self) -> Iterator[tuple[int, "Access"]]:
+        """Cut in the other direction at multiples of PART, with the numbers of the parts: conflicts
+        are looked for in each part on its own.
+        """
+        parts = range(self.first // PART, -(-self.last // PART))
+        if len(parts) == 1:
+            yield parts.start, self
+            return
+        for part in parts:
+            first, last = max(self.first, part * PART), min(self.last, (part + 1) * PART)
+            yield part, replace(self, first=first, last=last)
 
     def outside(self, other: "Access") -> list["Access"]:
-        """What is left of this access without the other one's words."""
-        if not self.overlaps(other):
-            return [self]
+        """What is left of this access without the words of one that it overlaps."""
         if not (other.first <= self.first and self.last <= other.last):
             return [self]
-        left = replace(self, high=other.low), replace(self, low=other.high)
-        return [part for part in left if part.low < part.high]
+        left = []
+        if self.low < other.low:
+            left.append(replace(self, high=other.low))
+        if other.high < self.high:
+            left.append(replace(self, low=other.high))
+        return left
 
 
 def reads(resource: str, low: int = 0, high: int | None = None) -> Access:
@@ -131,7 +145,8 @@ class Builder:
     def __init__(self):
         self.steps: list[Step] = []
         self._units = defaultdict(list)  # unit -> its steps
-        self._live = defaultdict(list)  # resource -> [(access, unit, number in the unit)]
+        # (resource, number of the part) -> [(access, unit, number in the unit)]
+        self._live = defaultdict(list)
         self._constants = bytearray()
         self._known: dict[tuple[bytes, int], int] = {}
 
@@ -148,24 +163,31 @@ class Builder:
         step = Step(name, fields, note)
         unit = step.unit
         number = len(self._units[unit])
-        for access in accesses:
-            live = self._live[access.resource]
-            for other, other_unit, other_number in live:
-                if other_unit != unit and access.conflicts(other):
-                    step.after[other_unit] = max(step.after.get(other_unit, -1), other_number)
-            # What this access covers can be forgotten: whoever must wait for the old one will wait
-            # for this one.
-            kept = []
-            for entry in live:
-                if access.write or (not entry[0].write and entry[1] == unit):
-                    kept += [(part, *entry[1:]) for part in entry[0].outside(access)]
-                else:
-                    kept.append(entry)
-            live[:] = kept
-            live.append((access, unit, number))
+        for whole in accesses:
+            for part, access in whole.parts():
+                self._touch(step, unit, number, access, self._live[access.resource, part])
         self.steps.append(step)
         self._units[unit].append(step)
         return step
+
+    def _touch(self, step: Step, unit: str, number: int, access: Access, live: list) -> None:
+        """Let ``step`` wait for whoever of ``live`` its access conflicts with, and join them."""
+        kept = []
+        for entry in live:
+            other, other_unit, other_number = entry
+            if not access.overlaps(other):
+                kept.append(entry)
+                continue
+            if other_unit != unit and (access.write or other.write):
+                step.after[other_unit] = max(step.after.get(other_unit, -1), other_number)
+            # What this access covers can be forgotten: whoever must wait for the old one will wait
+            # for this one.
+            if access.write or (not other.write and other_unit == unit):
+                kept += [(part, other_unit, other_number) for part in other.outside(access)]
+            else:
+                kept.append(entry)
+        live[:] = kept
+        live.append((access, unit, number))
 
     def finish(self) -> Program:
         """Turn conflicts into tokens, end the program."""

@@ -1,8 +1,10 @@
 """Output positions of a tile in one direction, and the input positions that they see."""
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
-__all__ = ["Span", "spans"]
+__all__ = ["Span", "kinds_of_spans", "spans"]
 
 
 @dataclass(frozen=True)
@@ -36,3 +38,12 @@ def spans(size: int, step: int, kernel: int, stride: int, pad: int, available: i
         low, high = min(max(start, 0), available - 1), max(min(end, available), 1)
         result.append(Span(first, last, low, max(high, low + 1), low - start))
     return result
+
+
+@lru_cache(1 << 12)
+def kinds_of_spans(*cut: int) -> tuple[tuple[Span, int], ...]:
+    """A span of each size, with the number of spans like it; ``cut`` as for :func:`spans`."""
+    parts = spans(*cut)
+    found = {(span.size, span.seen): span for span in parts}
+    counts = Counter((span.size, span.seen) for span in parts)
+    return tuple((found[key], count) for key, count in counts.items())

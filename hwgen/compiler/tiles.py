@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from .blocks import Block
 from .layer import Convolution, How
 from .memory import Buffers
 from .segments import Limits, kinds_of_chunks
-from .spans import Span, spans
+from .spans import Span, kinds_of_spans, spans
 from .weights import spread_of
 
 __all__ = [
@@ -69,38 +69,28 @@ class Plan:
     cycles: float = 0.0
     bytes: int = 0
 
-    def spans(self, layer: Convolution) -> tuple[list[range], list[Span], list[Span]]:
-        """Images, rows and columns of the tiles."""
-        kernel, stride = layer.weights.shape[2:], layer.stride
+    def _cuts(self, layer: Convolution) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """How rows and columns are cut, see :func:`hwgen.compiler.spans.spans`."""
+        (height, width), stride, output = layer.weights.shape[2:], layer.stride, layer.output
         top, _, left, _ = layer.padding
-        down = spans(layer.output.rows, self.rows, kernel[0], stride, top, layer.input.rows)
-        across = spans(
-            layer.output.columns, self.columns, kernel[1], stride, left, layer.input.columns
+        return (
+            (output.rows, self.rows, height, stride, top, layer.input.rows),
+            (output.columns, self.columns, width, stride, left, layer.input.columns),
         )
-        last = layer.output.images
-        images = [range(n, min(n + self.images, last)) for n in range(0, last, self.images)]
-        return images, down, across
 
     def tiles(self, layer: Convolution) -> list[Tile]:
         """The tiles of a layer, in order."""
-        images, down, across = self.spans(layer)
+        down, across = (spans(*cut) for cut in self._cuts(layer))
+        last = layer.output.images
+        images = [range(n, min(n + self.images, last)) for n in range(0, last, self.images)]
         return [Tile(i, y, x) for i in images for y in down for x in across]
 
     def kinds(self, layer: Convolution) -> list[tuple[Tile, int]]:
         """A tile of each size, with the number of tiles like it."""
-
-        def counted(parts: list, size: Callable) -> list[tuple]:
-            found = {size(part): part for part in parts}
-            counts = Counter(map(size, parts))
-            return [(found[key], count) for key, count in counts.items()]
-
-        images, down, across = self.spans(layer)
-        return [
-            (Tile(i, y, x), a * b * c)
-            for i, a in counted(images, len)
-            for y, b in counted(down, lambda span: (span.size, span.seen))
-            for x, c in counted(across, lambda span: (span.size, span.seen))
-        ]
+        down, across = (kinds_of_spans(*cut) for cut in self._cuts(layer))
+        whole, rest = divmod(layer.output.images, self.images)
+        images = [(range(n), count) for n, count in ((self.images, whole), (rest, 1)) if n * count]
+        return [(Tile(i, y, x), a * b * c) for i, a in images for y, b in down for x, c in across]
 
     def input_words(self, layer: Convolution, tile: Tile, planes: int) -> int:
         """Words of the activation buffer for ``planes`` planes of a tile's input: of all that its

@@ -1,5 +1,6 @@
 """Verilog to a shared library, built once for each text and kept."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -37,8 +38,13 @@ def build(verilog: str, *, top: str, beat_bytes: int, trace: bool = False) -> Pa
     if trace:
         _check_headers(compiler)
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Verilator's own sources are the same for every design.
+    common = target.parent / f"verilated-{_key(compiler, verilator)}{'-trace' * trace}"
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch)
+        (folder / "obj_dir").mkdir()
+        for known in common.glob("*.o"):
+            shutil.copy(known, folder / "obj_dir")
         (folder / f"{top}.v").write_text(verilog)
         flags = f"-fPIC -DBEAT={beat_bytes} -DTOP_CLASS=V{top} -DTOP_HEADER='\"V{top}.h\"'"
         command = [str(verilator), "--cc", "--build", "-j", "2", "-O3", "--top-module", top]
@@ -56,9 +62,28 @@ def build(verilog: str, *, top: str, beat_bytes: int, trace: bool = False) -> Pa
             log = target.with_suffix(".log")
             log.write_text(result.stdout + result.stderr)
             raise UserError(f"{top}: the simulator could not be built; see {log}")
+        if not common.exists():
+            _keep(sorted((folder / "obj_dir").glob("verilated*.o")), common)
         shutil.move(built, folder / "done.so")
         os.replace(folder / "done.so", target)
     return target
+
+
+def _key(*tools: Path) -> str:
+    """Tells versions of tools apart: where they are, how large and how old."""
+    facts = [(str(tool.resolve()), tool.stat().st_size, tool.stat().st_mtime_ns) for tool in tools]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
+
+
+def _keep(objects: list[Path], folder: Path) -> None:
+    """Put ``objects`` into a new ``folder``, all at once, unless somebody else just has."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        ready = Path(scratch) / "ready"
+        ready.mkdir()
+        for path in objects:
+            shutil.copy(path, ready)
+        with contextlib.suppress(OSError):
+            os.rename(ready, folder)
 
 
 def _check_headers(compiler: Path) -> None:
