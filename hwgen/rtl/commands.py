@@ -12,6 +12,7 @@ from ..isa.instructions import Instruction, by_name
 from . import mac
 
 __all__ = [
+    "cut_fields",
     "drain_command",
     "drain_item",
     "group_command",
@@ -96,6 +97,13 @@ def weight_broadcast(config: Config) -> data.StructLayout:
 def weight_write(config: Config) -> data.StructLayout:
     """The part of a weight word that is for one group."""
     return _weights(config, 1)
+
+
+def cut_fields(config: Config) -> dict[str, int]:
+    """Members of a layout that say what is taken of a stored byte: ``mask`` and, where units want
+    narrow activations at the top of a byte, ``align``.
+    """
+    return {"mask": 8} | ({"align": 3} if mac.facts(config).aligns else {})
 
 
 def mode_field(config: Config) -> dict[str, int]:

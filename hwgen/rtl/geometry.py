@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..config import Config
-from .commands import instruction_layout
+from .commands import cut_fields, instruction_layout
 from .walker import COORDINATE_BITS, prepared_pass
 
 __all__ = ["Geometry"]
@@ -175,7 +175,14 @@ class Geometry(wiring.Component):
         """What needs no preparation, or hardly any."""
         o = self.o.payload
         clusters = self._config.array.clusters
-        same = ["mask", "in_rows", "in_columns", "planes", "kernel_rows", "kernel_columns"]
+        same = [
+            *cut_fields(self._config),
+            "in_rows",
+            "in_columns",
+            "planes",
+            "kernel_rows",
+            "kernel_columns",
+        ]
         if self._config.array.gated:
             same += ["gate", "conditional"]
         m.d.comb += [o[name].eq(command[name]) for name in same]

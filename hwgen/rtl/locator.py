@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import Config
+from .commands import cut_fields
 from .control.ports import activation_address
 from .task_index import task_entry
 from .walker import TAP_BITS
@@ -18,7 +19,7 @@ def located_vector(config: Config) -> data.StructLayout:
         {
             "inside": 1,
             "address": activation_address(config),
-            "mask": 8,
+            **cut_fields(config),
             "want": config.groups,
         }
     )
@@ -36,9 +37,10 @@ class Locator(wiring.Component):
         Places, and who wants their vectors.
     tap_x, tap_y, tap_address : In
         The tap, in the cycle of the transfer.
-    rows, columns, mask : In
-        Size of the input tile, and the bits of activations that take part; stable until ``i.ready``
-        is high again.
+    rows, columns : In
+        Size of the input tile; this and the following stable until ``i.ready`` is high again.
+    mask, align : In
+        What is taken of a byte; see :func:`cut_fields`.
     o : Out(stream(located_vector))
         Words.
     busy : Out(1)
@@ -57,7 +59,7 @@ class Locator(wiring.Component):
                 "tap_address": In(activation_address(config)),
                 "rows": In(10),
                 "columns": In(10),
-                "mask": In(8),
+                **{name: In(bits) for name, bits in cut_fields(config).items()},
                 "o": Out(stream.Signature(located_vector(config))),
                 "busy": Out(1),
             }
@@ -92,7 +94,7 @@ class Locator(wiring.Component):
                 self.o.valid.eq(found),
                 o.inside.eq((x < self.columns) & (y < self.rows)),
                 o.address.eq(address),
-                o.mask.eq(self.mask),
+                *(o[name].eq(getattr(self, name)) for name in cut_fields(self._config)),
                 o.want.eq(want),
             ]
         return m

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from ..config import Config
-from .commands import instruction_layout, vector
+from .commands import cut_fields, instruction_layout, vector
 from .control.ports import activation_address
 from .geometry import Geometry
 from .locator import Locator
@@ -109,6 +109,8 @@ class Streamer(wiring.Component):
         """
         mine = positions_of(command, cluster, config.array.clusters)
         mask = int.from_bytes([command["mask"]] * config.array.lanes, "little")
+        align = command.get("align", 0)
+        kept = int.from_bytes([255 >> align] * config.array.lanes, "little")
         chunks = itertools.product(
             *(range(command[n]) for n in ("planes", "kernel_rows", "kernel_columns"))
         )
@@ -121,7 +123,9 @@ class Streamer(wiring.Component):
             address = command["input"] + plane * command["input_plane_stride"]
             address += y * command["in_columns"] + x
             if want:
-                yield (words[address % len(words)] & mask if inside else 0), want
+                word = words[address % len(words)] & mask if inside else 0
+                # Bytes do not reach into one another.
+                yield (word & kept) << align, want
 
     def elaborate(self, platform):
         m = Module()
@@ -174,7 +178,7 @@ class Streamer(wiring.Component):
             locator.tap_address.eq(taps.address),
             locator.rows.eq(job.in_rows),
             locator.columns.eq(job.in_columns),
-            locator.mask.eq(job.mask),
+            *(getattr(locator, name).eq(job[name]) for name in cut_fields(self._config)),
         ]
         with m.If(positions.start):
             m.d.sync += left.eq(job.positions)

@@ -6,7 +6,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import Config
-from .commands import vector
+from .commands import cut_fields, vector
 from .control.ports import activation_address
 from .fifo import RamFifo
 from .locator import located_vector
@@ -28,7 +28,7 @@ class VectorFetch(wiring.Component):
     request : Out(stream(activation_address)), data : In(stream(vector_bits))
         A read port of the activation buffer.
     o : Out(stream(vector))
-        Vectors, their bytes ANDed with the mask.
+        Vectors, their bytes ANDed with the mask, then moved up by ``align``.
     busy : Out(1)
         Something is under way.
     """
@@ -41,7 +41,7 @@ class VectorFetch(wiring.Component):
     def __init__(self, config: Config):
         self._config = config
         want = {"want": config.groups} if config.array.gated else {}
-        self._ticket = data.StructLayout({"inside": 1, "mask": 8, **want})
+        self._ticket = data.StructLayout({"inside": 1, **cut_fields(config), **want})
         # The proofs look at it.
         self._order = RamFifo(self._ticket, depth=self.room, name="vector order")
         super().__init__(
@@ -78,10 +78,15 @@ class VectorFetch(wiring.Component):
             self.busy.eq(order.busy | self.o.valid),
         ]
         with m.If(free):
-            mask = (due.mask & due.inside.replicate(8)).replicate(self._config.array.lanes)
+            mask = due.mask & due.inside.replicate(8)
+            lanes = [
+                self.data.payload.word_select(n, 8) & mask for n in range(self._config.array.lanes)
+            ]
+            if "align" in cut_fields(self._config):
+                lanes = [(lane << due.align)[:8] for lane in lanes]
             m.d.sync += [
                 self.o.valid.eq(there),
-                self.o.payload.data.eq(self.data.payload & mask),
+                self.o.payload.data.eq(Cat(lanes)),
                 self.o.payload.want.eq(due.want if gated else -1),
             ]
         return m

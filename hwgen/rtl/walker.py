@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 
 from ..config import Config
 from ..isa.checks import DIAGONALS
+from .commands import cut_fields
 from .control.ports import activation_address
 
 __all__ = ["PositionWalker", "TapWalker", "place_layout", "prepared_pass", "walk_layout"]
@@ -70,7 +71,7 @@ def prepared_pass(config: Config) -> data.StructLayout:
     return data.StructLayout(
         {
             **gated,
-            "mask": 8,
+            **cut_fields(config),
             "positions": 14,
             "walk": walk_layout(config),
             "in_rows": 10,

@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 
 from hwgen.config import load
 from hwgen.rtl.activation_buffer import ActivationBuffer
+from hwgen.rtl.mac import facts
 from hwgen.rtl.streamer import Streamer, positions_of
 from hwgen.rtl.task_index import TaskIndex
 
@@ -155,9 +156,22 @@ def test_dense(clusters, stalls):
         bench.run()
 
 
+def test_aligned():
+    """Activations that units want at the top of a byte, dense and gated."""
+    config = configuration(2).override({"array.mac": "serial", "array.modes": ["8x8", "3x8"]})
+    rng = random.Random(5)
+    bench = Bench(config, 1, chain=0.6, memory=0.6)
+    for align in (3, 0, 7):
+        bench.send(random_pass(rng, config, align=align))
+        gated_tile(bench, rng, 0.5, conditionals=2)
+    bench.run()
+
+
 def gated_tile(bench, rng, density, conditionals):
     """A base pass, a gate pass, and conditional passes, as the compiler makes them."""
     tile = rng.choice([random_pass, random_diagonal_pass])(rng, bench.config, mask=0xF0)
+    if facts(bench.config).aligns:
+        tile["align"] = rng.randrange(8)
     base = {"planes": 1, "kernel_rows": 1, "kernel_columns": 2}
     bench.send(tile | base)
     # The gate's own pass is the last tap; what was cut off is paid by the padding.
