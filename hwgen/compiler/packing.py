@@ -132,7 +132,6 @@ class _Packing:
             shift=part.shift,
             bits=part.bits,
             copies=part.copies.bit_length() - 1,
-            output_plane_stride=size,
         )
 
 

@@ -289,11 +289,7 @@ VECTOR = Instruction(
             "first word of the second operand (operation 2); words from input plane to input plane "
             "(operation 3)",
         ),
-        Field(
-            "output",
-            18,
-            "first output word; planes are out_rows x out_columns words apart (operations 0 to 2)",
-        ),
+        Field("output", 18, "first output word; planes are out_rows x out_columns words apart"),
         Field(
             "parameters",
             12,
@@ -308,12 +304,6 @@ VECTOR = Instruction(
             "copies",
             2,
             "log2 of how often an operand stands in its room (operation 3)",
-            optional=True,
-        ),
-        Field(
-            "output_plane_stride",
-            18,
-            "words from output plane to output plane (operation 3)",
             optional=True,
         ),
     ),

@@ -11,27 +11,29 @@ from .commands import instruction_layout
 from .credit_queue import CreditQueue
 from .drain.lane import byte_write
 from .drain.records import RecordMemory, path_write
-from .vector.tap_walker import ADDITION, MAXIMUM, TapWalker
+from .vector.tap_walker import ADDITION, MAXIMUM, PACK, TapWalker
 from .vector.window_reducer import WindowReducer, tap_flags
+from .vector.word_packer import WordPacker
 from .vector.word_requantizer import WordRequantizer
 
 __all__ = ["VectorUnit"]
 
 
 class VectorUnit(wiring.Component):
-    """Runs VECTOR instructions, one at a time: maximum or sum over windows, or a sum of two
-    tensors.
+    """Runs VECTOR instructions, one at a time: maximum or sum over windows, a sum of two tensors,
+    or, where modes need it, packing.
 
     All R lanes of a word at once. With a buffer that answers within ``taps_under_way`` cycles, a
     window takes a cycle for each of its taps, also for those outside of the input, which are not
-    read; an addition takes two; and what is requantized takes at least R cycles. Words leave in
-    the order of the output, so that one counter addresses them.
+    read; an addition takes two, a packed word one for each word in it; and what is requantized
+    takes at least R cycles. Words leave in the order of the output, so that one counter addresses
+    them.
 
     ::
 
         command ─ tap walker ─┬─ request ──▶ buffer ──▶ data ─┐
                               └─ flags of the taps ────────────┴─ reducer ─┬─ requantizer ─┬─ write
-                                                                           └─ (maximum) ───┘
+                                                                           └─ (max, pack) ─┘
 
     Numbers: a maximum is exact; a sum has 23 bits, enough for any window; requantization is that
     of the drain, with the record's full path. A window without any tap inside gives 0, or 0
@@ -87,6 +89,13 @@ class VectorUnit(wiring.Component):
             byte = int(activations[word % size][lane])
             return byte - 256 if c["signed"] and byte > 127 else byte
 
+        def stack(plane, row, column):
+            """Words of a position, plane after plane."""
+            at = c["input"] + row * c["in_columns"] + column
+            for line in range(c["kernel_rows"]):
+                word = at + (plane * c["kernel_rows"] + line) * c["second"]
+                yield [int(byte) for byte in activations[word % size]]
+
         def taps(plane, row, column):
             """Words of the window that lie inside."""
             for y in range(c["kernel_rows"]):
@@ -103,6 +112,11 @@ class VectorUnit(wiring.Component):
         for plane in range(c["planes"]):
             for row in range(c["out_rows"]):
                 for column in range(c["out_columns"]):
+                    if c["operation"] == PACK:
+                        how = {name: c[name] for name in ("room", "copies", "shift", "bits")}
+                        packed = WordPacker.model(list(stack(plane, row, column)), **how)
+                        writes.append(((c["output"] + len(writes)) % size, packed))
+                        continue
                     window, number = list(taps(plane, row, column)), len(writes)
                     result = []
                     for lane in range(self._config.array.lanes):
@@ -170,6 +184,11 @@ class VectorUnit(wiring.Component):
             reducer.maximum.eq(command.operation == MAXIMUM),
             reducer.signed.eq(command.signed),
         ]
+        if reducer.packer is not None:
+            m.d.comb += [
+                getattr(reducer.packer, name).eq(command[name])
+                for name in ("room", "copies", "shift", "bits")
+            ]
         connect(m, requests.o, wiring.flipped(self.request))
         connect(m, taps.o, reducer.taps)
         connect(m, wiring.flipped(self.data), reducer.words)
@@ -208,16 +227,21 @@ class VectorUnit(wiring.Component):
             requantizer.high.eq(command.high),
         ]
 
-        maximum = command.operation == MAXIMUM
+        exact, word = command.operation == MAXIMUM, Signal(config.vector_bits, name="exact_word")
         room, taken = Signal(), Signal()
-        bytes_of_maximum = Cat(value[:8] for value in reducer.o.payload["values"])
+        m.d.comb += word.eq(Cat(value[:8] for value in reducer.o.payload["values"]))
+        if reducer.packer is not None:
+            packs = command.operation == PACK
+            exact |= packs
+            with m.If(packs):
+                m.d.comb += word.eq(reducer.o.payload.packed)
         m.d.comb += [
             requantizer.i.payload.eq(reducer.o.payload),
-            requantizer.i.valid.eq(reducer.o.valid & room & ~maximum),
-            reducer.o.ready.eq(room & (maximum | requantizer.i.ready)),
+            requantizer.i.valid.eq(reducer.o.valid & room & ~exact),
+            reducer.o.ready.eq(room & (exact | requantizer.i.ready)),
             taken.eq(reducer.o.valid & reducer.o.ready),
-            results.push.eq(Mux(maximum, taken, requantizer.o_valid)),
-            results.i.eq(Mux(maximum, bytes_of_maximum, requantizer.o)),
+            results.push.eq(Mux(exact, taken, requantizer.o_valid)),
+            results.i.eq(Mux(exact, word, requantizer.o)),
         ]
 
         address = Signal.like(self.write.payload.address)

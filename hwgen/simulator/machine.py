@@ -246,7 +246,7 @@ class Machine:
             words = self._words(planes[:, None] + np.arange(size), False).swapaxes(0, 1)
             values = np.zeros((size, together * self.config.array.lanes), np.int64)
             values[:, : f["kernel_rows"] * self.config.array.lanes] = words.reshape(size, -1)
-            at = f["output"] + plane * f["output_plane_stride"] + np.arange(size)
+            at = f["output"] + plane * size + np.arange(size)
             self._activations[at % len(self._activations)] = part.pack(values)
 
     def _vector(self, f: dict) -> None:

@@ -6,6 +6,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from hwgen.memory import collision_checks
+from hwgen.rtl.mac import facts
 from hwgen.rtl.vector.tap_walker import TapWalker
 from hwgen.rtl.vector_unit import VectorUnit
 
@@ -19,12 +20,15 @@ CONFIGS = {
         drain={"multiplier_bits": 24, "shift_max": 47},
     ),
     "sixteen": config(array={"lanes": 16, "clusters": 1}),
+    "bricks": config(array={"mac": "bricks", "modes": ["8x8", "4x8", "4x4", "2x8", "2x2"]}),
+    "xnor": config(array={"mac": "xnor", "lanes": 8}, memory={"weight_slots": 1}),
 }
 
 
 def instruction(cfg, rng, **fields):
     """A random instruction whose input fits into the buffer."""
-    operation = rng.choice((0, 0, 1, 1, 2))
+    packs = facts(cfg).packs
+    operation = fields.get("operation", rng.choice((0, 1, 2, 3, 3) if packs else (0, 0, 1, 1, 2)))
     c = {
         "operation": operation,
         "signed": rng.randrange(2),
@@ -39,6 +43,14 @@ def instruction(cfg, rng, **fields):
     }
     if operation == 2:
         c |= {"kernel_rows": 1, "kernel_columns": 1, "stride": 1, "pad_top": 0, "pad_left": 0}
+    if operation == 3:
+        unit = facts(cfg)
+        placement = unit.activations_in(rng.choice(unit.modes))
+        room = placement.stride.bit_length() - 1
+        c |= {"kernel_columns": 1, "stride": 1, "pad_top": 0, "pad_left": 0}
+        c |= {"kernel_rows": rng.randint(1, 8 >> room), "room": room}
+        c |= {"copies": placement.copies.bit_length() - 1}
+        c |= {"shift": rng.randrange(8), "bits": rng.randint(1, 8)}
     c |= {k: v for k, v in fields.items() if k in c}
 
     def size(length, kernel, pad):
@@ -58,6 +70,8 @@ def instruction(cfg, rng, **fields):
         "low": low,
         "high": high,
     }
+    if operation == 3:
+        c |= {"out_rows": c["in_rows"], "out_columns": c["in_columns"]}
     return c | fields
 
 
@@ -222,6 +236,18 @@ def test_far_outside():
     high = plain(**window, kernel_rows=2, in_rows=1000, out_rows=1023, pad_top=3)
     _, reads = run(cfg, [wide, high], rng, pause=0.0)
     assert reads[0] == reads[1] < 300
+
+
+def test_packing_throughput():
+    """A cycle for each word that goes in, and every word is read."""
+    cfg = CONFIGS["xnor"]
+    rng = random.Random(6)
+    fields = {"kernel_rows": 8, "in_rows": 4, "out_rows": 4, "in_columns": 8, "out_columns": 8}
+    how = {"room": 0, "copies": 0, "shift": 0, "bits": 1}
+    once, twice = (plain(3, **fields, **how, planes=n) for n in (1, 2))
+    (first, second), reads = run(cfg, [once, twice], rng, pause=0.0)
+    assert reads == [256, 512]
+    assert second - first == 256
 
 
 @pytest.mark.parametrize(

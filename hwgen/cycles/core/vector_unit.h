@@ -6,7 +6,7 @@
 namespace hwgen {
 
 struct VectorUnit {
-    enum { MAXIMUM, SUM, ADDITION };
+    enum { MAXIMUM, SUM, ADDITION, PACK };
     static constexpr unsigned TAPS = 16, WORDS = 8, SETUP = 10, REQUANTIZED = 9;
     struct Tap {
         bool inside, last;
@@ -47,15 +47,15 @@ struct VectorUnit {
 
     void step(Cycle now, const VectorFields *comes, WritePort &write, ReadPort &reads) {
         if (!busy && !comes) return;
-        const bool ends = done(), maximum = command.operation == MAXIMUM;
+        const bool ends = done(), exact = command.operation == MAXIMUM || command.operation == PACK;
         bool written = results.valid && write.granted;
 
         // Results to words, words to the buffer.
         bool room = words_under_way != WORDS, requantizer_ready = requantizing <= 1;
-        bool reduced_ready = room && (maximum || requantizer_ready), given = reduced && reduced_ready;
-        bool pushed = maximum ? given : results_on_their_way >> (REQUANTIZED - 1) & 1;
+        bool reduced_ready = room && (exact || requantizer_ready), given = reduced && reduced_ready;
+        bool pushed = exact ? given : results_on_their_way >> (REQUANTIZED - 1) & 1;
         results_on_their_way = results_on_their_way << 1 | (requantizing == 1);
-        if (given && !maximum)
+        if (given && !exact)
             requantizing = config->lanes;
         else if (requantizing)
             requantizing--;
@@ -116,8 +116,14 @@ private:
             tap.address = uint32_t(f.second + number++) & mask;
         } else {
             int64_t in_x = column * f.stride + x - f.pad_left, in_y = row * f.stride + y - f.pad_top;
-            tap.inside = in_x >= 0 && in_x < f.in_columns && in_y >= 0 && in_y < f.in_rows;
-            tap.address = uint32_t(f.input + (plane * f.in_rows + in_y) * f.in_columns + in_x) & mask;
+            if (f.operation == PACK) {
+                const int64_t position = row * f.in_columns + column;
+                tap.inside = true;
+                tap.address = uint32_t(f.input + (plane * f.kernel_rows + y) * f.second + position) & mask;
+            } else {
+                tap.inside = in_x >= 0 && in_x < f.in_columns && in_y >= 0 && in_y < f.in_rows;
+                tap.address = uint32_t(f.input + (plane * f.in_rows + in_y) * f.in_columns + in_x) & mask;
+            }
             if (last_tap && addition) {
                 second = true;
                 return tap;

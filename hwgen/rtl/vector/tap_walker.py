@@ -7,10 +7,11 @@ from amaranth.utils import ceil_log2
 
 from ...config import Config
 from ..commands import instruction_layout
+from ..mac import facts
 
-__all__ = ["ADDITION", "MAXIMUM", "SUM", "TapWalker", "tap_layout"]
+__all__ = ["ADDITION", "MAXIMUM", "PACK", "SUM", "TapWalker", "tap_layout"]
 
-MAXIMUM, SUM, ADDITION = range(3)
+MAXIMUM, SUM, ADDITION, PACK = range(4)
 
 COORDINATE_BITS = 14
 """Of a coordinate, modulo: from -7, the widest padding, to 1022 * 7 + 126, the last tap of a
@@ -35,7 +36,8 @@ class TapWalker(wiring.Component):
 
     After ``setup`` cycles one tap a cycle while ``open``, inside of the input or not, ``latency``
     cycles after the step. In an addition a tap of the second operand follows each window; it is
-    the last. Addresses come from additions only: the three products they need are made during the
+    the last. Lines of a window that is packed are the same position of plane after plane. Addresses
+    come from additions only: the three products they need are made during the
     set-up, a bit a cycle.
 
     Parameters
@@ -62,6 +64,7 @@ class TapWalker(wiring.Component):
 
     def __init__(self, config: Config):
         self._layout = tap_layout(config)
+        self._packs = facts(config).packs
         super().__init__(
             {
                 "start": In(1),
@@ -113,6 +116,15 @@ class TapWalker(wiring.Component):
                 band_step.eq(0),
                 plane_step.eq(0),
             ]
+            if self._packs:
+                # Bands follow one another, and each plane of the result has several of the input.
+                with m.If(command.operation == PACK):
+                    m.d.sync += [
+                        columns.eq(command.second),
+                        rows.eq(command.kernel_rows),
+                        stride.eq(0),
+                        band_step.eq(command.in_columns),
+                    ]
         with m.Elif(left != 0):
             m.d.sync += [
                 left.eq(left - 1),
@@ -207,8 +219,12 @@ class TapWalker(wiring.Component):
             go(origin, (tap, line, window, band, plane))
         with m.If(made.tap):
             go(tap + 1, (tap,))
+        line_step, everywhere = command.in_columns, Const(0)
+        if self._packs:
+            everywhere = command.operation == PACK
+            line_step = Mux(everywhere, command.second, command.in_columns)
         with m.If(made.line):
-            go(line + command.in_columns, (tap, line))
+            go(line + line_step, (tap, line))
         with m.If(made.window):
             go(window + command.stride, (tap, line, window))
         with m.If(made.band):
@@ -246,5 +262,5 @@ class TapWalker(wiring.Component):
             self.tap_valid.eq(valid),
             self.tap.eq(known),
             self.tap.address.eq(Mux(known.second, other, tap)),
-            self.tap.inside.eq(known.second | inside),
+            self.tap.inside.eq(known.second | inside | everywhere),
         ]

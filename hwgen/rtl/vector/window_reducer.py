@@ -6,6 +6,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...config import Config
+from ..mac import facts
+from .word_packer import WordPacker
 
 __all__ = ["SUM_BITS", "WindowReducer", "reduced_layout", "tap_flags"]
 
@@ -19,13 +21,16 @@ def tap_flags() -> data.StructLayout:
 
 
 def reduced_layout(config: Config) -> data.StructLayout:
-    """Of each lane the maximum or sum, and the byte of the second operand."""
+    """Of each lane the maximum or sum, and the byte of the second operand; where modes need it, the
+    packed word.
+    """
     lanes = config.array.lanes
     return data.StructLayout(
         {
             "values": data.ArrayLayout(signed(SUM_BITS), lanes),
             "second": data.ArrayLayout(signed(9), lanes),
         }
+        | ({"packed": config.vector_bits} if facts(config).packs else {})
     )
 
 
@@ -51,10 +56,16 @@ class WindowReducer(wiring.Component):
         A word for each tap that is inside, in the same order.
     o : Out(stream(reduced_layout))
         The results. ``second`` is that of the last tap of the second operand.
+
+    Attributes
+    ----------
+    packer : WordPacker or None
+        Packs the words of a window as its members say, where modes need it.
     """
 
     def __init__(self, config: Config):
         self._config = config
+        self.packer = WordPacker(config) if facts(config).packs else None
         super().__init__(
             {
                 "maximum": In(1),
@@ -89,6 +100,14 @@ class WindowReducer(wiring.Component):
             m.d.sync += self.o.valid.eq(held.last)
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
+        if self.packer is not None:
+            m.submodules.packer = packer = self.packer
+            m.d.comb += [
+                packer.take.eq(moves),
+                packer.first.eq(held.first),
+                packer.word.eq(word),
+                self.o.payload.packed.eq(packer.o),
+            ]
         nothing = Mux(self.maximum, -256, 0)
         for lane in range(self._config.array.lanes):
             byte = word.word_select(lane, 8)
