@@ -9,6 +9,7 @@ from ..config import Config
 from ..errors import UserError
 from ..isa.packing import pack_records
 from .blocks import Block, blocks_of
+from .constants import Constants, Segment
 from .item import Item, Need
 from .layer import EVERY_BIT, Convolution
 from .memory import Buffers
@@ -20,39 +21,18 @@ from .tiles import Plan, Tile, estimated_density, pass_cycles, plan_tiles, plane
 from .transfer import clear_gaps, copy_images, copy_tensor, load_constants
 from .weights import Spread, dense, pack_chunks, pack_thresholds, spread_of
 
-__all__ = ["Lowering", "lower_convolution"]
+__all__ = ["Closing", "Lowering", "lower_convolution"]
 
 DEPARTED = 1 << 31  # the gate leaves minus this in place of a sum that has become a task
 
 
 @dataclass(frozen=True)
-class Constants:
-    """Words for the weight buffer, and where they lie among the constants."""
+class Closing:
+    """The item that stores ``output`` of a tile."""
 
-    words: int
-    offset: int
-    size: int  # bytes
-    spread: Spread | None = None
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A pass of a block, with the constants that it reads one after the other."""
-
-    taps: Taps
-    constants: tuple[Constants, ...]
-    thresholds: bool
-    gate: bool
-
-    @property
-    def words(self) -> int:
-        """Words of the weight buffer."""
-        return sum(part.words for part in self.constants)
-
-    @property
-    def key(self) -> tuple[int, ...]:
-        """Names what lies in the weight buffer then."""
-        return tuple(part.offset for part in self.constants)
+    item: Item
+    tile: Tile
+    output: Place
 
 
 @dataclass
@@ -103,6 +83,7 @@ class Lowering:
         # The whole output, if the next layer may want it.
         self.kept = Place(object(), range(layer.output.planes)) if self._keeps() else None
         self.last: Item | None = None
+        self.closings: list[Closing] = []
         self.resident: Place | None = None
         if before is not None and before.kept is not None and self._reads_all_of(before):
             self.resident = before.kept
@@ -300,7 +281,7 @@ class Lowering:
                         if block.closes:
                             self._store(tile, output)
 
-                yield Item(
+                item = Item(
                     self.layer.name,
                     "array",
                     constants,
@@ -313,6 +294,9 @@ class Lowering:
                     gate=segment.gate,
                     **self._costs(tile, block, segment, output, last=last),
                 )
+                if last and block.closes:
+                    self.closings.append(Closing(item, tile, output))
+                yield item
 
     def _costs(self, tile: Tile, block: Block, segment: Segment, output: Place, *, last: bool):
         """What the item of a segment takes, see :class:`Item`."""
@@ -366,8 +350,7 @@ class Lowering:
         return range(first + rows.start, last + rows.stop)
 
     def _region(self, tensor: Tensor, tile: Tile, planes: range) -> Region:
-        rows = range(tile.down.first, tile.down.last)
-        return Region(tensor, planes, self._rows(tensor, tile, rows))
+        return Region(tensor, planes, self.output_rows(tensor, tile))
 
     def _input_loaders(self, source: _Input, tile: Tile, taps: Taps) -> Iterator[Need]:
         """Room for the planes that a pass reads, and what of them is not there yet."""
@@ -425,10 +408,18 @@ class Lowering:
         size = len(planes) * len(tile.images) * len(rows) * layer.input.columns
         return Need(region, load_copy, size)
 
-    def _copy_outputs(self, name: str, tensor: Tensor, tile: Tile, output: Place) -> None:
+    def output_rows(self, tensor: Tensor, tile: Tile) -> range:
+        """Rows of the planes of a tensor that a tile computes."""
+        return self._rows(tensor, tile, range(tile.down.first, tile.down.last))
+
+    def copy_outputs(
+        self, name: str, tensor: Tensor, tile: Tile, at: int, planes: range, pitch: int
+    ) -> None:
+        """LOAD or STORE what a tile computes; its ``planes`` lie from ``at`` on, ``pitch`` words
+        apart.
+        """
         rows, columns = (range(span.first, span.last) for span in (tile.down, tile.across))
-        where = self.builder, name, self.layer.name, tensor, output.at, output.planes
-        pitch = self.emit.output_pitch(tile)
+        where = self.builder, name, self.layer.name, tensor, at, planes
         if len(tile.images) > 1:
             copy_images(*where, tile.images, rows, len(rows), pitch)
         else:
@@ -451,7 +442,7 @@ class Lowering:
                     kept.at, kept.taken = self.buffers.activations.take(every, kept.owner), True
                 output.at = kept.at + output.planes.start * pitch
             if residual is not None:
-                self._copy_outputs("LOAD", residual, tile, output)
+                self.copy_outputs("LOAD", residual, tile, output.at, output.planes, pitch)
 
         if residual is None:
             return Need(None, load)
@@ -459,7 +450,9 @@ class Lowering:
         return Need(region, load, words)
 
     def _store(self, tile: Tile, output: Place) -> None:
-        self._copy_outputs("STORE", self.layer.output, tile, output)
+        pitch = self.emit.output_pitch(tile)
+        where = tile, output.at, output.planes, pitch
+        self.copy_outputs("STORE", self.layer.output, *where)
 
 
 def _missing(loaded: set, copy: int, planes: range) -> Iterator[range]:

@@ -18,6 +18,7 @@ from .item import Item
 from .layer import EVERY_BIT, Convolution, Gate, Requantization, VectorLayer
 from .memory import Buffers, NoRoom
 from .operands import Operands
+from .output_packing import pack_outputs
 from .packing import lower_packing
 from .pipeline import schedule
 from .places import Places
@@ -48,6 +49,7 @@ class _Compiler:
         self.network, self.config, self.densities = network, config, densities
         self.batch, self.order, self.keep = batch, order, keep
         self.before: Lowering | None = None
+        self.lowerings: dict[tuple[int, int], Lowering] = {}  # by where they write
         self.builder, self.buffers = Builder(), Buffers(config)
         self.input = InputArea(config.bus.data_width // 8)
         self.items: list[Item] = []
@@ -85,7 +87,8 @@ class _Compiler:
         if not plan.slices:
             return source
         to, fresh = self.places.packed(source, plan)
-        if fresh:
+        makes = self.lowerings.get((source.base, source.offset)) if self.keep else None
+        if fresh and not (makes and makes.layer.output == source and pack_outputs(makes, to)):
             self.before = None
             self.items += lower_packing(
                 self.config, self.builder, self.buffers, layer.name, source, to
@@ -282,6 +285,7 @@ class _Compiler:
         self.plans[layer.name] = lowering.plan
         self.items += lowering.items()
         self.before = lowering
+        self.lowerings[layer.output.base, layer.output.offset] = lowering
 
     def _copy(
         self, layer, what: str, source: View, name: str, target: Tensor | None = None

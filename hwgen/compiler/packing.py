@@ -5,10 +5,10 @@ from ..errors import UserError
 from .item import Item, Need
 from .memory import Buffers
 from .program import Builder, reads, writes
-from .tensors import Region, Tensor
+from .tensors import Region, Slice, Tensor
 from .transfer import copy_tensor
 
-__all__ = ["lower_packing"]
+__all__ = ["add_pack", "lower_packing"]
 
 
 class _Packing:
@@ -77,9 +77,20 @@ class _Packing:
             for number, part in enumerate(outside):
                 for n in range(len(planes)):
                     begin = n * self.together
-                    among = range(begin, min(begin + self.together, len(inside)))
+                    count = min(self.together, len(inside) - begin)
                     at = where["output"] + (number * len(planes) + n) * size
-                    self._instruction(number, part[n], where["input"], among, len(rows), at)
+                    add_pack(
+                        self.builder,
+                        self.layer,
+                        to.slices[number],
+                        part[n],
+                        where["input"] + begin * size,
+                        size,
+                        count,
+                        at,
+                        len(rows),
+                        source.columns,
+                    )
             for number, part in enumerate(outside):
                 at = where["output"] + number * len(planes) * size
                 copy_tensor(self.builder, "STORE", self.layer, to, at, part, own, columns)
@@ -96,43 +107,53 @@ class _Packing:
             stores=len(outside) * len(planes) * size,
         )
 
-    def _instruction(
-        self, number: int, plane: int, base: int, among: range, rows: int, output: int
-    ) -> None:
-        """One plane of a slice from the planes ``among`` those that lie at ``base``."""
-        part, columns = self.to.slices[number], self.source.columns
-        size = rows * columns
-        at = base + among.start * size
-        self.builder.add(
-            "VECTOR",
-            [
-                reads("activations", at, at + len(among) * size),
-                writes("activations", output, output + size),
-            ],
-            f"{self.layer}: pack bits {part.shift}-{part.shift + part.bits - 1}, plane {plane}",
-            operation=3,
-            signed=0,
-            planes=1,
-            kernel_rows=len(among),
-            kernel_columns=1,
-            stride=1,
-            in_rows=rows,
-            in_columns=columns,
-            pad_top=0,
-            pad_left=0,
-            out_rows=rows,
-            out_columns=columns,
-            input=at,
-            second=size,
-            output=output,
-            parameters=0,
-            low=0,
-            high=0,
-            room=part.room.bit_length() - 1,
-            shift=part.shift,
-            bits=part.bits,
-            copies=part.copies.bit_length() - 1,
-        )
+
+def add_pack(
+    builder: Builder,
+    layer: str,
+    part: Slice,
+    plane: int,
+    first: int,
+    pitch: int,
+    count: int,
+    output: int,
+    rows: int,
+    columns: int,
+) -> None:
+    """One plane of a slice at ``output`` from ``count`` planes of bytes, which begin at ``first``
+    and lie ``pitch`` words apart.
+    """
+    size = rows * columns
+    builder.add(
+        "VECTOR",
+        [
+            reads("activations", first, first + (count - 1) * pitch + size),
+            writes("activations", output, output + size),
+        ],
+        f"{layer}: pack bits {part.shift}-{part.shift + part.bits - 1}, plane {plane}",
+        operation=3,
+        signed=0,
+        planes=1,
+        kernel_rows=count,
+        kernel_columns=1,
+        stride=1,
+        in_rows=rows,
+        in_columns=columns,
+        pad_top=0,
+        pad_left=0,
+        out_rows=rows,
+        out_columns=columns,
+        input=first,
+        second=pitch,
+        output=output,
+        parameters=0,
+        low=0,
+        high=0,
+        room=part.room.bit_length() - 1,
+        shift=part.shift,
+        bits=part.bits,
+        copies=part.copies.bit_length() - 1,
+    )
 
 
 def lower_packing(

@@ -188,3 +188,21 @@ def test_listing_and_summary_name_the_modes():
     assert rows["conv1"]["peak"] == 16 * rows["last"]["peak"]
     assert "conv1: dense pass 2x2, block 0" in listing(compiled)
     assert "conv1: pack bits 0-1, plane 0" in listing(compiled)
+
+
+def test_outputs_are_packed_where_they_lie():
+    """By the layer that makes them, if its channels fill whole words, otherwise by the next one."""
+    network = random_widths(
+        4, [(8, 8), (4, 4), (2, 2)], channels=16, signs=(False,), residual=False, pool=False
+    )
+    for settings, layers in (
+        # Blocks of eight channels: a word of 4x4 bits, half a word of 2x2.
+        (UNITS["bricks"], {"conv0", "conv2"}),
+        # Of four, which share a plane of bytes.
+        ([*UNITS["bricks"], "array.engines=2", "array.slots=1"], {"conv1", "conv2"}),
+    ):
+        config = load("tiny", settings)
+        packs = [s for s in compile_network(network, config).program.steps if s.name == "VECTOR"]
+        assert {s.fields["operation"] for s in packs} == {3}
+        assert {s.note.partition(":")[0] for s in packs} == layers
+        check(network, config, 4)
