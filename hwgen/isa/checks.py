@@ -46,7 +46,7 @@ class Reason(IntEnum):
             Reason.CHUNKS: "chunks is not planes x kernel_rows x kernel_columns",
             Reason.STEP: "step_rows x width + step_columns is not the number of clusters",
             Reason.DIAGONAL: "diagonal, but positions or width is no multiple of the clusters",
-            Reason.SPREAD: "bits, but not of weights, or not in a single row",
+            Reason.SPREAD: "bits, but not of weights, not in one row, or not less than the room",
         }[self]
 
 
@@ -100,7 +100,7 @@ def _optional_limits(config: Config, name: str) -> dict[str, int]:
             "sum_shift": 8 if mac.shifts_sums(config) else 1,
         }
     if name == "LOAD":
-        return {"bits": 9} if unit.spreads else dict.fromkeys(("bits", "room", "offset"), 1)
+        return {"bits": 8} if unit.spreads else dict.fromkeys(("bits", "room", "offset"), 1)
     if name == "VECTOR" and not unit.packs:
         return {field.name: 1 for field in by_name(name).fields if field.optional}
     return {"bits": 9} if name == "VECTOR" else {}
@@ -139,7 +139,8 @@ def _relation(config: Config, name: str, values: dict[str, int]) -> Reason | Non
     if name == "PASS" and values["gate"] and values["conditional"]:
         return Reason.GATE
     if name == "LOAD" and values["bits"]:
-        if values["target"] != 1 or values["rows"] != 1 or values["planes"] != 1:
+        several = values["rows"] != 1 or values["planes"] != 1
+        if values["target"] != 1 or several or values["bits"] >= 1 << values["room"]:
             return Reason.SPREAD
     if name in ("PASS", "DRAIN") and values["diagonal"]:
         if values["positions"] % array.clusters or values.get("width", 0) % array.clusters:

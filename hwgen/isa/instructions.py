@@ -102,7 +102,7 @@ LOAD = Instruction(
         Field(
             "bits",
             4,
-            "0: words as they are in memory. 1 to 8: weights lie dense in memory, each vector of "
+            "0: words as they are in memory. 1 to 7: weights lie dense in memory, each vector of "
             "8R / `room` weights of so many bits from a whole bit on, and are spread: each is "
             "extended by its sign to its room less `offset` bits, above `offset` zeros. Only of "
             "target 1, a single row, from a whole beat of the bus on",

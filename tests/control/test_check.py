@@ -49,7 +49,8 @@ def well_formed(config, name: str, draw: random.Random) -> dict[str, int]:
     if name == "PASS":
         fields["conditional"] &= ~fields["gate"]
     if name == "LOAD" and fields["bits"]:
-        fields |= {"target": 1, "rows": 1, "planes": 1}
+        fields |= {"target": 1, "rows": 1, "planes": 1, "room": 3}
+        fields["bits"] = min(fields["bits"], 7)
     if name == "PASS":
         fields["planes"] = draw.randint(1, min(4095, 0x3FFFF // 225))
         taps = fields["kernel_rows"] * fields["kernel_columns"]
@@ -87,8 +88,9 @@ def words(config, seed: int) -> list[int]:
             {"diagonal": draw.randrange(1, 12), "positions": draw.randrange(1, 9)},
         ):
             result.append(int.from_bytes(pack("PASS", **fields | change), "little"))
-        spread = {"bits": 3, "target": 1, "rows": 1, "planes": 1}
+        spread = {"bits": 3, "room": 2, "target": 1, "rows": 1, "planes": 1}
         change = {draw.choice(("rows", "planes", "target")): 2}
+        change = draw.choice((change, {"bits": 4}, {"room": draw.randrange(4)}))
         fields = well_formed(config, "LOAD", draw) | spread | change
         result.append(int.from_bytes(pack("LOAD", **fields), "little"))
     return result

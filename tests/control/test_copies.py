@@ -2,6 +2,7 @@
 
 import pytest
 
+from hwgen.compiler.weights import Spread, spread
 from hwgen.config import load as load_config
 from hwgen.isa.registers import ErrorCode, State
 
@@ -49,6 +50,60 @@ def test_random_copies(bus, lanes):
         assert [bench.activations, bench.weights, bench.records] == buffers
         assert bench.memory.data[:SIZE] == expected[:SIZE]
         assert max(bench.memory.written, default=0) < SIZE
+
+
+DENSE = {"array.mac": "bricks", "array.modes": ["8x8", "8x4", "8x2", "4x4", "4x2", "2x2"]}
+ROOMS = [(room, room - offset) for room, offset in ((8, 0), (8, 4), (8, 6), (4, 0), (4, 2))]
+
+
+@pytest.mark.parametrize("bus, lanes", [(32, 16), (64, 2), (128, 8)])
+def test_dense_weights(bus, lanes):
+    """Every width that a mode leaves free, one behind the other and among other loads."""
+    chosen = config(bus, lanes, **DENSE)
+    bench = Bench(chosen, seed=lanes, stall=0.3, latency=5)
+    expected, program, previous = list(bench.weights), [], None
+    for number, (room, width) in enumerate(ROOMS * 2):
+        bits = bench.random.randint(1, min(width, room - 1))
+        words, buffer = bench.random.choice((1, 2, 13)), bench.random.randrange(64)
+        address = bench.random.randrange(0, 0x4000, bus // 8)
+        how = Spread(bits, room, room - width)
+        count = words * chosen.weight_word_bits // room * bits
+        behind = int.from_bytes(bench.memory.data[address:], "little")
+        data = (behind & (1 << count) - 1).to_bytes(-(-count // 8), "little")
+        for n, word in enumerate(spread(chosen, data, words, how)):
+            expected[(buffer + n) % 64] = int.from_bytes(word.tobytes(), "little")
+        wait = () if previous is None else (previous,)
+        fields = {"target": 1, "address": address, "words": words, "buffer": buffer}
+        program.append(load(wait, (number,), **fields, **how.fields))
+        previous = number
+        if number % 3 == 0:
+            previous = 10 + number
+            program.append(load((number,), (previous,), address=0x40 * number, words=3))
+
+    async def scenario(bench, ctx):
+        await bench.prepare(ctx, [*program, end((previous,))])
+        status = await bench.start(ctx)
+        assert (status["state"], status["error"]) == (State.IDLE, ErrorCode.NONE)
+
+    bench.run(scenario)
+    assert bench.weights == expected
+    assert bench.activations[0:3] != [0, 0, 0]
+
+
+@pytest.mark.parametrize("bits, beats", [(2, 12), (4, 24), (7, 42)])
+def test_speed_of_dense_weights(bits, beats):
+    """A word a cycle; only the beats that hold something are read."""
+    chosen = config(128, 8, **DENSE, **{"bus.outstanding": 4})
+    bench = Bench(chosen, latency=8)
+
+    async def scenario(bench, ctx):
+        program = [load(post=[0], target=1, words=48, bits=bits, room=3), end([0])]
+        await bench.prepare(ctx, program)
+        await bench.start(ctx)
+        assert 48 <= await bench.read(ctx, "CYCLES") <= 48 + 75
+        assert await bench.read(ctx, "BYTES_READ") == 16 * beats + 64
+
+    bench.run(scenario)
 
 
 @pytest.mark.parametrize(

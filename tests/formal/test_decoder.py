@@ -56,7 +56,9 @@ class Harness(InstructionCheck):
             right &= (fields["diagonal"] < self._least_diagonal) | whole
         if name == "LOAD":
             alone = (fields["rows"] == 1) & (fields["planes"] == 1)
-            right &= (fields["bits"] == 0) | (alone & (fields["target"] == 1))
+            right &= (fields["bits"] == 0) | (
+                alone & (fields["target"] == 1) & (fields["bits"] < 1 << fields["room"])
+            )
         return right
 
 

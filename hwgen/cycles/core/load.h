@@ -27,6 +27,7 @@ struct LoadUnit {
     Row row{};
     unsigned offset = 0, parts = 0;
     uint64_t record_address = 0;  // in memory, of the next record
+    unsigned need = 0, fill = 0;  // bits of a dense word; of those that are there
 
     void build(const Config &c) {
         config = &c;
@@ -40,16 +41,19 @@ struct LoadUnit {
     template <class Records>
     bool step(Cycle now, const LoadFields *command, const uint64_t *bases, bool granted, MemoryPort &port,
               Records &&store_record, Counters &counters, bool &accepted) {
-        bool done = words(now, granted, port, store_record, counters);
+        bool done = need ? dense_words(now, port, counters) : words(now, granted, port, store_record, counters);
         bool walks = walker.valid() && expected.ready(now) && port.splitters[1].ready();
         if (walks) {
             Row next = walker.row();
-            port.splitters[1].ask({next.address, uint64_t(next.words) * walker.size});
+            port.splitters[1].ask({next.address, walker.row_bytes()});
             expected.push(next);
         }
         accepted = command && walker.ready();
         if (accepted) {
             target = int(command->target);
+            const unsigned eighth = config->word_bytes[WEIGHTS];  // bits of an eighth of a word
+            need = eighth * unsigned(command->bits) << (3 - command->room);
+            walker.dense = need;
             std::memcpy(&walker.command, &command->base, sizeof walker.command);
             walker.size = config->word_bytes[target];
         }
@@ -58,6 +62,29 @@ struct LoadUnit {
     }
 
 private:
+    // hwgen/rtl/control/dense.py
+    bool dense_words(Cycle now, MemoryPort &port, Counters &counters) {
+        const bool given = active && fill >= need, ended = given && row.words == 1, done = ended && row.last;
+        const unsigned left = given ? fill - need : fill;
+        const bool rows_ready = !active || ended, beats_ready = active && !ended && left < need;
+        counters.weight_words_written += given;
+        row.words -= given, row.buffer += given;
+        fill = left;
+        if (beats_ready && port.beat_valid(1)) {
+            port.beat_ready = true;
+            fill += 8 * config->beat_bytes;
+        }
+        if (rows_ready) {
+            fill = 0;
+            active = expected.valid();
+            if (active) {
+                row = expected.front();
+                expected.pop(now);
+            }
+        }
+        return done;
+    }
+
     template <class Records>
     bool words(Cycle now, bool granted, MemoryPort &port, Records &&store_record, Counters &counters) {
         const unsigned beat = config->beat_bytes, size = config->word_bytes[target];

@@ -15,11 +15,16 @@ struct RowWalker {
     enum { IDLE, START, CHECK, WALK } state = IDLE;
     StoreFields command{};
     unsigned size = 0;  // bytes of a word
+    uint64_t dense = 0;  // bits of a dense word; 0: words are whole
     uint64_t memory = 0, plane_memory = 0;
     uint32_t buffer = 0, plane_buffer = 0;
     int64_t rows = 0, planes = 0;
 
     bool ready() const { return state == IDLE; }
+    uint64_t row_bytes() const {
+        const uint64_t words = uint64_t(command.words);
+        return dense ? (words * dense + 7) / 8 : words * size;
+    }
     bool valid() const { return state == WALK; }
     Row row() const { return {memory, uint32_t(command.words), buffer, rows == 1 && planes == 1}; }
 

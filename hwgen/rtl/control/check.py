@@ -167,7 +167,8 @@ class InstructionCheck(wiring.Component):
         if not facts(self._config).spreads:
             return Const(0)
         several = (fields["rows"] != 1) | (fields["planes"] != 1)
-        return (fields["bits"] != 0) & ((fields["target"] != 1) | several)
+        wide = fields["bits"] >= 1 << fields["room"]
+        return (fields["bits"] != 0) & ((fields["target"] != 1) | several | wide)
 
     def _out_of_range(self, instruction: Instruction, fields: data.View):
         ranges = field_ranges(self._config, instruction)

@@ -7,9 +7,11 @@ from amaranth.utils import ceil_log2
 
 from ...config import Config
 from ...isa.registers import BASES
+from .. import mac
 from ..commands import instruction_layout
 from ..drain.records import record_write
 from ..group.buffer import StreamBuffer
+from .dense import DenseWeights, dense_units
 from .fifo import StreamFIFO
 from .ports import activation_write, weight_store
 from .rows import RowWalker
@@ -62,15 +64,16 @@ class LoadUnit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        m.submodules.walker = walker = RowWalker(config, words=load_words(config))
+        spreads = mac.facts(config).spreads
+        sizes = load_words(config) + ([config.bus.data_width // 8] if spreads else [])
+        m.submodules.walker = walker = RowWalker(
+            config, words=sizes, dense=dense_units(config) if spreads else 0
+        )
         # Short rows are a burst each: as many wait for their beats as bursts may be under way.
         m.submodules.expected = expected = StreamFIFO(
             row_of_beats(config), depth=1 << ceil_log2(config.bus.outstanding + 2), name="load_rows"
         )
         m.submodules.words = words = BeatsToWords(config)
-        connect(m, expected.o, words.rows)
-        connect(m, flipped(self.beats), words.beats)
-        connect(m, words.weight_writes, flipped(self.weight_writes))
         connect(m, words.record_writes, flipped(self.record_writes))
 
         command = self.command.payload
@@ -80,7 +83,14 @@ class LoadUnit(wiring.Component):
             walker.size.eq(command["target"]),
             self.misaligned.eq(walker.misaligned),
         ]
-        self._connect_activations(m, words)
+        if spreads:
+            dense = self._choose(m, walker, expected, words)
+        else:
+            connect(m, expected.o, words.rows)
+            connect(m, flipped(self.beats), words.beats)
+            connect(m, words.weight_writes, flipped(self.weight_writes))
+            dense = Const(0)
+        self._connect_activations(m, words, dense)
         m.d.comb += [walker.i.payload[name].eq(command[name]) for name in _shared()]
         m.d.comb += [ours.eq(theirs) for ours, theirs in zip(walker.bases, self.bases, strict=True)]
         with m.If(self.command.valid & self.command.ready):
@@ -100,7 +110,41 @@ class LoadUnit(wiring.Component):
         ]
         return m
 
-    def _connect_activations(self, m, words):
+    def _choose(self, m, walker, expected, words):
+        """Rows, beats and weight words of the command that runs go one of two ways; whether a dense
+        one is done.
+        """
+        m.submodules.dense = dense = DenseWeights(self._config)
+        command = self.command.payload
+        spreading = Signal()
+        # ~room is 3 less it.
+        m.d.comb += walker.eighths.eq(command.bits << ~command.room)
+        with m.If(command.bits != 0):
+            m.d.comb += walker.size.eq(len(load_words(self._config)))
+        with m.If(self.command.valid & self.command.ready):
+            m.d.sync += [
+                spreading.eq(command.bits != 0),
+                *(getattr(dense, n).eq(command[n]) for n in ("bits", "room", "offset")),
+            ]
+        for source, name in ((expected.o, "rows"), (self.beats, "beats")):
+            wide, narrow = getattr(words, name), getattr(dense, name)
+            m.d.comb += [
+                wide.valid.eq(source.valid & ~spreading),
+                narrow.valid.eq(source.valid & spreading),
+                wide.payload.eq(source.payload),
+                narrow.payload.eq(source.payload),
+                source.ready.eq(Mux(spreading, narrow.ready, wide.ready)),
+            ]
+        plain, to = words.weight_writes, self.weight_writes
+        m.d.comb += [
+            to.valid.eq(Mux(spreading, dense.o.valid, plain.valid)),
+            to.payload.eq(Mux(spreading, dense.o.payload, plain.payload)),
+            plain.ready.eq(to.ready & ~spreading),
+            dense.o.ready.eq(to.ready & spreading),
+        ]
+        return dense.done
+
+    def _connect_activations(self, m, words, dense_done):
         """Words to the activation buffer wait for their turn in a buffer of their own, so that the
         arbiters there do not tell the bus when to go on."""
         word = activation_write(self._config)
@@ -122,7 +166,9 @@ class LoadUnit(wiring.Component):
             taken.payload.mask.eq(~0),
             waiting.o.ready.eq(taken.ready),
             self.done.eq(
-                (words.done & ~given.valid) | (taken.valid & taken.ready & waiting.o.payload.last)
+                (words.done & ~given.valid)
+                | dense_done
+                | (taken.valid & taken.ready & waiting.o.payload.last)
             ),
         ]
 

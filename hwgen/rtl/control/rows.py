@@ -41,6 +41,8 @@ class RowWalker(wiring.Component):
         The accelerator.
     words : list of int
         Bytes of a word; powers of two.
+    dense : int
+        Bits of an eighth of a dense word; 0: there are none.
 
     Members
     -------
@@ -48,6 +50,9 @@ class RowWalker(wiring.Component):
         The fields that LOAD and STORE share (the payload of STORE).
     size : In
         Which of ``words``, with ``i``.
+    eighths : In
+        With ``i``: a row of words of so many eighths, in whole bytes; 0: of whole words. Only with
+        ``dense``.
     bases : In(address).array(8)
         Base registers; must not change while a command is under way.
     o : Out(stream of row)
@@ -55,9 +60,10 @@ class RowWalker(wiring.Component):
         Strobe: the command's address is no multiple of its word; the command is dropped.
     """
 
-    def __init__(self, config: Config, *, words: list[int]):
+    def __init__(self, config: Config, *, words: list[int], dense: int = 0):
         self._config = config
         self._sizes = [exact_log2(word) for word in words]
+        self._dense = dense
         super().__init__(
             {
                 "i": In(stream.Signature(instruction_layout("STORE"))),
@@ -65,6 +71,7 @@ class RowWalker(wiring.Component):
                 "bases": In(config.bus.address_width).array(BASES),
                 "o": Out(stream.Signature(row(config))),
                 "misaligned": Out(1),
+                **({"eighths": In(3)} if dense else {}),
             }
         )
 
@@ -111,6 +118,8 @@ class RowWalker(wiring.Component):
             self.o.payload.bytes.eq(scaled(command["words"])),
             self.o.payload.last.eq((rows == 1) & (planes == 1)),
         ]
+        if self._dense:
+            self._count_dense_bytes(m, command)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
@@ -139,3 +148,13 @@ class RowWalker(wiring.Component):
                         with m.If(planes == 1):
                             m.next = "IDLE"
         return m
+
+    def _count_dense_bytes(self, m, command):
+        """Those of a row of dense words, known when the row is offered."""
+        eighths = Signal.like(self.eighths)
+        dense_bits = Signal(len(self.o.payload.bytes) + 3)
+        m.d.sync += dense_bits.eq(command["words"] * eighths * self._dense)
+        with m.If(self.i.ready):
+            m.d.sync += eighths.eq(self.eighths)
+        with m.If(eighths != 0):
+            m.d.comb += self.o.payload.bytes.eq((dense_bits + 7) >> 3)
