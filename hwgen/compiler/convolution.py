@@ -180,7 +180,7 @@ class Lowering:
         runs = [range(a, b) for a, b in zip(groups, groups[1:], strict=False)]
         result = []
         if (
-            self.plan.stacked
+            self.plan.copied
             and self.layer.input.gap
             and self.layer.input.base == self.layer.output.base
         ):
@@ -372,7 +372,7 @@ class Lowering:
                 source.base = self.buffers.activations.take(words, source.owner)
 
             yield Need(None, room)
-        copies = taps.kernel_rows if plan.stacked else range(1)
+        copies = taps.kernel_rows if plan.copied else range(1)
         for copy in copies:
             for planes in _missing(source.loaded, copy, taps.planes):
                 yield self._input_loader(source, tile, copy, planes)
@@ -395,9 +395,10 @@ class Lowering:
 
             size = len(planes) * -(-len(rows) // step) * len(columns)
             return Need(Region(layer.input, planes, rows), load, size)
-        # Of each image the rows that one row of the kernel meets.
-        start = copy - layer.padding[0]
-        rows = range(start, start + (layer.output.rows - 1) * layer.stride + 1)
+        rows = range(layer.input.rows)
+        if self.plan.copied:  # of each image those that one row of the kernel meets
+            start = copy - layer.padding[0]
+            rows = range(start, start + (layer.output.rows - 1) * layer.stride + 1)
         pitch = layer.output.rows * layer.stride
 
         def load_copy() -> None:

@@ -33,7 +33,7 @@ class PassEmitter:
         """Words from the begin of an input tile of ``planes`` to one of them, in the copy of a
         kernel row.
         """
-        first = copy * len(planes) if self.plan.stacked and self.plan.order == "input" else 0
+        first = copy * len(planes) if self.plan.copied and self.plan.order == "input" else 0
         own = self.input_pitch or self._rows(tile) * self._columns(tile)
         return (first + plane - planes.start) * own
 
@@ -83,10 +83,10 @@ class PassEmitter:
     ) -> None:
         """The PASS of a segment; the input tile of ``planes`` lies at ``buffer``."""
         taps, layer, clusters = segment.taps, self.layer, self.config.array.clusters
-        stacked = self.plan.stacked
+        stacked, copied = self.plan.stacked, self.plan.copied
         rows, columns = self._rows(tile), self._columns(tile)
         pitch = self.input_pitch or rows * columns
-        copy = taps.kernel_rows.start if stacked else 0
+        copy = taps.kernel_rows.start if copied else 0
         at = buffer + self.plane_offset(tile, planes, taps.planes.start, copy)
         accesses = [
             reads("activations", at, at + (len(taps.planes) - 1) * pitch + rows * columns),
@@ -121,9 +121,10 @@ class PassEmitter:
             kernel_rows=len(taps.kernel_rows),
             kernel_columns=len(taps.kernel_columns),
             stride=layer.stride,
-            in_rows=rows,
+            in_rows=layer.input.rows if stacked and not copied else rows,
             in_columns=columns,
-            pad_top=0 if stacked else tile.down.pad - taps.kernel_rows.start,
+            images=stacked and not copied,
+            pad_top=0 if copied else tile.down.pad - taps.kernel_rows.start,
             pad_left=tile.across.pad - taps.kernel_columns.start,
             input=at,
             input_plane_stride=pitch,

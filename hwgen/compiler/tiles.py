@@ -56,8 +56,9 @@ class Tile:
 class Plan:
     """How a layer is cut.
 
-    ``stacked``: tiles are of whole images, one below the other. A kernel row then has its own copy
-    of the input, so that nobody sees the neighbour's rows.
+    ``stacked``: tiles are of whole images, one below the other. The streamer knows where an image
+    ends, unless the input is ``copied``: each kernel row has a copy of its own then, shifted so
+    that nobody sees the neighbour's rows.
     """
 
     order: str
@@ -65,6 +66,7 @@ class Plan:
     columns: int
     images: int
     stacked: bool
+    copied: bool
     limits: Limits
     cycles: float = 0.0
     bytes: int = 0
@@ -99,7 +101,7 @@ class Plan:
         if not self.stacked:
             return planes * tile.down.seen * tile.across.seen
         rows = layer.output.rows * layer.stride
-        copies = layer.weights.shape[2] if self.order == "input" else 1
+        copies = layer.weights.shape[2] if self.copied and self.order == "input" else 1
         return planes * copies * len(tile.images) * rows * layer.input.columns
 
 
@@ -109,7 +111,18 @@ def _even(size: int, most: int) -> list[int]:
     return sorted(sizes, reverse=True)
 
 
-def _shapes(layer: Convolution, positions: int) -> Iterator[tuple[int, int, int]]:
+def _repeats(config: Config, layer: Convolution) -> bool:
+    """Whether the streamer can tell the images of a tile apart: it goes from one to the next by the
+    rows of the output, and at most to the next in a step.
+    """
+    rows = layer.output.rows
+    step = config.array.clusters // layer.output.columns
+    return layer.input.rows == rows * layer.stride and step < rows
+
+
+def _shapes(
+    layer: Convolution, positions: int, *, stackable: bool
+) -> Iterator[tuple[int, int, int]]:
     """Rows, columns and images of tiles of at most so many positions."""
     rows, columns = layer.output.rows, layer.output.columns
     if columns > positions:
@@ -118,7 +131,7 @@ def _shapes(layer: Convolution, positions: int) -> Iterator[tuple[int, int, int]
     for part in _even(rows, positions // columns):
         yield part, columns, 1
     yield from ((1, part, 1) for part in _even(columns, columns // 2))
-    if layer.output.images > 1 and layer.stackable:
+    if layer.output.images > 1 and stackable:
         for images in _even(layer.output.images, positions // (rows * columns)):
             if images > 1:
                 yield rows, columns, images
@@ -199,7 +212,7 @@ class _Estimate:
                 passes = sum(number for _, number in chunks) / plan.limits.chunks
                 array += count * (TILE_CYCLES + PASS_CYCLES * passes)
                 drain += count * share * channels / config.drain.lanes
-                copies = layer.weights.shape[2] if plan.stacked else 1
+                copies = layer.weights.shape[2] if plan.copied else 1
                 streamed += count * copies * plan.input_words(layer, tile, planes)
             whole = like_it * plan.input_words(layer, tile, self.planes)
             loaded += (whole if plan.order == "input" else streamed) / layer.row_step
@@ -250,9 +263,11 @@ def plan_tiles(
     wanted = [o for o in ORDERS if order in (None, o)]
     fits: dict[int, list[Plan]] = {}
     least = math.inf
-    for rows, columns, images in _shapes(layer, per_cluster * array.clusters):
+    repeats = _repeats(config, layer)
+    stackable = repeats or layer.stackable
+    for shape in _shapes(layer, per_cluster * array.clusters, stackable=stackable):
         for own_order in wanted:
-            for plan in _plans(layer, own_order, rows, columns, images, chunks):
+            for plan in _plans(layer, own_order, shape, chunks, repeats=repeats):
                 words = _words(config, layer, blocks, plan)
                 least = min(least, words[1])
                 # Best beside what is reserved and the next tile; else as it is.
@@ -268,12 +283,13 @@ def plan_tiles(
     return min(map(estimate, fits[min(fits)]), key=lambda plan: plan.cycles)
 
 
-def _plans(layer, order, rows, columns, images, chunks) -> Iterator[Plan]:
+def _plans(layer, order, shape, chunks, *, repeats) -> Iterator[Plan]:
     """Plans of a tile shape, with the planes a pass may have."""
-    stacked = images > 1
+    stacked = shape[2] > 1
+    copied = stacked and not repeats
     height, width = layer.weights.shape[2:]
-    limits = Limits(chunks, kernel_rows=1 if stacked else height)
-    plan = Plan(order, rows, columns, images, stacked, limits)
+    limits = Limits(chunks, kernel_rows=1 if copied else height)
+    plan = Plan(order, *shape, stacked, copied, limits)
     if order == "input":
         yield plan
         return

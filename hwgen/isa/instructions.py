@@ -174,8 +174,16 @@ PASS = Instruction(
         Field("kernel_rows", 4, "kernel height", least=1),
         Field("kernel_columns", 4, "kernel width", least=1),
         Field("stride", 3, "stride in both directions", least=1),
-        Field("in_rows", 10, "rows of the input tile in the buffer", least=1),
+        Field(
+            "in_rows", 10, "rows of the input tile in the buffer, or of each of its images", least=1
+        ),
         Field("in_columns", 10, "columns of the input tile in the buffer", least=1),
+        Field(
+            "images",
+            1,
+            "images of in_rows rows lie one below the other, each sees zeros around itself; "
+            "in_rows / stride is above step_rows",
+        ),
         Field("pad_top", 6, "zero rows above the input tile; negative: rows left out", signed=True),
         Field(
             "pad_left",

@@ -136,7 +136,12 @@ class Geometry(wiring.Component):
             with m.Else():
                 m.d.sync += horner(pad_words, pad_top[-1], -command.in_columns)
 
+        # Without images y stays below 2**COORDINATE_BITS, and to subtract is to add.
+        image = Mux(command.images, command.in_rows, 0)
         m.d.sync += [
+            walk.carry_y.eq(walk.step_y + command.stride),
+            walk.last_y.eq(image - walk.step_y),
+            walk.carry_last_y.eq(image - walk.step_y - command.stride),
             walk.limit.eq(width - walk.step_x),
             walk.step_offset.eq(step_words + walk.step_x),
             walk.carry_offset.eq(step_words + row_words - walk.limit),
@@ -191,7 +196,6 @@ class Geometry(wiring.Component):
             o.positions.eq(
                 (command.positions + (clusters - 1 - self.cluster)) >> ceil_log2(clusters)
             ),
-            o.walk.carry_y.eq(command.stride),
             o.walk.stride.eq(command.stride),
             o.walk.diagonal.eq(command.diagonal != 0),
             o.walk.period.eq(((1 << command.diagonal) - 1) >> 1),

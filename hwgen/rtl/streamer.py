@@ -117,9 +117,10 @@ class Streamer(wiring.Component):
         for (plane, ky, kx), (number, position) in itertools.product(chunks, enumerate(mine)):
             want = tasks[number] if command["conditional"] else (1 << config.groups) - 1
             row, column = divmod(position, command["width"])
-            y = row * command["stride"] + ky - command["pad_top"]
-            x = column * command["stride"] + kx - command["pad_left"]
-            inside = 0 <= y < command["in_rows"] and 0 <= x < command["in_columns"]
+            top, x = row * command["stride"], column * command["stride"] + kx - command["pad_left"]
+            first = top - top % command["in_rows"] if command["images"] else 0
+            y = top + ky - command["pad_top"]
+            inside = 0 <= y - first < command["in_rows"] and 0 <= x < command["in_columns"]
             address = command["input"] + plane * command["input_plane_stride"]
             address += y * command["in_columns"] + x
             if want:

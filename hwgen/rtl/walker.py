@@ -38,7 +38,8 @@ def walk_layout(config: Config) -> data.StructLayout:
 
     A step adds ``step_x``, ``step_y`` and ``step_offset``. Where x is at ``limit`` or above it
     would leave the tile's row: there it subtracts ``limit`` from x instead, adds ``carry_y`` to y
-    in addition, and adds ``carry_offset`` instead.
+    instead, and adds ``carry_offset`` instead. From ``last_y`` on, ``carry_last_y`` with that,
+    it would leave the image: it subtracts as much from y instead of adding.
 
     With ``diagonal``, a step to a position whose number has no bit of ``period`` also turns: among
     the G columns next to each other that the clusters share, to the one before, from the first to
@@ -51,7 +52,9 @@ def walk_layout(config: Config) -> data.StructLayout:
             "limit": COORDINATE_BITS,
             "step_x": COORDINATE_BITS,
             "step_y": COORDINATE_BITS,
-            "carry_y": 3,
+            "carry_y": COORDINATE_BITS,
+            "last_y": COORDINATE_BITS,
+            "carry_last_y": COORDINATE_BITS,
             "step_offset": address,
             "carry_offset": address,
             "diagonal": 1,
@@ -117,13 +120,20 @@ class PositionWalker(wiring.Component):
         m = Module()
         walk, place = self.walk, self.place
         turn = self._elaborate_turns(m)
+        carries, leaves, last_y = Signal(), Signal(), Signal(COORDINATE_BITS)
+        # Both comparisons of y at once: which of them counts comes late.
+        m.d.comb += [
+            carries.eq(place.x >= walk.limit),
+            last_y.eq(Mux(carries, walk.carry_last_y, walk.last_y)),
+            leaves.eq(Mux(carries, place.y >= walk.carry_last_y, place.y >= walk.last_y)),
+        ]
         with m.If(self.start):
             m.d.sync += place.eq(walk.first)
         with m.Elif(self.step):
-            with m.If(place.x >= walk.limit):
+            with m.If(carries):
                 m.d.sync += [
                     place.x.eq(place.x - walk.limit + turn),
-                    place.y.eq(place.y + walk.step_y + walk.carry_y),
+                    place.y.eq(place.y + walk.carry_y),
                     place.offset.eq(place.offset + walk.carry_offset + turn),
                 ]
             with m.Else():
@@ -132,6 +142,8 @@ class PositionWalker(wiring.Component):
                     place.y.eq(place.y + walk.step_y),
                     place.offset.eq(place.offset + walk.step_offset + turn),
                 ]
+            with m.If(leaves):
+                m.d.sync += place.y.eq(place.y - last_y)
         return m
 
     def _elaborate_turns(self, m):

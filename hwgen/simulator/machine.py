@@ -183,13 +183,16 @@ class Machine:
         places = unit.activations_in(unit.modes[mode])
         positions = np.arange(f["positions"])
         row, column = np.divmod(positions, f["width"])
+        top = row * f["stride"]
+        first = top - top % f["in_rows"] if f["images"] else 0  # rows of the images above
         chunks = []
         for plane in range(f["planes"]):
             for ky in range(f["kernel_rows"]):
                 for kx in range(f["kernel_columns"]):
-                    y = row * f["stride"] + ky - f["pad_top"]
+                    y = top + ky - f["pad_top"]
                     x = column * f["stride"] + kx - f["pad_left"]
-                    inside = (y >= 0) & (y < f["in_rows"]) & (x >= 0) & (x < f["in_columns"])
+                    inside = (y >= first) & (y < first + f["in_rows"])
+                    inside &= (x >= 0) & (x < f["in_columns"])
                     address = f["input"] + plane * f["input_plane_stride"] + y * f["in_columns"] + x
                     words = self._activations[np.where(inside, address, 0) % len(self._activations)]
                     words = np.where(inside[:, None], words & f["mask"], 0).astype(np.uint8)

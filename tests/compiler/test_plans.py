@@ -87,6 +87,24 @@ def test_stacked_images_whose_last_columns_nobody_sees(order):
     check(made, load("tiny"), 8, batch=3, order=order)
 
 
+@pytest.mark.parametrize(("name", "size"), [("tiny", 4), ("cgnet8", 8), ("cgnet8", 4)])
+def test_images_of_a_stack_lie_as_they_are(name, size):
+    """The streamer knows where an image ends, unless the step from position to position is longer
+    than an image; loads bring each row once then.
+    """
+    rng = np.random.default_rng(9)
+    same = (1, 1, 1, 1)
+    layers = (8, (1, 1), 1, (0, 0, 0, 0)), (16, (3, 3), 2, same), (9, (5, 3), 1, (2, 2, 1, 1))
+    made = network(rng, (9, size, size), *layers)
+    compiled = compile_network(made, load(name), batch=5)
+    passes = [s for s in compiled.program.steps if s.name == "PASS"]
+    knows = (name, size) != ("cgnet8", 4)
+    for layer in ("conv1", "conv2"):
+        assert compiled.plans[layer].stacked and compiled.plans[layer].copied != knows
+    assert all(s.fields["images"] == knows for s in passes if not s.note.startswith("conv0"))
+    check(made, load(name), 9, batch=5)
+
+
 def test_the_array_is_busy_from_the_first_layer_on():
     """Stem, pooling and a layer of ResNet at a quarter of its size."""
     rng = np.random.default_rng(7)

@@ -14,8 +14,9 @@ from hwgen.simulator import check as module
 from hwgen.simulator.check import check
 from hwgen.simulator.compare import Memory, profile
 from hwgen.simulator.rtl import RtlSimulator, library
-from models.netfile import save
+from models.netfile import Builder, save
 from models.reference import run as reference
+from models.zoo.synthetic import random_parameters
 from sim.networks import example
 
 TINY = load("tiny")
@@ -52,6 +53,28 @@ def test_figures_are_those_of_the_verilog(monkeypatch, batch, count):
     assert facts["accuracy"] == pytest.approx((done - 1) / done)
     assert facts["cycles"] == pytest.approx(np.mean(cycles))
     assert (facts["cycles_least"], facts["cycles_most"]) == (min(cycles), max(cycles))
+    assert (facts["samples"], facts["samples_equal"], facts["wrong"]) == (2, 2, 0)
+
+
+def test_images_of_a_stack_on_the_verilog():
+    """Four images in a tile, with strides and gates: every edge, and the cycles of the model."""
+    rng = np.random.default_rng(3)
+    net = Builder("stack")
+    x = net.input((8, 8, 8))
+    for number, stride in enumerate((1, 2, 2, 1)):
+        weights = rng.integers(-127, 128, (8, 8, 3, 3))
+        fields = {"full": random_parameters(rng, 8, 72), "stride": (stride, stride)}
+        if number:
+            theta = rng.integers(-40000, 40000, 8)
+            fields["gate"] = {"kind": "channel", "count": 4, "starts": (0,), "theta": theta}
+            fields["gate"]["base"] = random_parameters(rng, 8, 36)
+        x = net.conv(f"conv{number}", x, weights, padding=(1, 1, 1, 1), **fields)
+    net.output(x)
+    network = net.build()
+    compiled = compile_network(network, TINY, batch=4)
+    passes = [step.fields for step in compiled.program.steps if step.name == "PASS"]
+    assert any(f["images"] and f["conditional"] for f in passes)
+    facts = check(network, TINY, images_of(network, 8), samples=2, batch=4)
     assert (facts["samples"], facts["samples_equal"], facts["wrong"]) == (2, 2, 0)
 
 

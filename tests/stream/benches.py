@@ -129,15 +129,20 @@ def random_pass(rng, config, **fields):
         "pad_left": rng.randint(-2, kernel),
         "in_rows": max(1, -(-positions // width) * stride + rng.randint(-3, kernel)),
         "in_columns": max(1, width * stride + rng.randint(-3, kernel)),
+        "images": 0,
         "input": rng.randrange(clusters * config.memory.activation_words),
         "input_plane_stride": rng.randrange(200),
         "gate": 0,
         "conditional": 0,
     }
     command |= fields
+    step_rows = clusters // command["width"]
+    if rng.random() < 0.5:
+        rows = rng.randint(step_rows + 1, step_rows + 5)
+        command |= {"images": 1, "in_rows": rows * command["stride"]}
     return command | {
         "diagonal": 0,
-        "step_rows": clusters // command["width"],
+        "step_rows": step_rows,
         "step_columns": clusters % command["width"],
     }
 
@@ -150,7 +155,8 @@ def random_diagonal_pass(rng, config, **fields):
     rows = rng.randint(1, max(1, most // blocks))
     command = random_pass(rng, config, width=clusters * blocks, positions=clusters * blocks * rows)
     command["in_columns"] = max(1, command["width"] * command["stride"] + rng.randint(-3, 7))
-    command["in_rows"] = max(1, rows * command["stride"] + rng.randint(-3, 7))
+    if not command["images"]:
+        command["in_rows"] = max(1, rows * command["stride"] + rng.randint(-3, 7))
     return command | {"diagonal": rng.randint(1, 5)} | fields
 
 

@@ -81,8 +81,10 @@ def index_configuration(rows, slots):
     return load("tiny", {"array.engines": 6, "array.rows": rows, "array.slots": slots})
 
 
-def walk_of(width, clusters, cluster, stride, in_columns):
-    """The constants by their definition, not as the streamer finds them."""
+def walk_of(width, clusters, cluster, stride, in_columns, image):
+    """The constants by their definition, not as the streamer finds them; an image has so many rows
+    of the input, or any number if that is 0.
+    """
     row, column = divmod(cluster, width)
     step_row, step_column = divmod(clusters, width)
     step = (step_row * in_columns + step_column) * stride
@@ -95,7 +97,9 @@ def walk_of(width, clusters, cluster, stride, in_columns):
         "limit": (width - step_column) * stride,
         "step_x": step_column * stride,
         "step_y": step_row * stride,
-        "carry_y": stride,
+        "carry_y": (step_row + 1) * stride,
+        "last_y": (image - step_row * stride) % 2048,
+        "carry_last_y": (image - (step_row + 1) * stride) % 2048,
         "step_offset": step,
         "carry_offset": step + (in_columns - width) * stride,
     }
@@ -118,7 +122,8 @@ def test_task_index(rows, slots, rate):
         width, stride, in_columns = rng.randint(1, 9), rng.randint(1, 3), rng.randint(1, 20)
         clusters = rng.choice([1, 2, 4])
         cluster = rng.randrange(clusters)
-        ctx.set(tasks.walk, walk_of(width, clusters, cluster, stride, in_columns))
+        image = rng.choice([0, clusters // width + rng.randint(1, 4)]) * stride
+        ctx.set(tasks.walk, walk_of(width, clusters, cluster, stride, in_columns, image))
         ctx.set(tasks.positions, positions)
         ctx.set(tasks.restart, 1)
         await ctx.tick()
@@ -131,7 +136,8 @@ def test_task_index(rows, slots, rate):
             if any(bits):
                 want = sum(bit << j for j, bit in enumerate(bits))
                 offset = (row * in_columns + column) * stride % 1024
-                expected.append((column * stride, row * stride, offset, want))
+                y = row * stride % (image or 2048)
+                expected.append((column * stride, y, offset, want))
 
         decided = [0] * groups
         last_strobe = {}

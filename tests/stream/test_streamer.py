@@ -217,6 +217,7 @@ SQUARE = {
     "pad_left": 1,
     "in_rows": 8,
     "in_columns": 8,
+    "images": 0,
     "input": 5,
     "input_plane_stride": 64,
     "diagonal": 0,

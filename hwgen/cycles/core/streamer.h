@@ -289,7 +289,7 @@ private:
             unsigned turns = f.diagonal ? n >> (f.diagonal - 1) : 0;
             unsigned position = n * config->clusters + ((cluster - turns) & (config->clusters - 1));
             int32_t x = position % f.width * f.stride, y = position / f.width * f.stride;
-            places[n] = {x, y, int32_t(y * f.in_columns + x)};
+            places[n] = {x, int32_t(f.images ? y % f.in_rows : y), int32_t(y * f.in_columns + x)};
         }
     }
 };
