@@ -2,7 +2,7 @@
 
 The array has the time of one pass after another, and gaps between them. A pass belongs to its
 layer; so does the gap before it, told by the unit whose work the pass had to wait for. Where that
-was the vector unit, the gap belongs to the layer that the vector unit computed.
+was the vector unit or the drain, the gap belongs to the layer whose results those computed.
 """
 
 from collections import defaultdict
@@ -95,7 +95,8 @@ def _gap(rows, step, layer: str, now: int, start: int, units: dict[str, _Busy]) 
     for other in sorted(waited, key=lambda span: span.end):
         until, unit = min(other.end, start), other.step.unit
         if until > now and unit in REASONS:
-            rows[_layer(other.step) if unit == "vector" else layer][unit] += until - now
+            own = unit in ("vector", "drain")
+            rows[_layer(other.step) if own else layer][unit] += until - now
             now = until
     # The instruction itself came late where the queue of another unit was full before it.
     for unit in ("load", "vector", "drain", "store"):
