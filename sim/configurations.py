@@ -44,6 +44,7 @@ def random_configuration(
             "bus.burst": int(rng.integers(1, 40)),
             "control.watchdog_bits": int(rng.integers(14, 25)),
             "control.queue_depth": _power(rng, 2, 8),
+            "memory.banks": _power(rng, 1, 4),
         }
         macs = settings["array.clusters"] * settings["array.engines"] * settings["array.lanes"]
         if macs > 32:

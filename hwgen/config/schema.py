@@ -98,7 +98,7 @@ class ArrayConfig(Section):
         speed="Work of a gated layer is balanced over D engines; no effect on dense layers.",
     )
     queue: Annotated[int, Range(2, 16)] = parameter(
-        4,
+        8,
         "Q: activation vectors that wait in front of a group.",
         area="Q*R activations a group.",
         speed="Evens out short bursts of work; beyond 4 hardly anything once D is 2 or more.",
@@ -190,9 +190,15 @@ class MemoryConfig(Section):
 
     activation_words: Annotated[int, PowerOfTwo(64, 65536)] = parameter(
         4096,
-        "Words of R activations in the bank of a cluster; there are G banks.",
+        "Words of R activations for each cluster in the activation buffer, which all share.",
         area="Proportional; the largest memory of most configurations.",
-        speed="Whole layers on chip need no reload; small banks mean small tiles.",
+        speed="Whole layers on chip need no reload; a small buffer means small tiles.",
+    )
+    banks: Annotated[int, PowerOfTwo(1, 4)] = parameter(
+        4,
+        "Banks of the activation buffer for each cluster; a bank reads a word a cycle.",
+        area="Arbiters and multiplexers of each bank; the memories get shallower, not fewer bits.",
+        speed="Vectors for the array, residuals and stores wait for each other less.",
     )
     weight_words: Annotated[int, PowerOfTwo(16, 65536)] = parameter(
         8192,
@@ -266,7 +272,7 @@ class ControlConfig(Section):
         speed="None; too few bits and a slow memory looks like a hang.",
     )
     queue_depth: Annotated[int, PowerOfTwo(2, 64)] = parameter(
-        4,
+        8,
         "Instructions that wait in front of each of load, compute and store.",
         area="An instruction word each.",
         speed="How far loads run ahead of computation.",
@@ -340,8 +346,8 @@ class Config(Section):
         if array.clusters * memory.activation_words > ADDRESSABLE_WORDS:
             raise cannot(
                 "memory.activation_words",
-                f"at most {ADDRESSABLE_WORDS // array.clusters} in each of array.clusters = "
-                f"{array.clusters} banks (instructions address {ADDRESSABLE_WORDS} words)",
+                f"at most {ADDRESSABLE_WORDS // array.clusters} for each of array.clusters = "
+                f"{array.clusters} (instructions address {ADDRESSABLE_WORDS} words)",
                 memory.activation_words,
             )
         if memory.weight_words < 2 * self.chunk_words:
@@ -438,6 +444,16 @@ class Config(Section):
     def accumulator_bits(self) -> int:
         """Bits of an accumulator."""
         return ACCUMULATOR_BITS
+
+    @property
+    def activation_banks(self) -> int:
+        """Banks of the activation buffer: the word of an address is in bank address mod banks."""
+        return self.array.clusters * self.memory.banks
+
+    @property
+    def activation_rows(self) -> int:
+        """Words of a bank of the activation buffer."""
+        return self.memory.activation_words // self.memory.banks
 
     @property
     def activation_bytes(self) -> int:

@@ -22,8 +22,8 @@ __all__ = ["Core"]
 
 _CONFIG = (
     "clusters groups group lanes slots queue rows gated mac_depth drain_lanes pool "
-    "activation_words weight_words parameter_words weight_slots thresholds_per_word beat_bytes "
-    "outstanding burst queue_depth"
+    "activation_words activation_banks weight_words parameter_words weight_slots "
+    "thresholds_per_word beat_bytes outstanding burst queue_depth"
 ).split()
 _COUNTERS = [
     "CYCLES",
@@ -72,6 +72,7 @@ def _configuration(config: Config, memory: MemoryModel) -> _Config:
         "drain_lanes": config.drain.lanes,
         "pool": config.drain.pool,
         "activation_words": config.memory.activation_words,
+        "activation_banks": config.activation_banks,
         "weight_words": config.memory.weight_words,
         "parameter_words": config.memory.parameter_words,
         "weight_slots": config.memory.weight_slots,

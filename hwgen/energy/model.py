@@ -124,7 +124,7 @@ def energy_of(
     held = config.channels_per_group if array.gated else array.slots
     sum_bits = config.accumulator_bits
     accumulators = array.rows * array.group * sum_bits
-    activations = memory.activation_words * vector
+    activations = config.activation_rows * vector
     buffer = memory.weight_words * config.weight_word_bits
 
     # An adder tree of R products has R / 2 adders of a product's width and one bit, and so on.

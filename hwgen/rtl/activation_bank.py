@@ -16,7 +16,7 @@ def row_write(config: Config) -> data.StructLayout:
     """A write as a bank sees it: its own row, the word, and which bytes of it."""
     return data.StructLayout(
         {
-            "row": ceil_log2(config.memory.activation_words),
+            "row": ceil_log2(config.activation_rows),
             "data": config.vector_bits,
             "mask": config.vector_bits // 8,
         }
@@ -53,7 +53,7 @@ class ActivationBank(wiring.Component):
         self._config = config
         self._readers = readers
         self._writers = writers
-        row = ceil_log2(config.memory.activation_words)
+        row = ceil_log2(config.activation_rows)
         super().__init__(
             {
                 "read_requests": In(readers),
@@ -75,7 +75,7 @@ class ActivationBank(wiring.Component):
         m.submodules.read_arbiter = read_arbiter = Arbiter(ways=self._readers)
         m.submodules.write_arbiter = write_arbiter = Arbiter(ways=self._writers)
         m.submodules.ram = ram = RAM(
-            depth=config.memory.activation_words,
+            depth=config.activation_rows,
             width=config.vector_bits,
             granularity=8,
             style="macro" if config.memory.style == "macro" else "block",

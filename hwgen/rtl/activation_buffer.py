@@ -15,7 +15,7 @@ __all__ = ["ActivationBuffer"]
 
 
 class ActivationBuffer(wiring.Component):
-    """A linear array of words over G banks, bank = address mod G, with any number of readers and
+    """A linear array of words over banks, bank = address mod banks, with any number of readers and
     writers.
 
     Each bank reads one word and writes one in each cycle. Whoever wants the same bank takes turns
@@ -85,7 +85,7 @@ class ActivationBuffer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         banks = []
-        for b in range(self._config.array.clusters):
+        for b in range(self._config.activation_banks):
             bank = ActivationBank(self._config, readers=self._readers, writers=self._writers)
             m.submodules[f"bank{b}"] = bank
             banks.append(bank)

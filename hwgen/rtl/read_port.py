@@ -26,7 +26,7 @@ class ReadPort(wiring.Component):
         Words to read; up to two wait here for their bank.
     data : Out(stream(vector_bits))
         The words, in order.
-    wants : Out(G)
+    wants : Out(banks)
         The bank that is asked, one bit; none if there is no request, or no room for an answer.
     granted : In(1)
         The bank asked grants the request, unless there is ``hold``.
@@ -46,7 +46,7 @@ class ReadPort(wiring.Component):
     def __init__(self, config: Config):
         self._config = config
         address = activation_address(config)
-        self._bank_bits = ceil_log2(config.array.clusters)
+        self._bank_bits = ceil_log2(config.activation_banks)
         # The proofs look at these.
         self._answers = RamFifo(
             unsigned(config.vector_bits), depth=self.room, name="activation answers"
@@ -57,7 +57,7 @@ class ReadPort(wiring.Component):
             {
                 "request": In(stream.Signature(address)),
                 "data": Out(stream.Signature(unsigned(config.vector_bits))),
-                "wants": Out(config.array.clusters),
+                "wants": Out(config.activation_banks),
                 "granted": In(1),
                 "hold": In(1),
                 "row": Out(address.width - self._bank_bits),

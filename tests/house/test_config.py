@@ -58,7 +58,7 @@ class TestShipped:
         config = load("cgnet8")
         array = config.array
         assert (array.clusters, array.engines, array.lanes) == (4, 8, 8)
-        assert (array.slots, array.group, array.queue, array.rows) == (8, 4, 4, 512)
+        assert (array.slots, array.group, array.queue, array.rows) == (8, 4, 8, 512)
         assert array.gated and array.mac == "parallel"
         assert config.bus.data_width == 128
         assert config.macs == 256

@@ -153,8 +153,8 @@ class TestAccelerator:
     def test_all_memories_are_listed(self, tiny):
         config = load("tiny")
         sizes = {(use["name"], use["depth"] * use["count"]) for use in tiny.document["memories"]}
-        banks = config.array.clusters * config.memory.activation_words
-        assert banks in [depth for _, depth in sizes]
+        words = config.array.clusters * config.memory.activation_words
+        assert words in [depth for _, depth in sizes]
         assert config.memory.weight_words in [depth for _, depth in sizes]
         for use in tiny.document["memories"]:
             assert use["bits"] == use["depth"] * use["width"] * use["count"]

@@ -14,8 +14,9 @@ from .benches import Sink, Source, run
 ITEMS = 100
 
 
-def configuration(clusters):
-    return load("tiny", {"array.clusters": clusters, "memory.activation_words": 64})
+def configuration(clusters, banks=1):
+    settings = {"array.clusters": clusters, "memory.activation_words": 64, "memory.banks": banks}
+    return load("tiny", settings)
 
 
 def split(word, lanes):
@@ -43,12 +44,12 @@ class History:
             yield {byte for cycle, byte in versions[last:] if cycle <= answered}
 
 
-@pytest.mark.parametrize("clusters", [1, 2, 4])
+@pytest.mark.parametrize(("clusters", "banks"), [(1, 1), (2, 1), (4, 1), (1, 2), (2, 4)])
 @pytest.mark.parametrize("rates", [(1, 1), (1, 0.4), (0.4, 1)], ids=str)
-def test_equals_model(clusters, rates):
+def test_equals_model(clusters, banks, rates):
     """Few addresses, so that requests and writes meet; nobody waits for anybody."""
     readers, writers = 5, 3
-    config = configuration(clusters)
+    config = configuration(clusters, banks)
     lanes = config.array.lanes
     rng = random.Random(f"{clusters} {rates}")
     words = clusters * config.memory.activation_words
@@ -96,21 +97,19 @@ def test_equals_model(clusters, rates):
                 assert byte in allowed
 
 
-@pytest.mark.parametrize("clusters", [1, 2, 4])
-def test_full_speed(clusters):
+@pytest.mark.parametrize(("clusters", "banks"), [(1, 1), (2, 1), (4, 1), (1, 2), (2, 2)])
+def test_full_speed(clusters, banks):
     """One reader for each bank, all in step: a word a cycle each, while as many writers do the
     same.
     """
-    config = configuration(clusters)
-    dut = ActivationBuffer(config, readers=clusters, writers=clusters)
+    config = configuration(clusters, banks)
+    ports, half = config.activation_banks, 32 * clusters
+    dut = ActivationBuffer(config, readers=ports, writers=ports)
     # Writers work in another half of the rows.
-    read = [[(n + k) % (32 * clusters) for k in range(32 * clusters)] for n in range(clusters)]
+    read = [[(n + k) % half for k in range(half)] for n in range(ports)]
     write = [
-        [
-            {"address": 32 * clusters + (n + k) % (32 * clusters), "data": 0, "mask": 3}
-            for k in range(60)
-        ]
-        for n in range(clusters)
+        [{"address": half + (n + k) % half, "data": 0, "mask": 3} for k in range(60)]
+        for n in range(ports)
     ]
     requests = [Source(p.request, a) for p, a in zip(dut.reads, read, strict=True)]
     answers = [Sink(p.data) for p in dut.reads]
@@ -118,14 +117,12 @@ def test_full_speed(clusters):
     run(
         dut,
         requests + answers + writes,
-        until=lambda: (
-            all(len(s.got) == 32 * clusters for s in answers) and all(s.over for s in writes)
-        ),
+        until=lambda: all(len(s.got) == half for s in answers) and all(s.over for s in writes),
         limit=2000,
     )
     for source, sink in zip(requests, answers, strict=True):
-        assert source.sent == list(range(32 * clusters))
-        assert sink.cycles == [n + dut.latency for n in range(32 * clusters)]
+        assert source.sent == list(range(half))
+        assert sink.cycles == [n + dut.latency for n in range(half)]
     for source in writes:
         assert source.sent == list(range(60))
 

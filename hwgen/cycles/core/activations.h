@@ -112,7 +112,7 @@ struct ActivationBuffer {
     std::vector<uint8_t> changed;  // for the reader of each port
 
     void build(const Config &config, unsigned readers, unsigned writers) {
-        banks = config.clusters;
+        banks = config.activation_banks;
         words = config.clusters * config.activation_words;
         reads.resize(readers);
         writes.resize(writers);
