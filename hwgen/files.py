@@ -6,7 +6,32 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["write_atomic", "write_together"]
+from hwgen.errors import UserError
+
+__all__ = ["check_writable", "write_atomic", "write_together"]
+
+
+def check_writable(path: Path | str, field: str = "OUT") -> None:
+    """A user's error, before long work and not after it, if ``path`` cannot be written.
+
+    Nothing is left behind, nor are folders made.
+
+    Raises
+    ------
+    UserError
+        If ``path`` is a folder, or the folder it lies in, or will be made in, takes no files.
+    """
+    path = Path(path)
+    folder = path.parent
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        while not folder.exists():
+            folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{field}: {str(path)!r} cannot be written ({error.strerror})") from None
 
 
 def write_atomic(path: Path | str, data: str | bytes) -> Path:

@@ -56,8 +56,10 @@ def command(net, input, parts, batches, bytes_a_cycle, density, out, settings, a
     from rich.console import Console
 
     from hwgen.bench.suite import DENSITIES, PARTS, measure
-    from hwgen.files import write_atomic
+    from hwgen.files import check_writable, write_atomic
 
+    if out is not None:
+        check_writable(out)
     console = Console(stderr=True)
     rows = []
     with console.status("…") as status:

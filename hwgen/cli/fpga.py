@@ -9,8 +9,7 @@ from rich.console import Console
 
 from hwgen.cli._options import config_argument, json_option, set_option
 from hwgen.config import load
-from hwgen.errors import UserError
-from hwgen.files import write_together
+from hwgen.files import check_writable, write_together
 
 __all__ = ["command"]
 
@@ -18,7 +17,7 @@ __all__ = ["command"]
 @click.command("fpga")
 @config_argument
 @set_option
-@click.option("--board", required=True, help="ulx3s, orangecrab, icebreaker, tang_nano_9k, ...")
+@click.option("--board", default="", help="ulx3s, orangecrab, icebreaker, tang_nano_9k, ...")
 @click.option("--baud", type=click.IntRange(300), default=115_200, show_default=True)
 @click.option("--memory", type=click.IntRange(1024), help="Bytes of the memory on chip.")
 @click.option("--divide", type=click.Choice(["1", "2", "4", "8", "16"]), help="Of the clock.")
@@ -42,6 +41,9 @@ def command(config, settings, board, baud, memory, divide, seed, out, as_json):
 
     chosen = board_named(board)
     resolved = load(config, settings)
+    stem = f"{resolved.name}_{board}"
+    path = out / f"{stem}.{chosen.suffix}"
+    check_writable(path)
     start = time.monotonic()
     console = Console(stderr=True)
     with console.status(resolved.name) as status:
@@ -60,14 +62,7 @@ def command(config, settings, board, baud, memory, divide, seed, out, as_json):
             progress=progress,
         )
     text = json.dumps(made.as_dict(), indent=2) + "\n"
-    stem = f"{resolved.name}_{board}"
-    path = out / f"{stem}.{chosen.suffix}"
-    try:
-        write_together({path: made.data, out / f"{stem}.json": text})
-    except OSError as error:
-        raise UserError(
-            f"OUT: must be a folder that can be written, not {str(out)!r} ({error.strerror})"
-        ) from None
+    write_together({path: made.data, out / f"{stem}.json": text})
     if as_json:
         click.echo(text, nl=False)
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from hwgen.files import write_atomic
+from hwgen.files import check_writable, write_atomic
 
 __all__ = ["command"]
 
@@ -28,6 +28,7 @@ def command(only, why, out):
     """
     from hwgen.flows.ppa import measure, merge, read
 
+    check_writable(out)
     kept = read(out)
     with Console(stderr=True).status("…") as status:
         measured = measure(only, status.update)

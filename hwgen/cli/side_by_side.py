@@ -42,7 +42,7 @@ def command(config, settings, against, only, python, out, as_json):
 
     from hwgen.bench.side_by_side import LAYERS, RIVALS, measure
     from hwgen.config import load
-    from hwgen.files import write_atomic
+    from hwgen.files import check_writable, write_atomic
 
     chosen = load(config, settings)
     wanted = [name.strip() for name in against.split(",")]
@@ -55,6 +55,8 @@ def command(config, settings, against, only, python, out, as_json):
     if not layers:
         names = ", ".join(layer.name for layer in LAYERS)
         raise UserError(f"ONLY: must be part of a layer's name ({names}), not {only!r}")
+    if out is not None:
+        check_writable(out)
     with Console(stderr=True).status("…") as status:
         document = measure(chosen, rivals, layers, python, status.update)
     text = json.dumps(document, indent=1) + "\n"

@@ -10,7 +10,7 @@ from rich.console import Console
 from hwgen.cli._options import json_option, set_option
 from hwgen.config import load
 from hwgen.errors import UserError
-from hwgen.files import write_atomic
+from hwgen.files import check_writable, write_atomic
 
 __all__ = ["command"]
 
@@ -102,6 +102,11 @@ def command(
         part_named(part, target)
     aim = Aim(frequency, seed, part) if timing else None
     resolved = [load(config, settings) for config in configs]
+    path = None
+    if out is not None:
+        names = [*(config.name for config in resolved), *([module] if module else []), target]
+        path = out / f"{'_'.join(names)}.json"
+        check_writable(path)
     libraries = Libraries.read(liberty, sram) if target == "asic" else None
 
     # The moving line is for people who wait; standard output stays clean for programs.
@@ -126,16 +131,8 @@ def command(
             )
     result = Comparison(*reports) if compare else reports[0]
     text = json.dumps(result.as_dict(), indent=2) + "\n"
-    if out is not None:
-        name = "_".join(
-            [*(config.name for config in resolved), *([module] if module else []), target]
-        )
-        try:
-            write_atomic(out / f"{name}.json", text)
-        except OSError as error:
-            raise UserError(
-                f"OUT: must be a folder that can be written, not {str(out)!r} ({error.strerror})"
-            ) from None
+    if path is not None:
+        write_atomic(path, text)
     if as_json:
         click.echo(text, nl=False)
     else:

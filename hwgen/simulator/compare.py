@@ -114,7 +114,9 @@ def progress_bar(quiet: bool) -> Progress:
     """A bar on standard error that counts images."""
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     console = Console(stderr=True, quiet=quiet)
-    return Progress(*columns, console=console, disable=quiet, transient=True)
+    # Off a terminal it would leave an empty line, and errors are one line.
+    disable = quiet or not console.is_terminal
+    return Progress(*columns, console=console, disable=disable, transient=True)
 
 
 def compare(
