@@ -131,7 +131,8 @@ class Distillation(_Part):
 
 class Training(_Part):
     """One run. ``twin`` gives the schedule of an ungated twin that is trained first, to compare
-    with; with ``from_twin`` the gated network begins with the twin's weights.
+    with; with ``from_twin`` the gated network begins with the twin's weights, with ``start`` with
+    those of another run (its folder).
     """
 
     network: NetworkChoice
@@ -142,6 +143,7 @@ class Training(_Part):
     distillation: Distillation | None = None
     twin: Schedule | None = None
     from_twin: bool = False
+    start: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     mixed_precision: bool = False
     checkpoint_seconds: Positive = 60.0
@@ -153,6 +155,8 @@ class Training(_Part):
             raise ValueError("a [twin] schedule is needed for from_twin and for teacher = 'twin'")
         if self.twin and self.gating is None:
             raise ValueError("[twin] is for a gated network: [gating] is missing")
+        if self.from_twin and self.start:
+            raise ValueError("from_twin and start: one of them")
         return self
 
     def ungated(self) -> "Training":

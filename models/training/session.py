@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from hwgen.errors import UserError
 from models.data import Dataset, Source, Subset, load_dataset
 from models.training.build import build
 from models.training.checkpoint import load_checkpoint, load_weights
@@ -80,6 +81,8 @@ def train(
     place.wait()
     folder.mkdir(parents=True, exist_ok=True)
     model = build(config, data)
+    if config.start is not None:
+        _begin_with(model, config, data)
     twin = None
     if config.twin is not None:
         ungated = config.ungated()
@@ -97,6 +100,22 @@ def train(
     if place.first:
         summary.write(folder / "summary.json")
     return summary
+
+
+def _begin_with(model, config: Training, data: Dataset) -> None:
+    """Give ``model`` the weights of the run that it starts from; also its steps and ranges, if both
+    runs have the same widths.
+    """
+    other, started, _ = load_run(Path(config.start), data)
+    state = started.state_dict()
+    if other.quantization != config.quantization:
+        state = {name: tensor for name, tensor in state.items() if "quantizer" not in name}
+    try:
+        extra = model.load_state_dict(state, strict=False).unexpected_keys
+    except RuntimeError:
+        extra = ["weights of another shape"]
+    if extra:
+        raise UserError(f"start: {config.start}: another network: it has {extra[0]}")
 
 
 def _copy_norms(model, twin, missing: list[str]) -> None:

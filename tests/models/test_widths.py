@@ -7,9 +7,10 @@ from torch import nn
 from hwgen.errors import UserError
 from models.layers import Stored, gate, quantize_aware
 from models.networks.fashion_small import FashionSmall
-from models.training import load_config, load_data
+from models.training import Place, load_config, load_data, train
 from models.training.build import build
 from models.training.config import Training
+from models.training.session import _begin_with
 
 MIXED = {
     "features.4": {"weight_bits": 4, "activation_bits": 3},
@@ -122,3 +123,27 @@ def test_the_file_of_a_run_has_them(tmp_path):
     path.write_text(RUN.replace("= 1 }", "= 0 }"))
     with pytest.raises(UserError, match=r"features.7.activation_bits: .*greater than or equal"):
         load_config(path)
+
+
+def test_a_run_starts_from_another_in_other_widths(tmp_path):
+    """Weights are kept, steps only where the widths are the same; another network is refused."""
+    path = tmp_path / "run.toml"
+    path.write_text(RUN.replace("train = 32", "train = 16"))
+    here = Place(0, 1, torch.device("cpu"))
+    first = load_config(path)
+    train(first, load_data(first, None), tmp_path / "first", here)
+    state = torch.load(tmp_path / "first" / "checkpoint.pt", weights_only=True)["model"]
+    start = f"start={tmp_path / 'first'}"
+    rules = "quantization.layers={}"
+    for settings, same in (((start,), True), ((start, rules), False)):
+        config = load_config(path, settings)
+        model = build(config, load_data(config, None))
+        _begin_with(model, config, load_data(config, None))
+        mine = model.state_dict()
+        for name in ("features.4.weight", "features.5.running_mean", "classifier.bias"):
+            assert torch.equal(mine[name], state[name]), name
+        name = "features.3.quantizer.size"
+        assert torch.equal(mine[name], state[name]) == same
+    config = load_config(path, (start, "network.options.width=4"))
+    with pytest.raises(UserError, match="start: .*first: another network: it has weights of"):
+        train(config, load_data(config, None), tmp_path / "second", here)
