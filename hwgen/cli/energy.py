@@ -61,9 +61,13 @@ def command(
         raise UserError("IMAGES: must be given with NETWORK: its gates decide by them")
     net = load_network(network or folder / NETWORK)
     inputs = load_images(images or folder / IMAGES)
-    prepared = prepare(net, inputs.images)
+    if len(inputs.images) < batch:
+        raise UserError(
+            f"{images or folder / IMAGES}: holds {len(inputs.images)} images, --batch asks for "
+            f"{batch}"
+        )
+    prepared = prepare(net, inputs.images[:batch])
     masks = reference(net, prepared, masks=True).masks
-    masks = {name: mask[:batch] for name, mask in masks.items()}
     found = []
     for name, file in ((gated, report), (dense, against_report)):
         config = load(name)
@@ -71,7 +75,7 @@ def command(
         program, fired = case.compiled.program, case.decided()
         silicon = _silicon(Silicon, file, config.hash, frequency * 1e6) if file else None
         run = case.compiled.network
-        traced = reference(run, prepared[:batch], taps=True, masks=True)
+        traced = reference(run, prepared, taps=True, masks=True)
         spent = energy_of(
             predict(config, program, fired),
             config,

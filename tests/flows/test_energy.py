@@ -2,11 +2,13 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import models.zoo
 from hwgen.config import load
 from hwgen.cycles import Prediction
 from hwgen.energy import CAUSES, Silicon, Table, energy_of
@@ -150,6 +152,16 @@ def test_wrong_tables(tmp_path):
         Table.read(tmp_path / "none.toml")
 
 
+def test_too_few_images(tmp_path):
+    from hwgen.cli.energy import command
+
+    folder = Path(models.zoo.__file__).parent
+    np.savez(tmp_path / "in.npz", images=np.zeros((3, 1, 28, 28), np.uint8))
+    arguments = [str(folder / "fashion_small.safetensors"), str(tmp_path / "in.npz")]
+    with pytest.raises(UserError, match="in.npz: holds 3 images, --batch asks for 4"):
+        command.main([*arguments, "--batch", "4"], standalone_mode=False)
+
+
 def test_command_line(capsys):
     """The trained network on the small array, with gates and without."""
     from hwgen.cli import main
@@ -159,6 +171,7 @@ def test_command_line(capsys):
         main(arguments)
     assert end.value.code == 0
     found = json.loads(capsys.readouterr().out)["tiny"]
+    assert found["uJ_an_image"]["products with a zero"] > 0
     assert found["mJ_an_image"] == pytest.approx(sum(found["uJ_an_image"].values()) / 1e3, rel=1e-3)
     assert found["uJ_an_image"]["clock"] == 0
     with pytest.raises(SystemExit):
