@@ -6,7 +6,14 @@ import click
 
 from hwgen.errors import UserError
 
-__all__ = ["batch_option", "config_argument", "json_option", "order_option", "set_option"]
+__all__ = [
+    "batch_option",
+    "config_argument",
+    "json_option",
+    "order_option",
+    "plans_option",
+    "set_option",
+]
 
 config_argument = click.argument("config")
 """Name of a shipped configuration or path of a TOML file."""
@@ -39,4 +46,13 @@ order_option = click.option(
     "--order",
     type=click.Choice(["input", "weight", "output"]),
     help="What stays on chip in every layer; otherwise as is best for each.",
+)
+
+plans_option = click.option(
+    "--plans",
+    type=click.Choice(["estimate", "model"]),
+    default="model",
+    show_default=True,
+    help="Who decides on the order and the tiles of a layer: an estimate, or of the best few by it "
+    "the cycle model, which runs each layer alone.",
 )

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import click
 
-from hwgen.cli._options import batch_option, json_option, order_option, set_option
+from hwgen.cli._options import (
+    batch_option,
+    json_option,
+    order_option,
+    plans_option,
+    set_option,
+)
 
 __all__ = ["command"]
 
@@ -16,6 +22,7 @@ __all__ = ["command"]
 @set_option
 @batch_option
 @order_option
+@plans_option
 @click.option("--out", type=click.Path(path_type=Path), help="Program file (.safetensors).")
 @click.option("--listing", type=click.Path(path_type=Path), help="The program as text.")
 @click.option("--c", "c_header", type=click.Path(path_type=Path), help="C header for the driver.")
@@ -29,12 +36,13 @@ __all__ = ["command"]
 )
 @json_option
 def command(
-    net, name, settings, batch, order, out, listing, c_header, predict, density, as_json
+    net, name, settings, batch, order, plans, out, listing, c_header, predict, density, as_json
 ) -> None:
     """Compile NET for a configuration, and print what each layer costs.
 
     Column array: cycles of a dense run in which nothing waits. Column cycles: predicted, from the
     end of the layer before to its own end; decisions of gates are made up, as lumpy as real ones.
+    Column others: what the best plan of another order would cost more.
     """
     import numpy as np
 
@@ -46,7 +54,8 @@ def command(
 
     network = load_network(net)
     densities = {g.name: np.full(g.output.shape[0], density) for g in network.gated}
-    compiled = compile_network(network, load(name, settings), densities, batch=batch, order=order)
+    how = {"batch": batch, "order": order, "plans": plans}
+    compiled = compile_network(network, load(name, settings), densities, **how)
     data = file.program_bytes(compiled)
     files = {}
     if out is not None:
@@ -91,6 +100,13 @@ def _predict(compiled, density: float, rows: list[dict]) -> int:
     return result["cycles"]
 
 
+def _others(plans: list[dict]) -> str:
+    """What plans of other orders would cost more than the first one."""
+    return ", ".join(
+        f"{plan['order']} {plan['cycles'] / plans[0]['cycles'] - 1:+.0%}" for plan in plans[1:]
+    )
+
+
 def _print(compiled, rows: list[dict], total: int | None) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -101,6 +117,7 @@ def _print(compiled, rows: list[dict], total: int | None) -> None:
         "MACs",
         "mode",
         "order",
+        "others",
         "tile",
         "tiles",
         "loaded",
@@ -118,6 +135,7 @@ def _print(compiled, rows: list[dict], total: int | None) -> None:
             f"{row['macs'] / 1e6:,.1f}M",
             "+".join(row["modes"]),
             row["order"] or "",
+            _others(row["plans"]),
             "x".join(map(str, row["tile"] or [])),
             f"{row['tiles']:,}",
             f"{row['loaded']:,}",
@@ -127,7 +145,9 @@ def _print(compiled, rows: list[dict], total: int | None) -> None:
             "" if used is None else f"{used:.1%}",
         )
     steps, constants = compiled.program.steps, compiled.program.constants
-    table.caption = f"{len(steps):,} instructions, {len(constants):,} bytes of constants"
+    by = "the cycle model" if "model" in {row["decided_by"] for row in rows} else "an estimate"
+    table.caption = f"orders and tiles by {by}; "
+    table.caption += f"{len(steps):,} instructions, {len(constants):,} bytes of constants"
     if total is not None:
         table.caption += f"; {total / compiled.batch:,.0f} cycles an image predicted"
     Console().print(table)

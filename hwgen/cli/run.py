@@ -5,7 +5,13 @@ from pathlib import Path
 
 import click
 
-from hwgen.cli._options import batch_option, json_option, order_option, set_option
+from hwgen.cli._options import (
+    batch_option,
+    json_option,
+    order_option,
+    plans_option,
+    set_option,
+)
 from hwgen.errors import UserError
 
 __all__ = ["command"]
@@ -26,6 +32,7 @@ __all__ = ["command"]
 @click.option("--images", type=click.IntRange(1), help="Only so many images.")
 @batch_option
 @order_option
+@plans_option
 @click.option(
     "--latency",
     type=click.IntRange(0, 100_000),

@@ -7,6 +7,7 @@ import numpy as np
 from models.netfile import Network
 
 from ..config import Config
+from .choice import Choice
 from .image import InputArea
 from .program import Program
 from .tensors import Tensor
@@ -40,7 +41,7 @@ class Compiled:
     """A program with what its caller has to know.
 
     ``input`` packs images into the input area; ``views`` has an entry for every edge that lies in
-    memory; ``work_bytes`` is the size of the work area. A run takes ``batch`` images. ``plans``
+    memory; ``work_bytes`` is the size of the work area. A run takes ``batch`` images. ``choices``
     tells how layers of the array are cut.
     """
 
@@ -51,7 +52,12 @@ class Compiled:
     views: dict[str, View]
     work_bytes: int
     batch: int = 1
-    plans: dict[str, Plan] = field(default_factory=dict)
+    choices: dict[str, Choice] = field(default_factory=dict)
+
+    @property
+    def plans(self) -> dict[str, Plan]:
+        """How layers of the array are cut."""
+        return {name: choice.plan for name, choice in self.choices.items()}
 
     @property
     def output(self) -> View:

@@ -50,7 +50,8 @@ class Lowering:
 
     ``order`` forces the order of work, ``reserve`` leaves words of the activation buffer to others.
     ``before`` is the layer whose items stand before this one's: if it writes this one's input, and
-    both work on a whole map at a time, the input stays in the activation buffer.
+    both work on a whole map at a time, the input stays in the activation buffer. ``plan`` is how
+    the layer is cut; without it, as is cheapest by estimate.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Lowering:
         order: str | None = None,
         reserve: int = 0,
         before: "Lowering | None" = None,
+        plan: Plan | None = None,
     ):
         self.config, self.builder, self.buffers, self.layer = config, builder, buffers, layer
         if layer.gate is not None and not config.array.gated:
@@ -76,7 +78,7 @@ class Lowering:
                 f"not reach {largest}"
             )
         self.blocks = blocks_of(config, layer)
-        self.plan: Plan = plan_tiles(config, buffers, layer, self.blocks, order, reserve)
+        self.plan = plan or plan_tiles(config, buffers, layer, self.blocks, order, reserve)
         self.emit = PassEmitter(config, builder, layer, self.plan)
         modes = {part.how.mode for part in layer.products}
         self._spread = {mode: spread_of(config, layer, mode) for mode in modes}
@@ -173,9 +175,10 @@ class Lowering:
 
     def items(self) -> list[Item]:
         """The whole layer, in pieces that the scheduler emits."""
-        passes = [self._segments(block) for block in self.blocks]
-        records = [self._records(block) for block in self.blocks]
         tiles = self.plan.tiles(self.layer)
+        passes = [self._segments(block) for block in self.blocks]
+        self.builder.expect(self.layer.name, len(tiles) * sum(map(len, passes)))
+        records = [self._records(block) for block in self.blocks]
         groups = [n for n, block in enumerate(self.blocks) if block.opens] + [len(self.blocks)]
         runs = [range(a, b) for a, b in zip(groups, groups[1:], strict=False)]
         result = []

@@ -8,7 +8,8 @@ from dataclasses import asdict
 import numpy as np
 
 from ..rtl.mac import facts
-from .network import Compiled
+from .choice import Choice
+from .compiled import Compiled
 from .program import encode
 
 __all__ = ["FORMAT", "listing", "program_bytes", "summary"]
@@ -48,6 +49,7 @@ def listing(compiled: Compiled) -> str:
     """The program for people: an instruction a line, with its tokens and what it is for."""
     lines = [
         f"# {compiled.network.name} for {compiled.config.name} ({compiled.config.hash[:16]})",
+        *(f"# {name}: {_chosen(choice)}" for name, choice in compiled.choices.items()),
         "# number  instruction  waits for  gives  purpose",
     ]
     for number, step in enumerate(compiled.program.steps):
@@ -57,9 +59,19 @@ def listing(compiled: Compiled) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _chosen(choice: Choice) -> str:
+    """The plan of a layer, who decided on it, and what others would cost."""
+    plans = [
+        f"{plan.order} {'x'.join(map(str, plan.tile))} {plan.cycles:,.0f} cycles"
+        for plan in choice.plans
+    ]
+    return f"by the {choice.by} {plans[0]}" + "".join(f", not {plan}" for plan in plans[1:])
+
+
 def summary(compiled: Compiled) -> list[dict]:
-    """For each layer that computes: how it is cut, its modes, its instructions, bytes to load and
-    store, MACs, and cycles of the array if every output is computed and nothing has to wait;
+    """For each layer that computes: how it is cut, and what other plans would cost; its modes, its
+    instructions, bytes to load and store, MACs, and cycles of the array if every output is computed
+    and nothing has to wait;
     ``peak`` is how many products the array makes a cycle in these modes.
     """
     config = compiled.config
@@ -80,6 +92,8 @@ def summary(compiled: Compiled) -> list[dict]:
                 "order": None,
                 "modes": [],
                 "tile": None,
+                "decided_by": None,
+                "plans": [],
                 "tiles": 0,
                 "instructions": 0,
                 "loaded": 0,
@@ -107,9 +121,13 @@ def summary(compiled: Compiled) -> list[dict]:
             row["tiles"] += 1
     macs = {layer.name: layer.macs * compiled.batch for layer in compiled.network.layers}
     for row in rows.values():
-        if (plan := compiled.plans.get(row["layer"])) is not None:
-            images = [plan.images] if plan.images > 1 else []
-            row["order"], row["tile"] = plan.order, [*images, plan.rows, plan.columns]
+        if (choice := compiled.choices.get(row["layer"])) is not None:
+            row["order"], row["tile"] = choice.plan.order, choice.plan.tile
+            row["decided_by"] = choice.by
+            row["plans"] = [
+                {"order": plan.order, "tile": plan.tile, "cycles": round(plan.cycles)}
+                for plan in choice.plans
+            ]
         row["macs"] = macs.get(row["layer"], 0)
         cycles, engines = row["array_cycles"], config.array.clusters * config.array.engines
         row["peak"] = places[row["layer"]] * engines / cycles if cycles else None

@@ -11,6 +11,7 @@ from ..config import Config
 from ..errors import UserError
 from ..isa.parameters import BIAS_BITS
 from .blocks import blocks_of
+from .choice import Choice, choose
 from .compiled import INPUT_BASE, WORK_BASE, Compiled, View
 from .convolution import Lowering
 from .image import InputArea, Packing, foldings
@@ -24,7 +25,7 @@ from .pipeline import schedule
 from .places import Places
 from .program import Builder
 from .tensors import Tensor
-from .tiles import Plan, plan_tiles
+from .tiles import plan_tiles
 from .vector import lower_vector
 from .widths import plan_widths
 
@@ -44,17 +45,18 @@ class _Compiler:
         densities: Mapping[str, np.ndarray],
         batch: int,
         order: str | None,
+        plans: str,
         keep: bool,
     ):
         self.network, self.config, self.densities = network, config, densities
-        self.batch, self.order, self.keep = batch, order, keep
+        self.batch, self.order, self.by, self.keep = batch, order, plans, keep
         self.before: Lowering | None = None
         self.lowerings: dict[tuple[int, int], Lowering] = {}  # by where they write
         self.builder, self.buffers = Builder(), Buffers(config)
         self.input = InputArea(config.bus.data_width // 8)
         self.items: list[Item] = []
         self.views: dict[str, View] = {}
-        self.plans: dict[str, Plan] = {}
+        self.choices: dict[str, Choice] = {}
         self.places = Places(network, config, batch, self.views)
         self.targets = self.places.targets
 
@@ -74,7 +76,7 @@ class _Compiler:
             {name: view for name, view in self.views.items() if view.tensor.offset >= 0},
             self.places.bytes,
             self.batch,
-            self.plans,
+            self.choices,
         )
 
     def _refuse(self, layer, why: str):
@@ -279,10 +281,14 @@ class _Compiler:
 
     def _lower(self, layer: Convolution, reserve: int = 0) -> None:
         before = self.before if self.keep else None
-        lowering = Lowering(
-            self.config, self.builder, self.buffers, layer, self.order, reserve, before
-        )
-        self.plans[layer.name] = lowering.plan
+        places = self.config, self.builder, self.buffers
+        choice = choose(self.config, layer, self.order, reserve)
+        lowering = Lowering(*places, layer, before=before, plan=choice.plan)
+        # What stays on chip between layers the model, which sees each alone, would not see.
+        if self.by == "model" and not (lowering.kept or lowering.resident):
+            choice = choose(self.config, layer, self.order, reserve, by="model")
+            lowering = Lowering(*places, layer, plan=choice.plan)
+        self.choices[layer.name] = choice
         self.items += lowering.items()
         self.before = lowering
         self.lowerings[layer.output.base, layer.output.offset] = lowering
@@ -456,15 +462,18 @@ def compile_network(
     *,
     batch: int = 1,
     order: str | None = None,
+    plans: str = "estimate",
 ) -> Compiled:
     """Lower ``network`` to a program for ``config``.
 
     ``densities`` gives, for gated layers by name, the share of fired outputs per channel (profiled
     on images): the compiler deals channels to groups by it. A run of the program takes ``batch``
     images. ``order`` forces the order of work in every layer, see :data:`hwgen.compiler.tiles
-    .ORDERS`; otherwise each layer has the one with the best estimate.
+    .ORDERS`; otherwise each layer has the one that is best by ``plans``, see
+    :data:`hwgen.compiler.choice.DECIDERS`.
     """
+    arguments = network, config, densities or {}, batch, order, plans
     try:
-        return _Compiler(network, config, densities or {}, batch, order, keep=True).run()
+        return _Compiler(*arguments, keep=True).run()
     except NoRoom:  # what stays on chip between layers may stand in the way of others
-        return _Compiler(network, config, densities or {}, batch, order, keep=False).run()
+        return _Compiler(*arguments, keep=False).run()

@@ -21,6 +21,9 @@ from ..isa.packing import pack
 
 __all__ = ["Access", "Builder", "Decided", "Program", "Step", "encode", "reads", "writes"]
 
+PASSES = 1 << 18
+"""Of a program: beyond, compiling takes many minutes, and running many hours."""
+
 PART = 16
 """Rows of a tensor in memory among which conflicts are looked for together."""
 
@@ -148,7 +151,18 @@ class Builder:
         # (resource, number of the part) -> [(access, unit, number in the unit)]
         self._live = defaultdict(list)
         self._constants = bytearray()
+        self._passes = 0
         self._known: dict[tuple[bytes, int], int] = {}
+
+    def expect(self, layer: str, passes: int) -> None:
+        """Refuse a program of more than PASSES passes before it is made."""
+        self._passes += passes
+        if self._passes > PASSES:
+            raise UserError(
+                f"layer {layer}: with it the program has {self._passes:,} passes, more than "
+                f"{PASSES:,}; raise array.rows, array.engines or memory.weight_words, or take "
+                "smaller images"
+            )
 
     def constant(self, data: bytes, align: int) -> int:
         """Offset of ``data`` among the constants; equal data are there once."""

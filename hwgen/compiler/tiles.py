@@ -25,6 +25,7 @@ __all__ = [
     "pass_cycles",
     "plan_tiles",
     "planes_seen",
+    "ranked_plans",
 ]
 
 ORDERS = ("input", "weight", "output")
@@ -70,6 +71,11 @@ class Plan:
     limits: Limits
     cycles: float = 0.0
     bytes: int = 0
+
+    @property
+    def tile(self) -> list[int]:
+        """Rows and columns of a tile, behind its images if they are several."""
+        return [*([self.images] if self.images > 1 else []), self.rows, self.columns]
 
     def _cuts(self, layer: Convolution) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """How rows and columns are cut, see :func:`hwgen.compiler.spans.spans`."""
@@ -236,16 +242,23 @@ class _Estimate:
         return replace(plan, cycles=cycles, bytes=round(size))
 
 
-def plan_tiles(
+def plan_tiles(*arguments, **options) -> Plan:
+    """The first one of :func:`ranked_plans`."""
+    return ranked_plans(*arguments, **options)[0]
+
+
+def ranked_plans(
     config: Config,
     buffers: Buffers,
     layer: Convolution,
     blocks: list[Block],
     order: str | None = None,
     reserve: int = 0,
-) -> Plan:
-    """The cheapest plan that fits; ``order``: only plans of this one, ``reserve``: words of the
-    activation buffer that something else will need meanwhile.
+) -> list[Plan]:
+    """The plans that fit, the cheapest first by estimate.
+
+    ``order``: only plans of this one, ``reserve``: words of the activation buffer that something
+    else will need meanwhile.
 
     Raises
     ------
@@ -280,7 +293,7 @@ def plan_tiles(
             f"layer {layer.name}: one step needs {least} words of the activation buffer, {size} "
             "are there; raise memory.activation_words"
         )
-    return min(map(estimate, fits[min(fits)]), key=lambda plan: plan.cycles)
+    return sorted(map(estimate, fits[min(fits)]), key=lambda plan: plan.cycles)
 
 
 def _plans(layer, order, shape, chunks, *, repeats) -> Iterator[Plan]:

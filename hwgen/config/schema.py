@@ -176,7 +176,7 @@ class DrainConfig(Section):
         True,
         "Whether the pooling unit (maximum, average, global average) is present.",
         area="A requantizer, a row of sums of R lanes and a copy of the parameters, once.",
-        speed="Without it pooling layers are refused by the compiler.",
+        speed="Without it the compiler refuses maxima; sums and additions are for the array.",
     )
 
     @property

@@ -32,6 +32,7 @@ def check(
     quiet: bool = True,
     batch: int = 1,
     order: str | None = None,
+    plans: str = "estimate",
 ) -> dict:
     """What `network` answers to all ``images``, and in how many cycles.
 
@@ -41,7 +42,7 @@ def check(
     """
     images = images[: len(images) // batch * batch] if len(images) >= batch else images
     compiled = compile_network(
-        network, config, profile(network, images[:PROFILED]), batch=batch, order=order
+        network, config, profile(network, images[:PROFILED]), batch=batch, order=order, plans=plans
     )
     memory_model = MemoryModel(memory.latency, memory.bandwidth, memory.stall)
     model = Model(config, MemoryModel(memory.latency, memory.bandwidth))

@@ -132,6 +132,7 @@ def compare(
     quiet: bool = True,
     batch: int = 1,
     order: str | None = None,
+    plans: str = "estimate",
 ) -> dict:
     """Run ``images``, ``batch`` at a time, and compare every edge with the reference.
 
@@ -142,7 +143,9 @@ def compare(
     compiled = None
     if backend != "golden":  # first: it refuses what the configuration cannot run
         densities = profile(network, images[:PROFILED])
-        compiled = compile_network(network, config, densities, batch=batch, order=order)
+        compiled = compile_network(
+            network, config, densities, batch=batch, order=order, plans=plans
+        )
     expected = reference(network, images, taps=True)
     facts = {
         "network": network.name,

@@ -15,6 +15,11 @@ from models.netfile import save
 from models.zoo.synthetic import every_kind
 
 
+def instructions(text: str) -> list[str]:
+    """Lines of a listing."""
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
 def test_the_file_holds_the_program(tmp_path):
     compiled = compile_network(every_kind(0), load("tiny"))
     path = tmp_path / "program.safetensors"
@@ -35,7 +40,7 @@ def test_the_file_holds_the_program(tmp_path):
 
 def test_the_listing_has_every_instruction():
     compiled = compile_network(every_kind(0), load("tiny"))
-    lines = listing(compiled).splitlines()[2:]
+    lines = instructions(listing(compiled))
     assert [line.split()[1] for line in lines] == [s.name for s in compiled.program.steps]
 
 
@@ -55,6 +60,8 @@ def test_the_command_writes_all_files(tmp_path):
     arguments = [str(net), "--config", "tiny", "--out", str(out), "--listing", str(text), "--json"]
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     facts = json.loads(result.output)
-    assert facts["instructions"] == len(text.read_text().splitlines()) - 2
+    assert facts["instructions"] == sum(
+        not line.startswith("#") for line in text.read_text().splitlines()
+    )
     with safe_open(out, "numpy") as file:
         assert np.prod(file.get_tensor("program").shape) == 32 * facts["instructions"]

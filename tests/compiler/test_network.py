@@ -13,9 +13,9 @@ from models.zoo.synthetic import every_kind
 from models.zoo.widths import random_widths
 
 
-def check(network, config, seed, *, batch=1, order=None):
+def check(network, config, seed, *, batch=1, **how):
     """Every edge of a run is what the reference says, whatever order the units work in."""
-    compiled = compile_network(network, config, batch=batch, order=order)
+    compiled = compile_network(network, config, batch=batch, **how)
     edge = network.input.output
     images = np.random.default_rng(seed).integers(edge.lo, edge.hi + 1, (batch, *edge.shape))
     expected = run(network, images, taps=True)

@@ -80,7 +80,10 @@ class TestRefusals:
     @pytest.mark.parametrize(
         "arguments, expected",
         [
-            (["every.safetensors", "--set", "drain.pool=false"], "layer sum"),
+            (
+                ["every.safetensors", "--set", "drain.pool=false"],
+                "layer maximum: it needs the vector",
+            ),
             (["wide.safetensors"], "layer first: one output row needs"),
             (["kernel.safetensors"], "layer first (conv): kernel (17, 17) is larger than 15"),
             (["cut.safetensors"], "cut.safetensors"),
