@@ -69,6 +69,7 @@ def random_widths(
     widths: Sequence[tuple[int, int]],
     *,
     gates: Sequence[str | None] = (None,),
+    high_bits: int | None = None,
     signs: Sequence[bool] = (False, True),
     channels: int = 20,
     size: int = 7,
@@ -82,7 +83,8 @@ def random_widths(
     ``widths`` (activation bits, weight bits), and a fully connected layer of ``last_bits``.
 
     ``gates`` and ``groups`` are drawn from for each convolution: a gate is "channel", "precision",
-    "both" or None. An activation of one bit that is drawn with a sign is -1 or 1.
+    "both" or None; ``high_bits`` are drawn too unless given. An activation of one bit that is drawn
+    with a sign is -1 or 1.
     """
     rng = np.random.default_rng([seed, len(widths)])
     draw = _Drawer(rng, f"widths{seed}", {"seed": seed})
@@ -111,7 +113,7 @@ def random_widths(
         full = draw.parameters(edge, weight, out)
         gate = None
         if kind is not None and (kind == "channel" or edge.bits > 1) and not edge.bipolar:
-            high = int(rng.integers(1, max(2, edge.bits)))
+            high = high_bits or int(rng.integers(1, max(2, edge.bits)))
             gate = draw.gate(kind, edge, weight, out, high)
         added = None
         shape = (len(weight), *edge.shape[1:])

@@ -31,7 +31,7 @@ GATES = (None, "channel", "precision", "both")
 
 
 def unit(name: str):
-    return load("tiny", [*UNITS[name], f"name={name}"])
+    return load("tiny", [*UNITS[name], f"name=unit_{name}"])
 
 
 @pytest.mark.parametrize("name", UNITS)
