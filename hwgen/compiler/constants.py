@@ -33,6 +33,6 @@ class Segment:
         return sum(part.words for part in self.constants)
 
     @property
-    def key(self) -> tuple[int, ...]:
-        """Names what lies in the weight buffer then."""
-        return tuple(part.offset for part in self.constants)
+    def key(self) -> tuple[tuple[int, Spread | None], ...]:
+        """Names what lies in the weight buffer then: equal bytes may be spread in two ways."""
+        return tuple((part.offset, part.spread) for part in self.constants)

@@ -206,3 +206,10 @@ def test_outputs_are_packed_where_they_lie():
         assert {s.fields["operation"] for s in packs} == {3}
         assert {s.note.partition(":")[0] for s in packs} == layers
         check(network, config, 4)
+
+
+def test_equal_weights_in_two_modes():
+    """High and low bits with the same weights, which lie dense once and are spread in two ways."""
+    widths = [(3, 6), (8, 4), (7, 8), (2, 4), (5, 2), (7, 7), (3, 5)]
+    network = random_widths(3, widths, gates=GATES, groups=(1, 2), channels=10, size=5)
+    check(network, unit("bricks"), 3)
