@@ -14,8 +14,9 @@ from hwgen.flows.boards import Board
 from hwgen.flows.modules import digest_of, split
 from hwgen.flows.nextpnr import run_nextpnr
 from hwgen.flows.paths import Instances
+from hwgen.flows.primitives import with_primitives
 from hwgen.flows.process import identity, run_tool
-from hwgen.flows.route import APART, Placement, Routing
+from hwgen.flows.route import PREPARE, Placement, Routing
 from hwgen.flows.yosys import run_yosys, version
 from hwgen.simulator.rtl.build import cache_folder
 
@@ -148,15 +149,17 @@ def make_bitstream(
     verilog = board_verilog(top, system, divide) + system_verilog(
         config, system, memory_bytes=memory_bytes, clock_hz=clock_hz, baud=baud
     )
-    modules = split(verilog)
     part = board.part
+    modules = with_primitives(split(verilog), part.target)
+    verilog = "\n\n".join(module.text for module in modules.values())
     file, constraints, told = board.constraints()
     made, asked = board.made
     placement = Placement(part, clock_hz / 1e6, seed)
     arguments = [*part.arguments, *told, *asked, "--freq", f"{clock_hz / 1e6:g}"]
     arguments += ["--seed", str(seed), "--timing-allow-fail"]
     synthesis = f"{part.synthesis} -top {top}"
-    script = "\n".join(["read_verilog design.v", APART, synthesis, "write_json netlist.json\n"])
+    lines = ["read_verilog design.v", *PREPARE, synthesis, "write_json netlist.json"]
+    script = "\n".join(lines) + "\n"
     tools = [version(), identity(part.tool, part.package), board.pack]
     recipe = digest_of([CACHE_FORMAT, tools, script, arguments, constraints, verilog])
     kept = cache_folder() / "bitstreams" / f"{recipe}.json"

@@ -13,15 +13,19 @@ from hwgen.flows.process import identity
 from hwgen.flows.yosys import run_yosys, version
 from hwgen.simulator.rtl.build import cache_folder
 
-__all__ = ["APART", "Placement", "Routing", "route"]
+__all__ = ["PREPARE", "Placement", "Routing", "route"]
 
 CACHE_FORMAT = 1
 """Part of every key: raised when what is kept changes its meaning."""
 
 
-APART = "setattr -mod -set keep_hierarchy 1 *parallel_mac*"
-"""Engines of a group get the same activations. Made one, their registers could not lie beside all
-the multipliers that they feed."""
+PREPARE = (
+    "setattr -mod -set keep_hierarchy 1 *parallel_mac*",
+    "setattr -unset reprocess_after t:MULT18X18D",
+)
+"""Engines of a group get the same activations: made one, their registers could not lie beside all
+the multipliers that they feed. And a module that names a primitive must not be read again when the
+library comes: it is flattened by then."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ def route(
 
 
 def _script(top: str, part: Part) -> str:
-    lines = ["read_verilog design.v", APART, f"{part.synthesis} -top {top}"]
+    lines = ["read_verilog design.v", *PREPARE, f"{part.synthesis} -top {top}"]
     if part.target != "ecp5":
         # These nextpnr know no blocks without pins: a wire that is no port any more needs none.
         lines += [f"select -set pins {top}/x:* {top}/w:clk %d", "delete -port @pins"]

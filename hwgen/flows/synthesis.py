@@ -16,6 +16,7 @@ from hwgen.flows.memories import Tiling, smallest_tiling
 from hwgen.flows.modules import cells_of_modules
 from hwgen.flows.nextpnr import check_fit
 from hwgen.flows.parts import part_named
+from hwgen.flows.primitives import with_primitives
 from hwgen.flows.route import Placement, Routing, route
 from hwgen.flows.targets import RESOURCES, Target, target_named
 from hwgen.flows.yosys import SynthesisFailed
@@ -147,7 +148,7 @@ def synthesize(
     if chosen.name == "asic" and libraries is None:
         libraries = Libraries.read((), None)
     design = design_of(config, progress)
-    modules, uses = design.modules, design.memories
+    modules, uses = with_primitives(design.modules, chosen.name), design.memories
     top = module or config.name
     if top not in modules:
         close = difflib.get_close_matches(top, modules, n=3, cutoff=0.4) or list(modules)[:3]

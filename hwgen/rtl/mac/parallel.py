@@ -5,6 +5,7 @@ from amaranth import *
 from .adder_tree import AdderTree
 from .base import OPERAND_BITS, Mac
 from .mode import Mode
+from .product import RegisteredProduct
 
 __all__ = ["ParallelMac"]
 
@@ -24,7 +25,7 @@ class ParallelMac(Mac):
 
     @classmethod
     def depth_of(cls, lanes: int, modes: tuple[Mode, ...]) -> int:
-        return 2 + AdderTree.latency_of(lanes)
+        return RegisteredProduct.latency + AdderTree.latency_of(lanes)
 
     def elaborate(self, platform):
         m = Module()
@@ -34,15 +35,13 @@ class ParallelMac(Mac):
         for lane in range(self.lanes):
             a = self.i_activations.word_select(lane, OPERAND_BITS)
             w = self.i_weights.word_select(lane, OPERAND_BITS)
-            activation = Signal(signed(OPERAND_BITS + 1), name=f"activation{lane}", reset_less=True)
-            weight = Signal(signed(OPERAND_BITS), name=f"weight{lane}", reset_less=True)
-            product = Signal(signed(PRODUCT_BITS), name=f"product{lane}", reset_less=True)
-            with m.If(self.i_start):
-                m.d.sync += [
-                    activation.eq(Cat(a, a[-1] & self.i_signed).as_signed()),
-                    weight.eq(w.as_signed()),
-                ]
-            m.d.sync += product.eq(activation * weight)
-            products.append(product)
+            product = RegisteredProduct(a=OPERAND_BITS + 1, b=OPERAND_BITS, o=PRODUCT_BITS)
+            m.submodules[f"product{lane}"] = product
+            m.d.comb += [
+                product.i_en.eq(self.i_start),
+                product.i_a.eq(Cat(a, a[-1] & self.i_signed).as_signed()),
+                product.i_b.eq(w.as_signed()),
+            ]
+            products.append(product.o)
         m.d.comb += [tree.i.eq(Cat(products)), self.o_sum.eq(tree.o)]
         return m
