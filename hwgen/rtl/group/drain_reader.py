@@ -80,7 +80,7 @@ class DrainReader(wiring.Component):
         holds, left, rest = (
             Signal(self._config.array.group, name=n) for n in ("holds", "left", "rest")
         )
-        others = left & (left - 1)  # all but the lowest
+        others = Cat(lane & left[:n].any() for n, lane in enumerate(left))  # all but the lowest
         gone = Signal()
         m.d.comb += [
             left.eq(Mux(fresh, holds, rest)),

@@ -47,16 +47,32 @@ class RowCounter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        final = self.position + 1 == self.positions
+        # How many there are up to this one: registers of their own, so that no adder is in the way.
+        columns, positions = Signal.like(self.slots, init=1), Signal.like(self.positions, init=1)
         m.d.comb += [
             self.some.eq(self.positions.any()),
-            self.completes.eq(self.column + 1 == self.slots),
-            self.last.eq((self.completes & final) | ~self.some),
+            self.completes.eq(columns == self.slots),
+            self.last.eq((self.completes & (positions == self.positions)) | ~self.some),
         ]
         with m.If(self.advance):
-            m.d.sync += [self.row.eq(self.row + 1), self.column.eq(self.column + 1)]
+            m.d.sync += [
+                self.row.eq(self.row + 1),
+                self.column.eq(self.column + 1),
+                columns.eq(columns + 1),
+            ]
             with m.If(self.completes):
-                m.d.sync += [self.column.eq(0), self.position.eq(self.position + 1)]
+                m.d.sync += [
+                    self.column.eq(0),
+                    columns.eq(1),
+                    self.position.eq(self.position + 1),
+                    positions.eq(positions + 1),
+                ]
             with m.If(self.last):
-                m.d.sync += [self.row.eq(0), self.column.eq(0), self.position.eq(0)]
+                m.d.sync += [
+                    self.row.eq(0),
+                    self.column.eq(0),
+                    columns.eq(1),
+                    self.position.eq(0),
+                    positions.eq(1),
+                ]
         return m
