@@ -220,12 +220,12 @@ private:
         if (instruction.unit == DRAIN) {
             DrainFields f;
             read_fields(f, instruction.fields);
-            return 2 + bit_length(f.slots);
+            return 3 + bit_length(f.slots);
         }
         if (instruction.unit == ARRAY) {
             PassFields f;
             read_fields(f, instruction.fields);
-            return 4 + bit_length(f.slots) + bit_length(f.planes) + bit_length(f.step_rows);
+            return 7 + bit_length(f.slots) + bit_length(f.planes) + bit_length(f.step_rows);
         }
         return 1;
     }

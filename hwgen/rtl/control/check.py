@@ -94,6 +94,16 @@ class InstructionCheck(wiring.Component):
             too_many.eq(gated & (own > self._config.positions_per_cluster)),
         ]
         m.submodules.multiplier = product = SerialProduct(a=14, b=12, c=10)
+        # A product is compared a cycle after it is there.
+        settled, fits, complete, whole = (
+            Signal(name=name) for name in ("settled", "fits", "complete", "whole")
+        )
+        m.d.sync += [
+            settled.eq(product.done & ~product.start),
+            fits.eq(product.product <= array.rows),
+            complete.eq(product.product == a_pass["chunks"]),
+            whole.eq(product.product == array.clusters),
+        ]
 
         def multiply(a, b, c=0):
             m.d.comb += [product.a.eq(a), product.b.eq(b), product.c.eq(c), product.start.eq(1)]
@@ -112,22 +122,22 @@ class InstructionCheck(wiring.Component):
                 with m.If((single != 0) | ~(is_pass | is_drain)):
                     verdict(single)
             with m.State("TILE"):
-                with m.If(product.done):
+                with m.If(settled):
                     multiply(taps, a_pass["planes"])
                     m.next = "CHUNKS"
-                    with m.If((product.product > array.rows) | too_many):
+                    with m.If(~fits | too_many):
                         verdict(Reason.TILE)
                     with m.Elif(is_drain):
                         verdict()
             with m.State("CHUNKS"):
-                with m.If(product.done):
+                with m.If(settled):
                     multiply(a_pass["width"], a_pass["step_rows"], a_pass["step_columns"])
                     m.next = "STEP"
-                    with m.If(product.product != a_pass["chunks"]):
+                    with m.If(~complete):
                         verdict(Reason.CHUNKS)
             with m.State("STEP"):
-                with m.If(product.done):
-                    verdict(Mux(product.product == array.clusters, 0, Reason.STEP))
+                with m.If(settled):
+                    verdict(Mux(whole, 0, Reason.STEP))
         return m
 
     def _fields(self, m):

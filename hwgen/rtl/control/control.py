@@ -84,10 +84,10 @@ class Control(wiring.Component):
             port.reset.eq(sequencer.unit_reset),
             self.unit_reset.eq(sequencer.unit_reset),
             watchdog.running.eq(sequencer.running),
-            watchdog.moved.eq(done.any() | port.moved | runner.dispatched | self.progress),
             watchdog.limit.eq(bank.watchdog),
             sequencer.watchdog.eq(watchdog.bark),
         ]
+        m.d.sync += watchdog.moved.eq(done.any() | port.moved | runner.dispatched | self.progress)
         return m
 
     def _connect_registers(self, m, bank, sequencer, runner, port, load, store):

@@ -90,6 +90,9 @@ class Decoder(wiring.Component):
         for field in HEADER:
             header[field.name] = word[low : low + field.bits]
             low += field.bits
+        # Whose it is, known before it is dispatched.
+        names = queued_units(self._config).values()
+        target, is_end = Signal(len(names)), Signal()
         m.d.comb += [
             check.word.eq(word),
             self.ask.eq(header["wait"]),
@@ -98,19 +101,23 @@ class Decoder(wiring.Component):
         ]
         with m.FSM():
             with m.State("NEXT"):
+                m.d.sync += [
+                    target.eq(Cat(header["opcode"] == by_name(name).opcode for name in names)),
+                    is_end.eq(header["opcode"] == by_name("END").opcode),
+                ]
                 with m.If(self.i.valid):
                     m.d.comb += check.start.eq(1)
                     m.next = "CHECK"
             with m.State("CHECK"):
                 with m.If(check.done):
                     m.next = "DISPATCH"
-                    with m.If(header["opcode"] == by_name("END").opcode):
+                    with m.If(is_end):
                         m.next = "END"
                     with m.If(check.reason != 0):
                         m.d.comb += self.malformed.eq(1)
                         m.next = "STOPPED"
             with m.State("DISPATCH"):
-                self._dispatch(m, header)
+                self._dispatch(m, header, target)
                 with m.If(self.i.ready):
                     m.d.comb += self.dispatched.eq(1)
                     m.next = "NEXT"
@@ -128,8 +135,8 @@ class Decoder(wiring.Component):
                 m.d.comb += self.stopping.eq(1)
         return m
 
-    def _dispatch(self, m, header):
-        for unit, name in queued_units(self._config).items():
+    def _dispatch(self, m, header, target):
+        for n, (unit, name) in enumerate(queued_units(self._config).items()):
             queue = getattr(self, unit)
             m.d.comb += [
                 queue.payload.wait.eq(header["wait"]),
@@ -138,5 +145,5 @@ class Decoder(wiring.Component):
             ]
             payload, fields = queue.payload.payload, fields_of(self.i.payload.word, name)
             m.d.comb += [payload[field].eq(fields[field]) for field in payload.shape().members]
-            with m.If(header["opcode"] == by_name(name).opcode):
+            with m.If(target[n]):
                 m.d.comb += [queue.valid.eq(1), self.i.ready.eq(queue.ready)]

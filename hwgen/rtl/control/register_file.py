@@ -1,10 +1,10 @@
 """The registers, and the AXI4-Lite port to them."""
 
 from amaranth import *
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...isa.registers import Register
+from ...isa.registers import REGISTER_BITS, Register
 from ..axi import OKAY, SLVERR, AXI4LiteSignature
 
 __all__ = ["RegisterFile"]
@@ -46,7 +46,7 @@ class RegisterFile(wiring.Component):
     """Registers of 32 bits behind AXI4-Lite: one write at a time, one read at a time, both at once.
 
     A write needs address and data; it is answered in the next cycle and takes effect then. A read
-    is answered three cycles after its address: what a register shows of the hardware may take two
+    is answered four cycles after its address: what a register shows of the hardware may take two
     cycles to follow a write. An address without a register is answered by SLVERR, and so is a write
     to a register that software cannot write.
 
@@ -126,6 +126,11 @@ class RegisterFile(wiring.Component):
     def _read(self, m):
         axi = self.axi
         address = Signal(self._address_width - 2)
+        shown = {r.offset >> 2: self._shown(r) for r in self._registers}
+        bits = max(2, max(shown).bit_length())
+        lower, top, beyond = address[: bits - 2], address[bits - 2 : bits], address[bits:]
+        # The tree of multiplexers takes two cycles: four quarters, and one of these.
+        quarters, known = Signal(data.ArrayLayout(REGISTER_BITS, 4)), Signal(4)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += axi.arready.eq(1)
@@ -135,12 +140,21 @@ class RegisterFile(wiring.Component):
             with m.State("WAIT"):
                 m.next = "LOOK"
             with m.State("LOOK"):
-                shown = {r.offset >> 2: self._shown(r) for r in self._registers}
+                for n in range(4):
+                    quarter = {
+                        k % (1 << len(lower)): v for k, v in shown.items() if k >> len(lower) == n
+                    }
+                    there = _select(dict.fromkeys(quarter, 1), list(lower))
+                    m.d.sync += [
+                        quarters[n].eq(_select(quarter, list(lower))),
+                        known[n].eq(there & ~beyond.any()),
+                    ]
+                m.next = "CHOOSE"
+            with m.State("CHOOSE"):
+                found = known.bit_select(top, 1)
                 m.d.sync += [
-                    axi.rdata.eq(_select(shown, list(address))),
-                    axi.rresp.eq(
-                        Mux(_select(dict.fromkeys(shown, 1), list(address)), OKAY, SLVERR)
-                    ),
+                    axi.rdata.eq(Mux(found, quarters[top], 0)),
+                    axi.rresp.eq(Mux(found, OKAY, SLVERR)),
                     axi.rvalid.eq(1),
                 ]
                 m.next = "ANSWER"

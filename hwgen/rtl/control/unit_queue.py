@@ -86,7 +86,7 @@ class UnitQueue(wiring.Component):
         offered = Signal()  # the head has its tokens
         level = Signal(range(self._in_flight + 1))  # instructions accepted and not done
         accepted = Signal()
-        # That a unit is done comes late in its cycle.
+        # That a unit is done comes late in its cycle: all that follows from it comes in the next.
         ended = Signal()
         m.d.sync += ended.eq(self.done)
         room = (level != self._in_flight) | ended
@@ -106,11 +106,11 @@ class UnitQueue(wiring.Component):
             m.d.sync += offered.eq(0)
 
         m.d.sync += level.eq(level + accepted - ended)
-        posts = self._posts(m, head.post, accepted, ended)
-        m.d.comb += self.post.eq(posts & ended.replicate(TOKENS))
+        posts = self._posts(m, head.post, accepted)
+        m.d.sync += self.post.eq(posts & self.done.replicate(TOKENS))
         return m
 
-    def _posts(self, m, newest, accepted, ended):
+    def _posts(self, m, newest, accepted):
         """The tokens that the oldest instruction under way will give."""
         if self._in_flight == 1:
             posts = Signal(TOKENS)
@@ -123,6 +123,6 @@ class UnitQueue(wiring.Component):
         m.d.comb += [
             posts.i.valid.eq(accepted),
             posts.i.payload.eq(newest),
-            posts.o.ready.eq(ended),
+            posts.o.ready.eq(self.done),
         ]
         return posts.o.payload

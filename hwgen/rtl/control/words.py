@@ -78,6 +78,7 @@ class BeatsToWords(wiring.Component):
         sizes = load_words(self._config)
         row = Signal(row_of_beats(self._config))  # what is left of it
         active = Signal()
+        final = Signal()  # its last word comes next
         held = Signal(max(beat_bits, 8 * max(sizes)))  # the newest beat on top
         parts = Signal(range(len(held) // beat_bits + 1))  # beats of an unfinished word
         full = Signal()  # a word, or a beat of words, is there
@@ -94,9 +95,9 @@ class BeatsToWords(wiring.Component):
                         following.eq(row.offset + size if size * 8 < beat_bits else ~0),
                     ]
         m.d.comb += [
-            ended.eq(given & (row.words == 1)),
+            ended.eq(given & final),
             emptied.eq(given & following[-1]),
-            self.last.eq((row.words == 1) & row.last),
+            self.last.eq(final & row.last),
             self.done.eq(ended & row.last),
             self.rows.ready.eq(~active | ended),
             self.beats.ready.eq(active & ~ended & (~full | emptied)),
@@ -104,6 +105,7 @@ class BeatsToWords(wiring.Component):
         with m.If(given):
             m.d.sync += [
                 row.words.eq(row.words - 1),
+                final.eq(row.words == 2),
                 row.buffer.eq(row.buffer + 1),
                 row.offset.eq(following),
             ]
@@ -116,7 +118,11 @@ class BeatsToWords(wiring.Component):
                 parts.eq(Mux(complete, 0, parts + 1)),
             ]
         with m.If(self.rows.ready):
-            m.d.sync += [active.eq(self.rows.valid), row.eq(self.rows.payload)]
+            m.d.sync += [
+                active.eq(self.rows.valid),
+                row.eq(self.rows.payload),
+                final.eq(self.rows.payload.words == 1),
+            ]
         return m
 
     def _words(self, m, held, row, full) -> list:
