@@ -149,6 +149,14 @@ class ArrayConfig(Section):
         area="Gate, task store, dealing, decoder and the index bits of queues.",
         speed="Gated layers cost what their masks leave over; dense layers are equally fast.",
     )
+    operand_register: bool = parameter(
+        False,
+        "Whether operands take a cycle more on their way to the MAC units. Worth it on FPGAs whose "
+        "weights are in block RAM, which answers late in its cycle.",
+        area="8 * lanes flip-flops an engine and the row that goes with them; on an ECP5 the block "
+        "RAM has those of the weights.",
+        speed="A pass ends a cycle later; the clock can be faster.",
+    )
 
 
 class DrainConfig(Section):

@@ -16,13 +16,13 @@ from hwgen.flows.nextpnr import run_nextpnr
 from hwgen.flows.paths import Instances
 from hwgen.flows.primitives import with_primitives
 from hwgen.flows.process import identity, run_tool
-from hwgen.flows.route import PREPARE, Placement, Routing
+from hwgen.flows.route import PREPARE, Placement, Routing, packed
 from hwgen.flows.yosys import run_yosys, version
 from hwgen.simulator.rtl.build import cache_folder
 
 __all__ = ["Bitstream", "board_verilog", "make_bitstream", "system_verilog"]
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 """Part of every key: raised when what is kept changes its meaning."""
 
 TOP = """module {top} (
@@ -172,7 +172,7 @@ def make_bitstream(
             ("netlist.json",),
             lambda stage: progress(f"Yosys: {stage}"),
         )["netlist.json"]
-        inputs = {"netlist.json": netlist, file: constraints}
+        inputs = {"netlist.json": packed(netlist, part), file: constraints}
         report, files = run_nextpnr(top, part, arguments, inputs, (made,), progress)
         progress("packing the bitstream")
         data = _pack(board, made, files[made])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hwgen.files import write_atomic
+from hwgen.flows.block_ram import with_output_registers
 from hwgen.flows.modules import Module, digest_of, text_below
 from hwgen.flows.nextpnr import run_nextpnr
 from hwgen.flows.parts import Part
@@ -13,9 +14,9 @@ from hwgen.flows.process import identity
 from hwgen.flows.yosys import run_yosys, version
 from hwgen.simulator.rtl.build import cache_folder
 
-__all__ = ["PREPARE", "Placement", "Routing", "route"]
+__all__ = ["PREPARE", "Placement", "Routing", "packed", "route"]
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 """Part of every key: raised when what is kept changes its meaning."""
 
 
@@ -141,7 +142,7 @@ def route(
             ("netlist.json",),
             lambda stage: progress(f"Yosys: {stage}"),
         )["netlist.json"]
-        inputs = {"netlist.json": netlist}
+        inputs = {"netlist.json": packed(netlist, part)}
         arguments = placement.arguments
         if part.clock_pin:
             inputs["pins.cst"] = f'IO_LOC "clk" {part.clock_pin};\n'
@@ -149,6 +150,15 @@ def route(
         report, _files = run_nextpnr(top, part, arguments, inputs, (), progress)
         write_atomic(kept, json.dumps(report))
     return Routing.read(report, placement, Instances(top, modules))
+
+
+def packed(netlist: str, part: Part) -> str:
+    """A netlist with what blocks of the part can hold moved into them."""
+    if part.target != "ecp5":
+        return netlist
+    document = json.loads(netlist)
+    with_output_registers(document)
+    return json.dumps(document)
 
 
 def _script(top: str, part: Part) -> str:

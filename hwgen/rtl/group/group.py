@@ -114,7 +114,8 @@ class Group(wiring.Component):
         """Cycles from the issue of a row in the mode with the most steps until a drain may read its
         sums; ``done`` comes then.
         """
-        return mac.facts(self._config).latency + mac.shifts_sums(self._config) + 3
+        late = mac.shifts_sums(self._config) + self._config.array.operand_register
+        return mac.facts(self._config).latency + late + 3
 
     def model(self) -> GroupModel:
         """A new model of this group, as integers."""
@@ -226,17 +227,23 @@ class Group(wiring.Component):
             mode = Signal.like(sequencer.choice.mode, reset_less=True)
             with m.If(some):
                 m.d.sync += mode.eq(sequencer.choice.mode)
+        given = "sync" if self._config.array.operand_register else "comb"
         for e, unit in enumerate(units):
             m.submodules[f"mac{e}"] = unit
             activations = Mux(second[e], vectors[1], vectors[0]) if gated else vectors[0]
-            m.d.comb += [
-                unit.i_start.eq(started & starts[e]),
-                unit.i_activations.eq(activations),
-                unit.i_signed.eq(is_signed),
-                unit.i_weights.eq(store.weights[e]),
-            ]
+            ports = {
+                "start": started & starts[e],
+                "activations": activations,
+                "signed": is_signed,
+                "weights": store.weights[e],
+            }
             if several:
-                m.d.comb += unit.i_mode.eq(mode)
+                ports["mode"] = mode
+            for name, value in ports.items():
+                port = getattr(unit, f"i_{name}")
+                operand = Signal.like(port, name=f"{name}{e}", reset_less=name != "start")
+                m.d[given] += operand.eq(value)
+                m.d.comb += port.eq(operand)
             # A product of several steps is as far behind the last as one of a single step.
             m.d["sync" if self._shifts else "comb"] += sums.products[e].eq(
                 unit.o_sum << sums.early.sum_shift if self._shifts else unit.o_sum
@@ -244,6 +251,7 @@ class Group(wiring.Component):
 
         operation = sequencer.operation
         depth = units[0].latency - units[0].interval + 1 + self._shifts
+        depth += self._config.array.operand_register
         for n in range(1 + depth - sums.READ_TO_PRODUCTS):
             delayed = Signal(row_operation(self._config), name=f"operation{n}")
             m.d.sync += delayed.eq(operation)

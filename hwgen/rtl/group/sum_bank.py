@@ -63,8 +63,11 @@ class SumBank(wiring.Component):
             memory.r_en.eq(self.r_en),
             memory.r_addr.eq(self.r_row),
         ]
+        # Nobody looks before the first read; what is not reset can be within a block RAM.
+        sums = Signal.like(self.sums, reset_less=True)
+        m.d.comb += self.sums.eq(sums)
         with m.If(self.take):
-            m.d.sync += self.sums.eq(memory.r_data)
+            m.d.sync += sums.eq(memory.r_data)
             if config.array.gated:
                 row = data.View(self.sums.shape(), memory.r_data)
                 m.d.sync += [
