@@ -149,13 +149,14 @@ class ArrayConfig(Section):
         area="Gate, task store, dealing, decoder and the index bits of queues.",
         speed="Gated layers cost what their masks leave over; dense layers are equally fast.",
     )
-    operand_register: bool = parameter(
+    deep_pipeline: bool = parameter(
         False,
-        "Whether operands take a cycle more on their way to the MAC units. Worth it on FPGAs whose "
-        "weights are in block RAM, which answers late in its cycle.",
-        area="8 * lanes flip-flops an engine and the row that goes with them; on an ECP5 the block "
-        "RAM has those of the weights.",
-        speed="A pass ends a cycle later; the clock can be faster.",
+        "Whether there is a register more before the multipliers and, with parallel MAC units, one "
+        "behind them. Worth it on FPGAs, whose multipliers and block RAMs are far apart, and whose "
+        "block RAMs answer late in their cycle.",
+        area="32 * lanes flip-flops an engine, and the rows that go beside them; on an ECP5 a "
+        "third of them are in the block RAM of the weights.",
+        speed="A pass ends two cycles later (one without parallel units); the clock can be faster.",
     )
 
 

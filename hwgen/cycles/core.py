@@ -68,10 +68,7 @@ def _configuration(config: Config, memory: MemoryModel) -> _Config:
         "queue": array.queue,
         "rows": array.rows,
         "gated": array.gated,
-        "mac_depth": unit.latency
-        - unit.interval
-        + mac.shifts_sums(config)
-        + array.operand_register,
+        "mac_depth": unit.latency - unit.interval + mac.shifts_sums(config) + array.deep_pipeline,
         "drain_lanes": config.drain.lanes,
         "pool": config.drain.pool,
         "activation_words": config.memory.activation_words,

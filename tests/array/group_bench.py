@@ -86,6 +86,7 @@ SHAPES = {
         "array.rows": 16,
         "memory.weight_slots": 2,
     },
+    "deep": {"array.deep_pipeline": True, "array.clusters": 1},
     "eight-engines": {
         "array.engines": 8,
         "array.group": 8,

@@ -34,8 +34,20 @@ def pack(values):
 @pytest.mark.parametrize("dense", [True, False], ids=["back-to-back", "pauses"])
 def test_equals_model(kind, lanes, dense):
     """Sums appear exactly ``latency`` cycles after starts that are at least ``interval`` apart."""
-    dut = mac.KINDS[kind](lanes=lanes)
-    rng = random.Random(f"{kind} {lanes} {dense}")
+    assert_equals_model(mac.KINDS[kind](lanes=lanes), f"{kind} {lanes} {dense}", dense)
+
+
+def test_multipliers_far_from_their_tree():
+    near, far = mac.ParallelMac(lanes=4), mac.ParallelMac(lanes=4, distant=True)
+    assert far.latency == near.latency + 1
+    assert_equals_model(far, "distant", dense=False)
+    near._MustUse__used = True
+
+
+def assert_equals_model(dut, seed, dense):
+    """Starts one after the other if ``dense``, else with pauses."""
+    lanes = dut.lanes
+    rng = random.Random(seed)
     expected = {}
     checked = 0
 

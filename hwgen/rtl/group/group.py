@@ -114,7 +114,7 @@ class Group(wiring.Component):
         """Cycles from the issue of a row in the mode with the most steps until a drain may read its
         sums; ``done`` comes then.
         """
-        late = mac.shifts_sums(self._config) + self._config.array.operand_register
+        late = mac.shifts_sums(self._config) + self._config.array.deep_pipeline
         return mac.facts(self._config).latency + late + 3
 
     def model(self) -> GroupModel:
@@ -227,7 +227,7 @@ class Group(wiring.Component):
             mode = Signal.like(sequencer.choice.mode, reset_less=True)
             with m.If(some):
                 m.d.sync += mode.eq(sequencer.choice.mode)
-        given = "sync" if self._config.array.operand_register else "comb"
+        given = "sync" if self._config.array.deep_pipeline else "comb"
         for e, unit in enumerate(units):
             m.submodules[f"mac{e}"] = unit
             activations = Mux(second[e], vectors[1], vectors[0]) if gated else vectors[0]
@@ -251,7 +251,7 @@ class Group(wiring.Component):
 
         operation = sequencer.operation
         depth = units[0].latency - units[0].interval + 1 + self._shifts
-        depth += self._config.array.operand_register
+        depth += self._config.array.deep_pipeline
         for n in range(1 + depth - sums.READ_TO_PRODUCTS):
             delayed = Signal(row_operation(self._config), name=f"operation{n}")
             m.d.sync += delayed.eq(operation)

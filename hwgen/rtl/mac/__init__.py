@@ -41,7 +41,10 @@ KINDS = {
 def create(config: Config) -> Mac:
     """The unit that the configuration asks for."""
     modes = [Mode.parse(text) for text in config.array.modes] or None
-    return KINDS[config.array.mac](lanes=config.array.lanes, modes=modes)
+    kind, lanes = KINDS[config.array.mac], config.array.lanes
+    if kind is ParallelMac:
+        return ParallelMac(lanes=lanes, modes=modes, distant=config.array.deep_pipeline)
+    return kind(lanes=lanes, modes=modes)
 
 
 @cache

@@ -1,5 +1,7 @@
 """A multiplier for each lane."""
 
+from collections.abc import Iterable
+
 from amaranth import *
 
 from .adder_tree import AdderTree
@@ -17,7 +19,22 @@ class ParallelMac(Mac):
 
     Stages: operands, products, adder tree. A ninth bit makes an activation signed or unsigned, so
     that an FPGA uses one small multiplier block a lane for both.
+
+    Parameters
+    ----------
+    lanes, modes
+        See :class:`Mac`.
+    distant : bool
+        The multipliers are far from the tree: products take a cycle for the way.
     """
+
+    def __init__(self, *, lanes: int, modes: Iterable[Mode] | None = None, distant: bool = False):
+        super().__init__(lanes=lanes, modes=modes)
+        self._distant = distant
+
+    @property
+    def latency(self) -> int:
+        return super().latency + self._distant
 
     @classmethod
     def can(cls, mode: Mode) -> bool:
@@ -42,6 +59,11 @@ class ParallelMac(Mac):
                 product.i_a.eq(Cat(a, a[-1] & self.i_signed).as_signed()),
                 product.i_b.eq(w.as_signed()),
             ]
-            products.append(product.o)
+            if self._distant:
+                arrived = Signal.like(product.o, name=f"arrived{lane}", reset_less=True)
+                m.d.sync += arrived.eq(product.o)
+                products.append(arrived)
+            else:
+                products.append(product.o)
         m.d.comb += [tree.i.eq(Cat(products)), self.o_sum.eq(tree.o)]
         return m
