@@ -66,12 +66,14 @@ def command(
 
     First every layer alone, in every mode; then all together, by a search for little loss at little
     cost. The integer reference runs each choice on IMAGES (with labels; otherwise the classes of
-    NET count as right), the cycle model its program. Nothing is trained: fine-tune with what
-    finetune.toml says. OUT gets measured.jsonl, result.json, pareto.png, finetune.toml and the
-    chosen network. The same call goes on where it was stopped.
+    NET count as right), the cycle model its program. An array without gates computes NET without
+    its own. Nothing is trained: fine-tune with what finetune.toml says. OUT gets measured.jsonl,
+    result.json, pareto.png, finetune.toml and the chosen network. The same call goes on where it
+    was stopped.
     """
     from rich.console import Console
 
+    from hwgen.bench.whole import ungated
     from hwgen.config import load
     from hwgen.files import write_together
     from hwgen.rtl.mac import facts
@@ -84,6 +86,8 @@ def command(
 
     _check_goal(goal)
     config, network = load(name, settings), load_network(net)
+    if not config.array.gated:
+        network = ungated(network)
     if finetune:
         with_layer_table(finetune, network)  # Refused before the search, not after.
     inputs, labels = _images(network, images, count)

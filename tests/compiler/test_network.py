@@ -13,11 +13,12 @@ from models.zoo.synthetic import every_kind
 from models.zoo.widths import random_widths
 
 
-def check(network, config, seed, *, batch=1, **how):
+def check(network, config, seed, *, batch=1, images=None, **how):
     """Every edge of a run is what the reference says, whatever order the units work in."""
     compiled = compile_network(network, config, batch=batch, **how)
     edge = network.input.output
-    images = np.random.default_rng(seed).integers(edge.lo, edge.hi + 1, (batch, *edge.shape))
+    if images is None:
+        images = np.random.default_rng(seed).integers(edge.lo, edge.hi + 1, (batch, *edge.shape))
     expected = run(network, images, taps=True)
     program = compiled.program
     encode(program, config)  # refuses what the configuration would

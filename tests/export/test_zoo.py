@@ -25,6 +25,22 @@ def test_fashion_small_classifies_its_sample():
     assert sum(row.dense for row in gated) >= 4 * sum(row.done for row in gated)
 
 
+@pytest.mark.parametrize(
+    ("name", "widths"),
+    [
+        ("fashion_mixed", ["8x8", "4x4", "2x2", "2x2", "8x8"]),
+        ("fashion_binary", ["1x1"] * 5),
+    ],
+)
+def test_networks_of_few_bits_classify_the_sample(name, widths):
+    network = load_shipped(name)
+    weighted = [layer for layer in network.layers if layer.kind in ("conv", "linear")]
+    assert [f"{network.edge(n).bits}x{n.weight_bits}" for n in weighted] == widths
+    images, labels = fashion_sample()
+    classes = run(network, prepare(network, images)).classes
+    assert np.mean(classes == labels) >= 0.82
+
+
 def test_fashion_small_by_the_literal_reading():
     network = load_shipped("fashion_small")
     images = prepare(network, fashion_sample()[0][:1])
