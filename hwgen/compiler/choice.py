@@ -22,6 +22,7 @@ from .pipeline import schedule
 from .program import Builder
 from .tensors import Tensor
 from .tiles import DENSITY, Plan, ranked_plans
+from .weights import spread_of
 
 __all__ = ["DECIDERS", "Choice", "choose", "cycles_alone"]
 
@@ -138,10 +139,13 @@ def _normalized(layer: Convolution) -> Convolution:
 
 
 def _key(config: Config, layer: Convolution, plan: Plan) -> str:
-    """Of all that decides on the cycles: shapes and how products are made, not what the weights
-    are.
+    """Of all that decides on the cycles: shapes and how products are made and weights are stored,
+    not what the weights are.
     """
-    parts = [(part.how, part.planes, _digest(part.chosen)) for part in layer.products]
+    parts = [
+        (part.how, part.planes, _digest(part.chosen), spread_of(config, layer, part.how.mode))
+        for part in layer.products
+    ]
     facts = (
         config.hash,
         _sources(),
