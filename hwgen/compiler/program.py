@@ -130,10 +130,15 @@ class Program:
 
 def encode(program: Program, config: Config | None = None) -> bytes:
     """The instructions as they lie in memory; with ``config``, refused if it would refuse one."""
-    return b"".join(
-        pack(step.name, wait=step.wait, post=step.post, config=config, **step.fields)
-        for step in program.steps
-    )
+    return b"".join(_packed(step, config) for step in program.steps)
+
+
+def _packed(step: Step, config: Config | None) -> bytes:
+    try:
+        return pack(step.name, wait=step.wait, post=step.post, config=config, **step.fields)
+    except UserError as error:
+        layer = step.note.partition(":")[0]
+        raise UserError(f"layer {layer}: no instruction can tell that: {error}") from None
 
 
 class Builder:

@@ -33,6 +33,7 @@ ORDERS = ("input", "weight", "output")
 block's weights, for all tiles; ``output``, only the sums: input planes and weights stream.
 """
 
+LARGEST = 1023  # rows or columns that an instruction can tell
 DENSITY = 0.25  # of gated layers that nobody has profiled
 PASS_CYCLES = 40  # of a pass, beside its chunks
 SHARED = 0.02  # of a unit's time that others cannot use
@@ -281,6 +282,8 @@ def ranked_plans(
     for shape in _shapes(layer, per_cluster * array.clusters, stackable=stackable):
         for own_order in wanted:
             for plan in _plans(layer, own_order, shape, chunks, repeats=repeats):
+                if not _can_be_told(layer, plan):
+                    continue
                 words = _words(config, layer, blocks, plan)
                 least = min(least, words[1])
                 # Best beside what is reserved and the next tile; else as it is.
@@ -311,6 +314,17 @@ def _plans(layer, order, shape, chunks, *, repeats) -> Iterator[Plan]:
     while planes:
         yield replace(plan, limits=replace(limits, planes=planes))
         planes //= 2
+
+
+def _can_be_told(layer: Convolution, plan: Plan) -> bool:
+    """Whether instructions have the bits for rows and columns of the tiles and of their inputs."""
+    if plan.stacked:
+        copied = plan.images * layer.output.rows * layer.stride
+        seen = copied if plan.copied else layer.input.rows, layer.input.columns
+    else:
+        tiles = [tile for tile, _ in plan.kinds(layer)]
+        seen = max(t.down.seen for t in tiles), max(t.across.seen for t in tiles)
+    return max(*seen, plan.columns) <= LARGEST
 
 
 def _words(config: Config, layer: Convolution, blocks: list[Block], plan: Plan) -> tuple[int, int]:

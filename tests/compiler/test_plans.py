@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from hwgen.compiler.network import compile_network
+from hwgen.compiler.program import encode
 from hwgen.config import load
 from hwgen.cycles import predict
+from hwgen.errors import UserError
 from models.netfile import Builder
 from models.zoo.synthetic import random_parameters
 
@@ -74,6 +76,25 @@ def test_a_small_map_stays_on_chip():
     loads = [s.note for s in compiled.program.steps if s.name == "LOAD" and "planes" in s.note]
     assert [note.partition(":")[0] for note in loads] == ["conv0"]
     check(made, load("baseline8"), 6)
+
+
+def test_maps_wider_than_an_instruction_can_tell():
+    """Tiles are cut where they fit into the buffer, and where their columns have no bits."""
+    rng = np.random.default_rng(9)
+    made = network(rng, (3, 3, 1100), (4, (1, 1), 1, (0,) * 4), (4, (3, 3), 1, (1, 1, 1, 1)))
+    check(made, load("cgnet8", ["memory.activation_words=16384", "array.rows=4096"]), 9)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "field"),
+    [((3, 3), 8, (0,) * 4, "PASS.stride"), ((15, 15), 1, (40,) * 4, "PASS.pad_top")],
+)
+def test_what_no_instruction_can_tell_is_refused_by_layer(kernel, stride, padding, field):
+    rng = np.random.default_rng(10)
+    made = network(rng, (8, 20, 20), (8, (1, 1), 1, (0,) * 4), (8, kernel, stride, padding))
+    compiled = compile_network(made, load("cgnet8"))
+    with pytest.raises(UserError, match=f"^layer conv1: no instruction can tell that: {field}"):
+        encode(compiled.program, compiled.config)
 
 
 @pytest.mark.parametrize("order", ["weight", "output"])
