@@ -18,8 +18,10 @@ def input_images(network, path: Path | None, count: int | None):
 
     edge = network.input.output
     if path is None:
-        rng = np.random.default_rng(0)
-        return rng.integers(edge.lo, edge.hi + 1, (count or 4, *edge.shape)), None
+        rng, shape = np.random.default_rng(0), (count or 4, *edge.shape)
+        if edge.bipolar:
+            return rng.choice([edge.lo, edge.hi], shape), None
+        return rng.integers(edge.lo, edge.hi + 1, shape), None
     loaded = (load_test_set if path.is_dir() else load_images)(path, count)
     images = loaded.images
     if images.shape[1:] != edge.shape:

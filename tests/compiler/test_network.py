@@ -18,7 +18,10 @@ def check(network, config, seed, *, batch=1, images=None, **how):
     compiled = compile_network(network, config, batch=batch, **how)
     edge = network.input.output
     if images is None:
-        images = np.random.default_rng(seed).integers(edge.lo, edge.hi + 1, (batch, *edge.shape))
+        rng, shape = np.random.default_rng(seed), (batch, *edge.shape)
+        images = rng.integers(edge.lo, edge.hi + 1, shape)
+        if edge.bipolar:
+            images = rng.choice([-1, 1], shape)
     expected = run(network, images, taps=True)
     program = compiled.program
     encode(program, config)  # refuses what the configuration would

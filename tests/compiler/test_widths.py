@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hwgen.arithmetic import requantize
+from hwgen.cli._images import input_images
 from hwgen.compiler.file import listing, summary
 from hwgen.compiler.layer import Requantization
 from hwgen.compiler.network import compile_network
@@ -14,6 +15,7 @@ from hwgen.config import load
 from hwgen.errors import UserError
 from hwgen.rtl.mac import facts
 from models.netfile import Builder
+from models.zoo import load_shipped
 from models.zoo.widths import random_widths
 
 from .test_network import check
@@ -213,3 +215,16 @@ def test_equal_weights_in_two_modes():
     widths = [(3, 6), (8, 4), (7, 8), (2, 4), (5, 2), (7, 7), (3, 5)]
     network = random_widths(3, widths, gates=GATES, groups=(1, 2), channels=10, size=5)
     check(network, unit("bricks"), 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [("fashion_binary", "bnn"), ("fashion_mixed", "bitfusion8"), ("fashion_mixed", "stripes8")],
+)
+def test_trained_networks(name, config):
+    check(load_shipped(name), load(config), 0)
+
+
+def test_random_images_of_signs():
+    images, _ = input_images(load_shipped("fashion_binary"), None, 3)
+    assert set(np.unique(images)) == {-1, 1}
