@@ -24,7 +24,10 @@ def ungated(network: Network) -> Network:
         layer.model_copy(update={"gate": None}) if layer.kind == "conv" else layer
         for layer in network.layers
     )
-    return replace(network, graph=network.graph.model_copy(update={"layers": layers}))
+    used = {name for layer in layers for name in layer.tensors}
+    tensors = {name: tensor for name, tensor in network.tensors.items() if name in used}
+    graph = network.graph.model_copy(update={"layers": layers})
+    return replace(network, graph=graph, tensors=tensors)
 
 
 def needed_macs(

@@ -184,6 +184,12 @@ def test_a_run_that_has_widths_already_is_refused(tmp_path):
         with_layer_table(path, small())
 
 
+def test_an_array_without_gates_gets_a_network_without(files, tmp_path):
+    done = _tune(files, "--trials", 0, "--out", tmp_path, "--set", "array.gated=false")
+    assert done.exit_code == 0, done.output
+    assert not load(tmp_path / "chosen.safetensors").gated
+
+
 def test_a_meter_tells_what_the_compiled_program_takes(tmp_path):
     from hwgen.bench.whole import Case
     from hwgen.config import load as configuration
