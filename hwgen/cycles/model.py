@@ -48,7 +48,7 @@ class Prediction:
         ``activation_reads`` and ``activation_writes`` of words; ``records_written``;
         ``sums_drained``.
     macs : int
-        Multiplications: ``dot_products`` times R.
+        Multiplications: ``dot_products`` times R. Vectors of narrower operands count as bytes.
     spans : list of Span
         One for each instruction, in program order.
     """
