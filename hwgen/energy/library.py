@@ -45,7 +45,7 @@ def _parse(kind: str, arguments: list[str], tokens: Iterator[str]) -> _Group:
         if token == "}":
             break
         if token == ":":
-            group.attributes[words[0]] = values = []
+            group.attributes[words[-1]] = values = []
             for value in tokens:
                 if value == ";":
                     break
@@ -58,9 +58,9 @@ def _parse(kind: str, arguments: list[str], tokens: Iterator[str]) -> _Group:
                     break
                 if value != ",":
                     inside.append(value.strip('"'))
-            group.attributes[words[0]] = inside
+            group.attributes[words[-1]] = inside
         elif token == "{":
-            group.groups.append(_parse(words[0], group.attributes.pop(words[0], []), tokens))
+            group.groups.append(_parse(words[-1], group.attributes.pop(words[-1], []), tokens))
             words = []
         elif token == ";":
             words = []
