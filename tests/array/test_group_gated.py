@@ -114,7 +114,7 @@ def test_serial_units():
     test_tiles("tiny", "some", mac="serial")
 
 
-@pytest.mark.parametrize("shape", ["one-slot", "four-engines"])
+@pytest.mark.parametrize("shape", ["one-slot", "deep"])
 def test_modes(shape):
     """Base and conditional passes in modes of their own."""
     test_tiles(shape, "some", "bricks", ["8x8", "4x4", "2x2"])
