@@ -219,7 +219,12 @@ def test_equal_weights_in_two_modes():
 
 @pytest.mark.parametrize(
     ("name", "config"),
-    [("fashion_binary", "bnn"), ("fashion_mixed", "bitfusion8"), ("fashion_mixed", "stripes8")],
+    [
+        ("fashion_binary", "bnn"),
+        ("fashion_mixed", "bitfusion8"),
+        ("fashion_mixed", "stripes8"),
+        ("fashion_pg43", "pg43"),
+    ],
 )
 def test_trained_networks(name, config):
     check(load_shipped(name), load(config), 0)
