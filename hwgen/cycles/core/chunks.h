@@ -81,6 +81,8 @@ struct Chunks {
             const uint32_t gate = gated ? decisions[f.gate ? part.gates : part.gates - 1] : 0;
             f.first = f.is_signed = f.clear_counts = f.mask = f.planes = f.kernel_rows = f.kernel_columns = 0;
             f.input = f.input_plane_stride = f.weights = f.chunks = f.align = f.sum_shift = 0;
+            f.in_rows = f.pad_top = f.pad_left = 0;
+            f.in_columns %= config->clusters;
             std::string what(reinterpret_cast<const char *>(&f), sizeof f);
             const uint32_t common = parts.of(what.append(reinterpret_cast<const char *>(&gate), sizeof gate));
             for (uint64_t chunk = part.pass.first; chunk < part.end; chunk++) kinds_of.push_back(kind(part, common, chunk));
@@ -110,9 +112,14 @@ private:
     uint32_t kind_of(uint64_t chunk) const { return chunk - first < kinds_of.size() ? kinds_of[chunk - first] : 0; }
     uint32_t kind(const Part &part, uint32_t common, uint64_t chunk) {
         const PassFields &f = part.pass.fields;
-        const uint64_t tap = (chunk - part.pass.first) % uint64_t(f.kernel_rows * f.kernel_columns);
-        const uint32_t what[] = {common, uint32_t(tap / f.kernel_columns), uint32_t(tap % f.kernel_columns),
-                                 address(chunk) % config->clusters, chunk == part.pass.first, chunk + 1 == part.end};
+        const int64_t tap = int64_t(chunk - part.pass.first) % (f.kernel_rows * f.kernel_columns);
+        const int64_t left = f.pad_left - tap % f.kernel_columns, top = f.pad_top - tap / f.kernel_columns;
+        const int64_t right = (f.width - 1) * f.stride - left - (f.in_columns - 1);
+        const int64_t bottom = (f.positions - 1) / f.width * f.stride - top - (f.in_rows - 1);
+        // Banks, and how far windows reach beyond the edges of the tile.
+        const auto beyond = [](int64_t edge) { return uint32_t(std::max<int64_t>(edge, 0)); };
+        const uint32_t what[] = {common,        address(chunk) % config->clusters, beyond(left), beyond(top), beyond(right),
+                                 beyond(bottom), chunk == part.pass.first,          chunk + 1 == part.end};
         return kinds_by_name.of(std::string(reinterpret_cast<const char *>(what), sizeof what));
     }
 };
