@@ -97,55 +97,73 @@ struct Accelerator {
         if (runner_poked || runner.next <= now || port.beat_valid(0) || !skips) runner.step(now, port, counters);
         runner_poked = false;
         step_port();
-        if (array.accepted || array.done || others_concern_array() || offered_pass() != pass_offered) replay.disturb();
+        if (skips) remember();
     }
 
 private:
     Cycle port_next = 0, activations_next = 0, drains_next = 0, vector_next = 0, copies_next = 0;
-    bool pass_offered = false;  // when the array was left to itself
+    bool pass_offered = false;  // to the array, in the cycle before
     bool runner_poked = false;  // a unit has taken or ended an instruction in this cycle
 
-    // Somebody else reads activations, or words that are read are written.
-    bool others_concern_array() const { return activations.held() || activations.reads_beside(array.ports); }
+    // Others read activations, or words that are read are written.
+    bool others_disturb_array() const { return activations.held() || activations.reads_beside(array.ports); }
+
+    // What the array and the others have told each other in this cycle.
+    void remember() {
+        const bool changed = offered_pass() != pass_offered;
+        pass_offered = offered_pass();
+        if (others_disturb_array()) replay.disturb();
+        if (const unsigned what = array.accepted * Replay::ACCEPTED | array.done * Replay::DONE | changed * Replay::OFFERED)
+            replay.happens(now, uint8_t(what));
+    }
 
     // A chunk of weights arrives in this cycle, and the array may know what it will do then: the others go on alone for so
     // long as that lasts and they do not disturb it. True: cycle `now` is done, else all go on together with it.
     bool replay_from_here(Cycle limit) {
-        pass_offered = offered_pass();
-        if (!array.archivable() || others_concern_array() || writes_meet_reads()) {
+        if (!array.archivable() || others_disturb_array() || writes_meet_reads(array.from(), array.taken)) {
             replay.disturb();
             return false;
         }
         Replay::State *state = replay.arrive(now, pass_offered, array, activations);
-        Cycle at = now;
+        Cycle at = now;  // where the array is
         uint64_t base = array.from();
         std::vector<uint32_t> served(config.clusters);
-        bool disturbed = false;
-        while (!disturbed) {
-            const Replay::Segment *segment = replay.find(*state, base, array.chunks);
+        const Replay::Segment *segment = nullptr;
+        bool undisturbed = true;
+        while (undisturbed) {
+            segment = replay.find(*state, base, array.chunks);
             if (!segment || at + segment->cycles - began >= limit) break;
-            disturbed = step_others(at + segment->cycles);
-            if (disturbed) break;
+            undisturbed = step_others(*segment, at, base);
+            if (!undisturbed) break;
             at += segment->cycles;
             base += segment->chunks;
+            array.taken += segment->accepted();
             for (const auto &[counter, count] : segment->counts) array.counters.begin()[counter] += count;
             for (unsigned b = 0; b < served.size(); b++) served[b] |= segment->served[b];
             state = segment->to;
         }
         if (at != replay.since) replay.restore(*state, at, base, served, array, activations);
-        if (disturbed)
-            catch_up(at);
+        if (!undisturbed)
+            catch_up(at, *segment);
         else if (at != replay.since)
             replay.leave(state, at, base, array, activations), activations_next = now;
-        return disturbed;
+        return !undisturbed;
     }
 
-    // All but the array, up to `end`; or up to the cycle in which they disturb it: true.
-    bool step_others(Cycle end) {
+    // All but the array, up to the end of a segment that begins in cycle `at` with chunk `base`. False: cycle `now` is the
+    // last one that the array does not notice.
+    bool step_others(const Replay::Segment &segment, Cycle at, uint64_t base) {
+        const Cycle end = at + segment.cycles;
+        const unsigned taken = array.taken + segment.accepted();
+        const auto *event = segment.events.data(), *last = event + segment.events.size();
+        bool offered = pass_offered;
         while (now < end) {
+            const unsigned what = event != last && at + event->when == now ? event++->what : 0;
             if (port_next <= now) port.memory.offer(now);
             if (activations.writing()) activations.arbitrate_writes(counters);
-            runner.queues[ARRAY].accepted = runner.queues[ARRAY].done = false;
+            UnitQueue &queue = runner.queues[ARRAY];
+            queue.accepted = what & Replay::ACCEPTED, queue.done = what & Replay::DONE;
+            runner_poked |= queue.accepted || queue.done;
             step_drains();
             step_vector();
             step_copies();
@@ -154,36 +172,46 @@ private:
             if (controls) runner.step(now, port, counters);
             runner_poked = false;
             step_port();
-            if (activations.reads_beside(array.ports) || offered_pass() != pass_offered || (controls && writes_meet_reads()))
-                return true;
-            const Cycle first = std::min({runner.next, port_next, activations_next, drains_next, vector_next, copies_next});
-            now = std::min(std::max(first, now + 1), end);
+            offered ^= (what & Replay::OFFERED) != 0;
+            if (offered_pass() != offered || activations.reads_beside(array.ports) ||
+                (controls && writes_meet_reads(base, taken)))
+                return false;
+            Cycle next = std::min({runner.next, port_next, activations_next, drains_next, vector_next, copies_next});
+            if (event != last) next = std::min(next, at + event->when);
+            now = std::min(std::max(next, now + 1), end);
         }
-        return false;
+        pass_offered = offered;
+        return true;
     }
 
-    // The array from cycle `at` to the one that the others have just done.
-    void catch_up(Cycle at) {
+    // The array from cycle `at`, where `segment` begins, through cycle `now`, which the others have done.
+    void catch_up(Cycle at, const Replay::Segment &segment) {
         replay.disturb();
-        while (at < now) {
+        const Cycle start = at;
+        auto event = segment.events.begin();
+        bool offered = pass_offered;
+        while (at <= now) {
+            for (; event != segment.events.end() && start + event->when < at; event++)
+                offered ^= (event->what & Replay::OFFERED) != 0;
             activations.arbitrate_alone(array.ports, array.counters);
-            array.step(at, pass_offered, activations);
-            const bool reads = activations.step_alone(array.ports);
+            array.step(at, offered, activations);
+            const bool reads = at == now ? activations.step_reads() : activations.step_alone(array.ports);
             array.poke(at + 1, activations);
-            at = reads ? at + 1 : std::max(array.next(), at + 1);
+            Cycle next = reads ? at + 1 : std::max(array.next(), at + 1);
+            if (event != segment.events.end()) next = std::min(next, start + event->when + 1);
+            at = at < now ? std::min(next, now) : next;
         }
-        activations.arbitrate_alone(array.ports, array.counters);
-        array.step(now, pass_offered, activations);
-        if (activations.step_reads()) activations_next = now + 1;
-        array.poke(now + 1, activations);
+        pass_offered = offered_pass();
+        activations_next = now;
     }
 
-    // Words that passes read may be those that a unit writes.
-    bool writes_meet_reads() {
+    // Words that passes read may be those that a unit writes: of chunk `first` and later, when so many passes are `taken`.
+    bool writes_meet_reads(uint64_t first, unsigned taken) {
         const uint32_t mask = array.chunks.mask();
+        const unsigned last = std::min<unsigned>(taken + 1, array.chunks.passes.size());
         const auto meet = [&](unsigned instruction) {
             const Words written = words_of(runner.program[instruction]);
-            for (unsigned n = array.chunks.part_number(array.from()); n < array.taken; n++)
+            for (unsigned n = array.chunks.part_number(first); n < last; n++)
                 if (written.meet(array.chunks.read(n), mask)) return true;
             return false;
         };

@@ -25,7 +25,7 @@ struct Arbiter {
 // A word that is read, and for which chunk of the array.
 struct Reading {
     uint32_t address;
-    uint64_t chunk;
+    uint32_t chunk;  // modulo 2^32
 };
 
 // Words one behind the other, in a buffer that begins again behind its end.
@@ -57,7 +57,7 @@ struct ReadPort {
     Reading request{};
 
     bool ready() const { return waiting < 2; }
-    void ask(uint32_t address, uint64_t chunk = 0) { asked = true, *awake = 1, request = {address, chunk}; }
+    void ask(uint32_t address, uint64_t chunk = 0) { asked = true, *awake = 1, request = {address, uint32_t(chunk)}; }
     bool valid() const { return valid_; }
     void take() { taken = true, *awake = 1; }
     bool wants() const { return waiting && has_room; }

@@ -25,8 +25,8 @@ struct StateWriter {
     void time(const Cycle &when) { put(when == NEVER ? 0 : when <= now ? 1 : when - now + 1); }
     void chunk(const uint64_t &number) { put(number - base); }
     void reading(const Reading &what) {
-        put(what.chunk - base);
-        put((what.address - chunks.address(what.chunk)) & chunks.mask());
+        put(uint32_t(what.chunk - base));
+        put((what.address - chunks.address(base + uint32_t(what.chunk - base))) & chunks.mask());
     }
 
 private:
@@ -53,8 +53,9 @@ struct StateReader {
     }
     void chunk(uint64_t &number) { number = base + get(); }
     void reading(Reading &what) {
-        what.chunk = base + get();
-        what.address = uint32_t(get() + chunks.address(what.chunk)) & chunks.mask();
+        const uint64_t chunk = base + get();
+        what.chunk = uint32_t(chunk);
+        what.address = uint32_t(get() + chunks.address(chunk)) & chunks.mask();
     }
 
 private:
@@ -67,16 +68,5 @@ private:
         }
     }
 };
-
-template <class Archive, class T>
-void archive(Archive &a, Delayed<T> &events) {
-    unsigned count = events.write - events.read;
-    a.value(count);
-    if (Archive::RESTORES) events.read = 0, events.write = count;
-    for (unsigned n = events.read; n != events.write; n++) {
-        a.time(events.events[n & 63].when);
-        a.value(events.events[n & 63].what);
-    }
-}
 
 }  // namespace hwgen

@@ -79,15 +79,14 @@ struct Array {
         return first;
     }
 
-    // In the middle of passes.
+    // Nothing of a gate is under way.
     bool archivable() const {
-        return feeder.active && join.out.empty() &&
-               std::all_of(clusters.begin(), clusters.end(), [](const Cluster &one) { return one.archivable(); });
+        return std::all_of(clusters.begin(), clusters.end(), [](const Cluster &one) { return one.archivable(); });
     }
     template <class Archive>
     void archive(Archive &a, ActivationBuffer &buffer) {
         fork.archive(a);
-        a.time(join.newest);
+        join.archive(a);
         feeder.archive(a);
         for (unsigned g = 0; g < clusters.size(); g++) clusters[g].archive(a, buffer.reads[ports[g]], counters);
     }
@@ -100,7 +99,7 @@ struct Array {
     }
     uint64_t to() const {
         uint64_t chunk = feeder.sends();
-        for (const Cluster &cluster : clusters) chunk = std::max(chunk, cluster.streamer.chunk);
+        for (const Cluster &cluster : clusters) chunk = std::max(chunk, cluster.streamer.sees());
         return chunk + 2;
     }
     // Gates that have ended, in all groups.

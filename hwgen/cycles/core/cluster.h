@@ -106,13 +106,14 @@ struct Cluster {
     }
 
     bool archivable() const {
-        return streamer.archivable() && join.out.empty() &&
+        return streamer.archivable() &&
                std::all_of(groups.begin(), groups.end(), [](const Group &group) { return group.archivable(); });
     }
     template <class Archive>
     void archive(Archive &a, ReadPort &port, Counters &counters) {
         fork.archive(a);
-        a.time(join.newest), a.time(next);
+        join.archive(a);
+        a.time(next);
         a.value(chain_moves);
         for (Group &group : groups)
             group.archive(a, [&](const Chunks::Part &part) { return command_of(own(part.pass)); }, counters);

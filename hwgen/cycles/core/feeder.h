@@ -81,10 +81,9 @@ struct Feeder {
         next = !active ? NEVER : fresh ? std::max(now + 1, room_at()) : ends_at;
     }
 
-    // In a pass.
     template <class Archive>
     void archive(Archive &a) {
-        a.value(fresh), a.value(thresholds), a.value(gates), a.value(gated), a.value(round), a.value(chunk_words);
+        a.value(active), a.value(fresh), a.value(thresholds), a.value(gates), a.value(gated), a.value(round), a.value(chunk_words);
         a.time(ends_at), a.time(next);
         a.chunk(taken), a.chunk(loaded);
         for (Released &mine : released) {
@@ -92,7 +91,7 @@ struct Feeder {
             a.time(mine.when[(mine.count - 1) & 3]), a.time(mine.when[(mine.count - 2) & 3]);
         }
         hwgen::archive(a, arrivals);
-        if (Archive::RESTORES) chunks = int64_t(a.chunks.part(sends()).end - sends());
+        if (Archive::RESTORES && active) chunks = int64_t(a.chunks.part(sends()).end - sends());
     }
     // The chunk whose words are being sent.
     uint64_t sends() const { return loaded + (arrivals.write - arrivals.read); }

@@ -41,6 +41,11 @@ struct StrobeJoin {
     Delayed<char> out;
     Cycle newest = 0;
 
+    template <class Archive>
+    void archive(Archive &a) {
+        hwgen::archive(a, out);
+        a.time(newest);
+    }
     template <class Strobes>
     void join(unsigned ways, Strobes &&strobes) {
         for (;;) {

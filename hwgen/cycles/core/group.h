@@ -93,11 +93,8 @@ struct Group {
         return pops;
     }
 
-    // It has a command, and nothing of a gate or of the end of a pass is under way.
-    bool archivable() const {
-        return planner.commands.valid && !planner.gating && !(there && row.gate) && decided.empty() && gate_done.empty() &&
-               done.empty();
-    }
+    // Nothing of a gate is under way.
+    bool archivable() const { return !planner.gating && !(there && row.gate) && decided.empty() && gate_done.empty(); }
     template <class Archive, class Command>
     void archive(Archive &a, Command &&command, Counters &counters) {
         if (!Archive::RESTORES && waits) counters.*waits += a.now - counted;
@@ -113,6 +110,7 @@ struct Group {
             row.gate = false;
         }
         a.chunk(chunks_done);
+        hwgen::archive(a, done);
         a.time(rest_until), a.time(next), a.time(run_until), a.time(gone_until);
         if (gone_until <= a.now) last_mode = 0;
         a.value(last_mode);

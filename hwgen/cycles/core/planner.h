@@ -139,13 +139,14 @@ struct Planner {
 
     // The first chunk with a row that has not been taken.
     uint64_t walks() const { return commands.out.first + uint64_t(chunk - 1); }
-    // There is a command, and no gate under way. `command(part)`: what a group is told of a pass.
+    // No gate is under way. `command(part)`: what a group is told of a pass.
     template <class Archive, class Command>
     void archive(Archive &a, Command &&command) {
+        a.value(commands.valid), a.value(commands.spare_valid);
+        if (Archive::RESTORES) chunk = 1;
         uint64_t at = walks();
-        a.chunk(at);
-        a.value(commands.spare_valid);
-        if (Archive::RESTORES) {
+        if (commands.valid) a.chunk(at);
+        if (Archive::RESTORES && commands.valid) {
             const Chunks::Part &part = a.chunks.part(at);
             commands.out = command(part);
             chunk = int64_t(at - part.pass.first) + 1;

@@ -1,7 +1,7 @@
-// What the array did once it does again: from equal states with equal chunks to come, and nothing from outside.
+// What the array did once it does again: from equal states with equal chunks to come, and the same passes at the same time.
 //
 // States are kept when a chunk of weights arrives. From one to the next is a segment: how long it takes, what it counts,
-// and which chunks it has looked at.
+// which chunks it has looked at, and what others see of it.
 #pragma once
 #include <memory>
 
@@ -10,14 +10,25 @@
 namespace hwgen {
 
 struct Replay {
+    // What the array and the control of the program tell each other, so many cycles after the beginning of a segment.
+    enum : uint8_t { ACCEPTED = 1, DONE = 2, OFFERED = 4 };  // a pass; whether one is offered has changed
+    struct Event {
+        uint32_t when;
+        uint8_t what;
+    };
     struct State;
     struct Segment {
         std::vector<uint32_t> kinds;  // of the chunks that anything depends on
         State *to = nullptr;
         Cycle cycles = 0;
-        uint64_t chunks = 0;           // by which the first of them moves
-        std::vector<uint32_t> served;  // read ports of the array, for each bank
+        uint64_t chunks = 0;                                // by which the first of them moves
         std::vector<std::pair<unsigned, uint64_t>> counts;  // which counter, by how much
+        std::vector<Event> events;
+        std::vector<uint32_t> served;  // ports of the array that have read, for each bank
+
+        unsigned accepted() const {
+            return unsigned(std::count_if(events.begin(), events.end(), [](const Event &e) { return e.what & ACCEPTED; }));
+        }
     };
     struct State {
         const std::string *bytes;
@@ -29,44 +40,14 @@ struct Replay {
     std::unordered_map<std::string, State> states;
     Names names;  // of the decisions of gates
     size_t size = 0;
-    // The state that the array has left, if it has been undisturbed since
+    // The state that the array has left, if nothing has disturbed it since, and what has happened
     State *left = nullptr;
     Cycle since = 0;
     uint64_t from = 0;
     unsigned gates = 0;
     Counters counters;
-    std::vector<uint64_t> marks;
-
-    // The state of the array before cycle `now`; what has led to it is remembered.
-    State *arrive(Cycle now, bool offered, Array &array, ActivationBuffer &buffer) {
-        if (size > MOST_BYTES) forget();
-        const uint64_t base = array.from();
-        std::string bytes;
-        StateWriter writer{bytes, now, base, array.chunks};
-        writer.value(offered);
-        array.archive(writer, buffer);
-        buffer.archive_turns(writer, array.ports, {});
-        const auto [found, fresh] = states.try_emplace(std::move(bytes));
-        State *state = &found->second;
-        if (fresh) state->bytes = &found->first, size += found->first.size() + sizeof(State) + 64;
-        if (left && gates == array.gates()) learn(state, now, base, array, buffer);
-        leave(state, now, base, array, buffer);
-        return state;
-    }
-    void leave(State *state, Cycle now, uint64_t base, const Array &array, const ActivationBuffer &buffer) {
-        left = state;
-        since = now;
-        from = base;
-        gates = array.gates();
-        counters = array.counters;
-        marks = buffer.turns();
-    }
-    void disturb() { left = nullptr; }
-    void forget() {
-        disturb();
-        states.clear();
-        size = 0;
-    }
+    std::vector<Event> events;
+    std::vector<uint64_t> turns;
 
     // The chunks of the program get their names.
     void name(Array &array) {
@@ -83,6 +64,44 @@ struct Replay {
         array.chunks.name(gates);
     }
 
+    // The state of the array before cycle `now`; what has led to it is remembered.
+    State *arrive(Cycle now, bool offered, Array &array, ActivationBuffer &buffer) {
+        if (size > MOST_BYTES) forget();
+        const uint64_t base = array.from();
+        std::string bytes;
+        StateWriter writer{bytes, now, base, array.chunks};
+        writer.value(offered);
+        array.archive(writer, buffer);
+        buffer.archive_turns(writer, array.ports, {});
+        const auto [found, fresh] = states.try_emplace(std::move(bytes));
+        State *state = &found->second;
+        if (fresh) {
+            state->bytes = &found->first;
+            size += found->first.size() + sizeof(State) + 64;
+        }
+        if (left && gates == array.gates()) learn(state, now, base, array, buffer);
+        leave(state, now, base, array, buffer);
+        return state;
+    }
+    void leave(State *state, Cycle now, uint64_t base, const Array &array, const ActivationBuffer &buffer) {
+        left = state;
+        since = now;
+        from = base;
+        gates = array.gates();
+        counters = array.counters;
+        events.clear();
+        turns = buffer.turns();
+    }
+    void disturb() { left = nullptr; }
+    void happens(Cycle now, uint8_t what) {
+        if (left) events.push_back({uint32_t(now - since), what});
+    }
+    void forget() {
+        left = nullptr;
+        states.clear();
+        size = 0;
+    }
+
     // What will happen from `state` on, when the first chunk is `base`, or nothing.
     const Segment *find(State &state, uint64_t base, const Chunks &chunks) {
         for (auto &segment : state.segments) {
@@ -92,9 +111,9 @@ struct Replay {
         }
         return nullptr;
     }
-    // The array as it is in `state`.
-    void restore(const State &state, Cycle now, uint64_t base, const std::vector<uint32_t> &served, Array &array,
-                 ActivationBuffer &buffer) {
+    // The array as it is in `state`, after `served` ports have read.
+    static void restore(const State &state, Cycle now, uint64_t base, const std::vector<uint32_t> &served, Array &array,
+                        ActivationBuffer &buffer) {
         StateReader reader{state.bytes->data(), now, base, array.chunks};
         bool offered;
         reader.value(offered);
@@ -109,12 +128,12 @@ private:
         segment->to = to;
         segment->cycles = now - since;
         segment->chunks = base - from;
-        segment->served = buffer.served(array.ports, marks);
-        const auto *before = reinterpret_cast<const uint64_t *>(&counters);
-        const auto *after = reinterpret_cast<const uint64_t *>(&array.counters);
         for (unsigned n = 0; n < COUNTERS; n++)
-            if (after[n] != before[n]) segment->counts.push_back({n, after[n] - before[n]});
-        size += sizeof(Segment) + 4 * segment->kinds.size() + 16 * segment->counts.size() + 4 * segment->served.size() + 64;
+            if (const uint64_t by = array.counters.begin()[n] - counters.begin()[n]) segment->counts.push_back({n, by});
+        segment->events = events;
+        segment->served = buffer.served(array.ports, turns);
+        size += sizeof(Segment) + 4 * segment->kinds.size() + 16 * segment->counts.size() + 8 * segment->events.size() +
+                4 * segment->served.size() + 128;
         left->segments.insert(left->segments.begin(), std::move(segment));
     }
 };

@@ -23,4 +23,15 @@ struct Delayed {
     T take() { return events[read++ & 63].what; }
 };
 
+template <class Archive, class T>
+void archive(Archive &a, Delayed<T> &events) {
+    unsigned count = events.write - events.read;
+    a.value(count);
+    if (Archive::RESTORES) events.read = 0, events.write = count;
+    for (unsigned n = events.read; n != events.write; n++) {
+        a.time(events.events[n & 63].when);
+        a.value(events.events[n & 63].what);
+    }
+}
+
 }  // namespace hwgen

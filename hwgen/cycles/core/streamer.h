@@ -186,13 +186,13 @@ struct Streamer {
             left = job.positions;
             position = 0;
             plane = row = column = 0;
-            chunk = job.first;
         } else if (ends) {
             running = false;
         }
         begin = begins && next.positions;
         if (begins) {
             job = next;
+            chunk = job.first;
             preparing = false;
             locate();
         }
@@ -206,22 +206,28 @@ struct Streamer {
         next_step = preparing && now < prepared_at ? prepared_at : NEVER;
     }
 
-    // In a pass, with a complete list of tasks.
-    bool archivable() const { return running && !begin && tasks.complete(); }
+    // The list of tasks is complete.
+    bool archivable() const { return tasks.complete() && !(begin && job.fields.gate); }
+    // The last chunk that it knows of.
+    uint64_t sees() const { return preparing && !running ? std::max(chunk, next.first) : chunk; }
     // `own(pass)`: as the cluster sees it.
     template <class Archive, class Own>
     void archive(Archive &a, Own &&own) {
-        a.chunk(chunk);
-        a.value(preparing);
-        a.time(prepared_at);
-        if (Archive::RESTORES) {
+        a.value(begin), a.value(running), a.value(preparing);
+        if (begin || running) a.chunk(chunk);
+        const bool walks = begin || running;
+        uint64_t first = next.first;
+        if (preparing) a.time(prepared_at);
+        if (preparing && !walks) a.chunk(first);
+        if (Archive::RESTORES && preparing)
+            next = own(walks ? a.chunks.following(a.chunks.part(chunk)).pass : a.chunks.part(first).pass);
+        if (Archive::RESTORES && walks) {
             const Chunks::Part &part = a.chunks.part(chunk);
-            if (preparing) next = own(a.chunks.following(part).pass);
             if (job.first != part.pass.first) job = own(part.pass), locate();
             const int64_t index = int64_t(chunk - job.first), taps = job.fields.kernel_rows * job.fields.kernel_columns;
             plane = index / taps, row = index % taps / job.fields.kernel_columns, column = index % job.fields.kernel_columns;
         }
-        a.value(left), a.value(position);
+        if (running) a.value(left), a.value(position);
         const auto vector = [&](bool &there, Located &one) {
             a.value(there);
             if (!there) return;
@@ -269,7 +275,7 @@ private:
         int64_t x = entry.place.x + column - f.pad_left, y = entry.place.y + row - f.pad_top;
         bool inside = x >= 0 && x < f.in_columns && y >= 0 && y < f.in_rows;
         int64_t address = f.input + plane * f.input_plane_stride + (row - f.pad_top) * f.in_columns + column - f.pad_left;
-        return {inside, entry.want, {uint32_t((entry.place.offset + address) & (words - 1)), chunk}};
+        return {inside, entry.want, {uint32_t((entry.place.offset + address) & (words - 1)), uint32_t(chunk)}};
     }
 
     bool next_chunk() {
