@@ -102,6 +102,7 @@ def _library() -> ctypes.CDLL:
         "gate": (None, [c.c_void_p, c.c_void_p, c.c_uint32, c.c_uint32, c.c_uint32]),
         "run": (c.c_int, [c.c_void_p, c.c_uint64]),
         "counters": (None, [c.c_void_p, c.POINTER(_Counters)]),
+        "replayed": (c.c_uint64, [c.c_void_p]),
         "times": (None, [c.c_void_p, c.c_void_p]),
     }
     for name, (result, arguments) in signatures.items():
@@ -171,6 +172,10 @@ class Core:
             {name: getattr(counters, name) for name in own},
             {name: getattr(counters, name) for name in _OPERATIONS},
         )
+
+    def replayed(self) -> int:
+        """Cycles of the array that were not simulated, because it had done the same before."""
+        return self._lib.cycles_replayed(self._core)
 
     def times(self) -> np.ndarray:
         """For each instruction the cycles of its tokens, its start, its end."""

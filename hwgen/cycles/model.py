@@ -105,7 +105,14 @@ class Model:
     memory
         How the memory answers. It must not stall at random, and is idle before each start.
     skips
-        Leave out cycles in which nothing happens. The result is the same without, and slower.
+        Leave out cycles in which nothing happens, and replay what the array did before. The result
+        is the same without, and slower.
+
+    Attributes
+    ----------
+    replayed : int
+        Cycles of the last program in which the array did what it had done before, and was not
+        simulated.
     """
 
     def __init__(self, config: Config, memory: MemoryModel = DEFAULT_MEMORY, *, skips: bool = True):
@@ -120,6 +127,7 @@ class Model:
     def reset(self) -> None:
         """Forget what was run, as the hardware does at power-on."""
         self._core = Core(self.config, self._memory, skips=self._skips)
+        self.replayed = 0
 
     def run(
         self,
@@ -158,6 +166,7 @@ class Model:
             self.reset()
             raise UserError(f"the program has not ended after {limit} cycles")
         counters, operations = core.counters()
+        self.replayed = core.replayed()
         times = core.times().tolist()
         return Prediction(
             cycles=counters["CYCLES"],

@@ -14,7 +14,7 @@ from .comparison import Job, workload_job
 from .test_layers import random_jobs
 
 
-def _facts(prediction: Prediction) -> list:
+def facts(prediction: Prediction) -> list:
     """Every counter, and the times of every instruction."""
     times = [(span.ready, span.start, span.end) for span in prediction.spans]
     return [prediction.cycles, prediction.counters, prediction.operations, times]
@@ -27,7 +27,7 @@ def assert_equal_modes(config: Config, jobs: list[Job], memory: MemoryModel) -> 
         machine = Machine(config, bytearray(job.memory), job.bases)
         machine.run(job.program)
         stepped, skipping = (
-            _facts(model.run(job.program, machine.fired, bases=job.bases)) for model in models
+            facts(model.run(job.program, machine.fired, bases=job.bases)) for model in models
         )
         assert stepped == skipping
 

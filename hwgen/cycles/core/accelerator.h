@@ -31,6 +31,7 @@ struct Accelerator {
     uint64_t constants_size = 0;
     std::vector<uint16_t> channels;  // of the records in the parameter memory
     Cycle now = 0, began = 0;
+    Cycle replayed = 0;  // cycles of the array that were not simulated
     bool skips = true;  // cycles in which nothing happens are left out
 
     void build() {
@@ -58,6 +59,7 @@ struct Accelerator {
         port.memory.credit = Memory::RESTED;
         now += PAUSE;
         array.begin(now);
+        replayed = 0;
         for (const Instruction &instruction : runner.program)
             if (instruction.unit == ARRAY) {
                 PassFields fields;
@@ -136,6 +138,7 @@ private:
             undisturbed = step_others(*segment, at, base);
             if (!undisturbed) break;
             at += segment->cycles;
+            replayed += segment->cycles;
             base += segment->chunks;
             array.taken += segment->accepted();
             for (const auto &[counter, count] : segment->counts) array.counters.begin()[counter] += count;

@@ -63,6 +63,9 @@ void cycles_gate(Accelerator *accelerator, const uint8_t *fired, uint32_t slots,
 int cycles_run(Accelerator *accelerator, uint64_t limit) { return accelerator->run(limit); }
 void cycles_counters(const Accelerator *accelerator, Counters *counters) { *counters = accelerator->counted(); }
 
+// Cycles in which what the array does was known already.
+uint64_t cycles_replayed(const Accelerator *accelerator) { return accelerator->replayed; }
+
 // Three numbers for each instruction: the cycles of its tokens, its start and its end.
 void cycles_times(const Accelerator *accelerator, uint64_t *times) {
     for (const Times &t : accelerator->runner.times) {
