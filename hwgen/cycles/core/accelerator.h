@@ -129,7 +129,7 @@ private:
         Replay::State *state = replay.arrive(now, pass_offered, array, activations);
         Cycle at = now;  // where the array is
         uint64_t base = array.from();
-        std::vector<uint32_t> served(config.clusters);
+        std::vector<uint32_t> served(config.activation_banks);
         const Replay::Segment *segment = nullptr;
         bool undisturbed = true;
         while (undisturbed) {

@@ -62,7 +62,8 @@ struct Chunks {
     // What a pass reads.
     Words read(unsigned number) const {
         const PassFields &f = passes[number].pass.fields;
-        return {f.input, (f.planes - 1) * f.input_plane_stride + f.in_rows * f.in_columns};
+        const int64_t rows = (f.positions - 1) / f.width * f.stride + f.kernel_rows;
+        return {f.input, (f.planes - 1) * f.input_plane_stride + std::max(f.in_rows, f.images ? rows : 0) * f.in_columns};
     }
     uint32_t mask() const { return config->clusters * config->activation_words - 1; }
     const Part &part(uint64_t chunk) const { return passes[part_of[chunk - first]]; }
@@ -81,8 +82,9 @@ struct Chunks {
             const uint32_t gate = gated ? decisions[f.gate ? part.gates : part.gates - 1] : 0;
             f.first = f.is_signed = f.clear_counts = f.mask = f.planes = f.kernel_rows = f.kernel_columns = 0;
             f.input = f.input_plane_stride = f.weights = f.chunks = f.align = f.sum_shift = 0;
-            f.in_rows = f.pad_top = f.pad_left = 0;
-            f.in_columns %= config->clusters;
+            f.pad_left = 0;
+            if (!f.images) f.in_rows = f.pad_top = 0;
+            f.in_columns %= config->activation_banks;
             std::string what(reinterpret_cast<const char *>(&f), sizeof f);
             const uint32_t common = parts.of(what.append(reinterpret_cast<const char *>(&gate), sizeof gate));
             for (uint64_t chunk = part.pass.first; chunk < part.end; chunk++) kinds_of.push_back(kind(part, common, chunk));
@@ -118,8 +120,14 @@ private:
         const int64_t bottom = (f.positions - 1) / f.width * f.stride - top - (f.in_rows - 1);
         // Banks, and how far windows reach beyond the edges of the tile.
         const auto beyond = [](int64_t edge) { return uint32_t(std::max<int64_t>(edge, 0)); };
-        const uint32_t what[] = {common,        address(chunk) % config->clusters, beyond(left), beyond(top), beyond(right),
-                                 beyond(bottom), chunk == part.pass.first,          chunk + 1 == part.end};
+        const uint32_t what[] = {common,
+                                 address(chunk) % config->activation_banks,
+                                 beyond(left),
+                                 beyond(right),
+                                 f.images ? uint32_t(top) : beyond(top),
+                                 f.images ? 0 : beyond(bottom),
+                                 chunk == part.pass.first,
+                                 chunk + 1 == part.end};
         return kinds_by_name.of(std::string(reinterpret_cast<const char *>(what), sizeof what));
     }
 };
