@@ -38,6 +38,12 @@ def test_every_instruction_of_random_layers(memory):
     assert_equal(load("tiny"), random_jobs(load("tiny"), 1, 8), memory, instructions=True)
 
 
+def test_a_register_more():
+    """Before and behind the multipliers."""
+    config = load("tiny", ["array.deep_pipeline=true"])
+    assert_equal(config, random_jobs(config, 3, 6), DEFAULT, instructions=True)
+
+
 # The configurations of tests/rtl/test_random.py, so that their simulators are there.
 @pytest.mark.parametrize("seed", [34, 21, 49, 2])
 def test_random_configurations(seed):
