@@ -56,7 +56,8 @@ class _Draw:
     def range(self) -> dict:
         """Bits, sign and clamp of an output."""
         bits = 8 if self.chance(0.8) else self.between(1, 7)
-        edge = Edge(shape=(1, 1, 1), bits=bits, signed=self.chance(0.3))
+        # One signed bit is a sign, which clamps differently; it is not drawn here.
+        edge = Edge(shape=(1, 1, 1), bits=bits, signed=self.chance(0.3) and bits > 1)
         chosen = {"bits": bits, "signed": edge.signed}
         if self.chance(0.2):
             low, high = sorted(self.rng.choice(np.arange(edge.lo, edge.hi + 1), 2, replace=False))
