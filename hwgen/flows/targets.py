@@ -74,7 +74,8 @@ TARGETS = {
             "ecp5",
             "Lattice ECP5: LUT4 (a CCU2C is two), MULT18X18D, DP16KD of 18 kbit, "
             "LUTs that are RAM (4 in each 16x4)",
-            "synth_ecp5 -noflatten -top {top}",
+            # A module that names a primitive must not be read again when the library comes.
+            "setattr -unset reprocess_after t:MULT18X18D\nsynth_ecp5 -noflatten -top {top}",
             {
                 "lut": (("LUT4", 1), ("CCU2C", 2)),
                 "ff": (("TRELLIS_FF", 1),),
