@@ -59,8 +59,8 @@ def tables(
     """Tables for a ``rich`` console: each layer alone, then the front."""
     from rich.table import Table
 
-    single = Table(title="one layer narrowed: lost accuracy, cycles saved")
-    single.add_column("layer")
+    single = Table(title="one layer narrowed: % of images lost / % of cycles saved")
+    single.add_column("layer", no_wrap=True)
     modes = list(dict.fromkeys(mode for options in space.options.values() for mode in options))
     modes.sort(reverse=True)
     for mode in modes:
@@ -69,13 +69,13 @@ def tables(
         cells = dict.fromkeys(modes, "")
         for mode, one in zip(space.options[name], measured, strict=True):
             lost, saved = before.accuracy - one.accuracy, 1 - one.cycles / before.cycles
-            cells[mode] = f"{100 * lost:+.1f} %, {100 * saved:.0f} %"
+            cells[mode] = f"{100 * lost:+.1f}/{100 * saved:.0f}"
         single.add_row(name, *cells.values())
     together = Table(title="front")
-    for column in ("accuracy", "loss", "cycles", "µJ", *space.options):
-        together.add_column(column, justify="right")
+    for column in ("%", "loss", "cycles", "µJ", *space.options):
+        together.add_column(column, justify="right", overflow="fold")
     for one in best:
-        row = [f"{100 * one.accuracy:.2f} %", f"{one.loss:.3f}", f"{one.cycles:,.0f}"]
+        row = [f"{100 * one.accuracy:.2f}", f"{one.loss:.3f}", f"{one.cycles:,.0f}"]
         row += [f"{one.microjoules:.2f}", *map(str, one.widths)]
         together.add_row(*row, style="bold" if one.widths == chosen.widths else None)
     return [single, together]
