@@ -1,19 +1,25 @@
-"""How much faster the cycle model is than the Verilog: ``python -m hwgen.bench.cycle_speed``.
+"""How fast the cycle model is: ``python -m hwgen.bench.cycle_speed [--networks]``.
 
 Processor time of one core for a dense and a gated layer on ``cgnet8``, programs and decisions at
-hand; both must count the same cycles.
+hand, beside the Verilog; both must count the same cycles. With ``--networks`` those of the
+benchmark, by the model alone.
 """
 
+import sys
 import time
+from itertools import chain
 
 import numpy as np
 
+from ..compiler.decisions import decisions
 from ..compiler.program import encode
 from ..config import Config, load
 from ..cycles import Model
 from ..driver import ALIGNMENT, Driver
 from ..simulator.machine import Machine
 from ..simulator.rtl import MemoryModel, RtlSimulator, library
+from .suite import subjects
+from .whole import Case
 from .workloads import Workload, dense_layer, masked_layer
 
 __all__ = ["main"]
@@ -44,8 +50,34 @@ def _rtl(config: Config, workload: Workload, memory: bytearray, bases: list[int]
         return driver.read("CYCLES"), time.process_time() - started
 
 
+def _networks() -> None:
+    """A line for each network, gated and dense: the first prediction and one more on its model."""
+    for subject in chain(subjects(("trained",), (1, 16)), subjects(("cifar", "imagenet"), (1,))):
+        for name in ("cgnet8", "baseline8"):
+            started = time.process_time()
+            case = Case.of(subject.network, load(name), subject.masks, subject.batch)
+            program, fired = case.compiled.program, None
+            compiled = time.process_time()
+            if case.masks is not None:
+                fired = list(decisions(case.compiled.config, program, case.masks))
+            model, seconds = Model(case.compiled.config), []
+            for _ in range(2):
+                begun = time.process_time()
+                cycles = model.run(program, fired).cycles
+                seconds.append(time.process_time() - begun)
+            speeds = " and ".join(f"{cycles / s / 1e6:.1f}" for s in seconds)
+            print(
+                f"{subject.name}, batch {subject.batch}, {name}: {cycles:,} cycles; compiled in "
+                f"{compiled - started:.2f} s, predicted in {seconds[0]:.3f} s; {speeds} million "
+                f"cycles a second, replayed {model.replayed / cycles:.0%}",
+                flush=True,
+            )
+
+
 def main() -> None:
-    """Print a line for each layer."""
+    """Print a line for each layer; with ``--networks``, of whole networks by the model alone."""
+    if sys.argv[1:] == ["--networks"]:
+        return _networks()
     config = load("cgnet8")
     masks = np.random.default_rng(0).random((8, 64, 14, 14)) < 0.2
     workloads = {

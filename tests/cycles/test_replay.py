@@ -16,7 +16,7 @@ from .test_skipping import facts
 
 
 def repeating_jobs(config: Config, rng: np.random.Generator) -> list[Job]:
-    """Layers of many chunks, a dense and a gated one."""
+    """Layers of many chunks, a dense one and gated ones, of an image and of two at a time."""
     channels = 8 * config.array.lanes
     outputs = config.array.engines * config.array.slots
     for size in range(int(rng.integers(4, 7)), 2, -1):
@@ -25,8 +25,9 @@ def repeating_jobs(config: Config, rng: np.random.Generator) -> list[Job]:
                 dense_layer(config, channels=(channels, outputs), size=size, kernel=3, images=1)
             ]
             if config.array.gated:
-                masks = rng.random((1, channels, size, size)) < rng.random((1, channels, 1, 1))
-                workloads.append(masked_layer(config, masks))
+                masks = rng.random((2, channels, size, size)) < rng.random((1, channels, 1, 1))
+                workloads.append(masked_layer(config, masks[:1]))
+                workloads.append(masked_layer(config, masks, batch=2))
         except UserError as refusal:
             if "raise memory." not in str(refusal):
                 raise
