@@ -82,7 +82,7 @@ def search(
         name: optuna.distributions.CategoricalDistribution([str(mode) for mode in options])
         for name, options in space.options.items()
     }
-    for widths in greedy(space, found, cost)[:trials]:
+    for widths in greedy(space, found, cost):
         study.enqueue_trial(space.table(widths))
     done = 0
     for _ in range(ASKED * trials):
