@@ -18,7 +18,7 @@ from hwgen.errors import UserError
 from models.data import Dataset, augmented
 from models.layers import threshold_penalty
 from models.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
-from models.training.config import Training
+from models.training.config import Training, config_of
 from models.training.distributed import Place
 from models.training.evaluate import Evaluation, evaluate, pixels
 from models.training.metrics import Metrics
@@ -208,7 +208,9 @@ class Trainer:
 
     def _resume(self) -> None:
         content = load_checkpoint(self.path)
-        mine, other = self.config.model_dump(mode="json"), content["config"]
+        # Read as a run first, so that fields which are younger than the checkpoint do not differ.
+        other = config_of(content, self.path).model_dump(mode="json")
+        mine = self.config.model_dump(mode="json")
         if mine != other:
             name = _first_difference(mine, other)
             raise UserError(

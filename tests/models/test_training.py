@@ -180,6 +180,21 @@ def test_a_checkpoint_of_another_run_is_refused_and_kept(config_file, tmp_path):
     _train(other, tmp_path / "out", fresh=True)
 
 
+def test_a_checkpoint_from_before_a_field_was_added_continues(config_file, tmp_path):
+    config = load_config(config_file, SHORT)
+    _train(config, tmp_path / "out")
+    path = tmp_path / "out" / "checkpoint.pt"
+    content = torch.load(path)
+    for field in ("mixed_precision", "checkpoint_seconds"):
+        del content["config"][field]
+    torch.save(content, path)
+    with pytest.raises(UserError, match=r"checkpoint_seconds was 60\.0 and is 1e-06"):
+        _train(config, tmp_path / "out")
+    content["config"]["checkpoint_seconds"] = config.checkpoint_seconds
+    torch.save(content, path)
+    _train(config, tmp_path / "out")
+
+
 def test_nan_stops_and_keeps_the_last_good_checkpoint(config_file, tmp_path):
     settings = ("schedule.rate=1e30", "schedule.epochs=3", "quantization.activations=pact")
     config = load_config(config_file, settings)
