@@ -21,7 +21,7 @@ def report_tables(report: Report, depth: int = 3) -> Group:
     """Blocks down to ``depth`` levels below the top, and memories."""
     resources = report.target.resources
     table = Table(title=f"{report.top} on {report.target.name}", caption=report.target.title)
-    table.add_column("block")
+    table.add_column("block", overflow="fold", min_width=24)
     table.add_column("instances", justify="right")
     for resource in resources:
         table.add_column(RESOURCES[resource], justify="right")
@@ -93,7 +93,7 @@ def comparison_tables(comparison: Comparison) -> Group:
         )
     main = "area" if "area" in comparison.resources else "lut"
     blocks = Table(title="blocks that differ, without the blocks within them")
-    blocks.add_column("block")
+    blocks.add_column("block", overflow="fold", min_width=24)
     for name in (first.config.name, second.config.name):
         blocks.add_column(f"{name}: {RESOURCES[main]}", justify="right")
     for resource in comparison.resources:
