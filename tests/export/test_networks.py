@@ -24,7 +24,8 @@ def _settled(model, images):
     return model.eval()
 
 
-@pytest.mark.parametrize("name", SMALL)
+# fashion-binary cannot be gated nor widened; test_trained_widths has it as it is trained.
+@pytest.mark.parametrize("name", sorted(SMALL.keys() - {"fashion-binary"}))
 def test_network_becomes_integers(name):
     options, size, _ = SMALL[name]
     shape = (1 if name == "fashion-small" else 3, *size)
