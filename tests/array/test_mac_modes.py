@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Dot product units of many widths: every mode is exact, and modes follow each other freely."""
 
 import random
