@@ -182,6 +182,7 @@ async def wrong_requests(dut):
                 assert "out of range" in str(error), (operation, address, error)
             else:
                 raise AssertionError(f"{operation.name} at {address:#x} was carried out")
+        asked_again = transport.repeated
         port.write(frame(bytes([200, 9, 0, 0, 0, 0])))
         assert port.read(6)[1:3] == bytes([200, Status.UNKNOWN_OPERATION])
         good = frame(bytes([1, Operation.HELLO, 0, 0, 0, 0]))
@@ -190,7 +191,7 @@ async def wrong_requests(dut):
             port.write(bad)
             assert port.read(1) == b"", bad
         assert len(transport.read_memory(0, 4)) == 4
-        assert transport.repeated == 0
+        assert asked_again == transport.repeated == 12  # each refusal once, and nothing else
 
     await run()
 
