@@ -7,9 +7,11 @@ import click
 from hwgen.errors import UserError
 
 __all__ = [
+    "bandwidth_option",
     "batch_option",
     "config_argument",
     "json_option",
+    "latency_option",
     "order_option",
     "plans_option",
     "set_option",
@@ -55,4 +57,20 @@ plans_option = click.option(
     show_default=True,
     help="Who decides on the order and the tiles of a layer: an estimate, or of the best few by it "
     "the cycle model, which runs each layer alone.",
+)
+
+latency_option = click.option(
+    "--latency",
+    type=click.IntRange(0, 100_000),
+    default=20,
+    show_default=True,
+    help="Memory: cycles to the first beat.",
+)
+
+bandwidth_option = click.option(
+    "--bandwidth",
+    type=click.FloatRange(0.004, 1),
+    default=1.0,
+    show_default=True,
+    help="Memory: beats a cycle.",
 )

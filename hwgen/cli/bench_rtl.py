@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from hwgen.cli._options import json_option, set_option
+from hwgen.cli._options import bandwidth_option, json_option, latency_option, set_option
 from hwgen.errors import UserError
 
 __all__ = ["command"]
@@ -36,20 +36,8 @@ __all__ = ["command"]
     show_default=True,
     help="Images computed together.",
 )
-@click.option(
-    "--latency",
-    type=click.IntRange(0, 100_000),
-    default=20,
-    show_default=True,
-    help="Memory: cycles to the first beat.",
-)
-@click.option(
-    "--bandwidth",
-    type=click.FloatRange(0.004, 1),
-    default=1.0,
-    show_default=True,
-    help="Memory: beats a cycle.",
-)
+@latency_option
+@bandwidth_option
 @json_option
 def command(config, settings, masks, images, batch, latency, bandwidth, as_json):
     """Measure CONFIG: generation, a dense layer, and gated layers with given decisions.

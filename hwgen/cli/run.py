@@ -6,8 +6,10 @@ from pathlib import Path
 import click
 
 from hwgen.cli._options import (
+    bandwidth_option,
     batch_option,
     json_option,
+    latency_option,
     order_option,
     plans_option,
     set_option,
@@ -33,20 +35,8 @@ __all__ = ["command"]
 @batch_option
 @order_option
 @plans_option
-@click.option(
-    "--latency",
-    type=click.IntRange(0, 100_000),
-    default=20,
-    show_default=True,
-    help="Memory: cycles to the first beat.",
-)
-@click.option(
-    "--bandwidth",
-    type=click.FloatRange(0.004, 1),
-    default=1.0,
-    show_default=True,
-    help="Memory: beats a cycle.",
-)
+@latency_option
+@bandwidth_option
 @click.option(
     "--stall",
     type=click.FloatRange(0, 0.99),
