@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from hwgen.console import output
 from hwgen.flows.yosys import run_yosys
 from hwgen.rtl.mac import BitBrickMac, Mac, Mode, ParallelMac, SerialMac, SubwordMac, XnorMac
 from hwgen.verilog import emit
@@ -191,7 +192,7 @@ def main(only: str, rivals: tuple[tuple[str, Path], ...], as_json: bool):
     if as_json:
         click.echo(json.dumps([as_dict(unit) for unit in found], indent=2))
     else:
-        Console(width=180).print(table(found))
+        output().print(table(found))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from hwgen.console import output
 from hwgen.energy.gates import Netlist
 from hwgen.errors import UserError
 
@@ -213,7 +214,7 @@ def main(liberty, frequency, images, operands, as_json):
         f"against random operands: {activity['nonzero']:.3f} without a zero, "
         f"{activity['zero']:.3f} with one"
     )
-    Console(width=None if Console().is_terminal else 110).print(table)
+    output().print(table)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """What ``hwgen run`` tells people."""
 
-from rich.console import Console
 from rich.table import Table
+
+from hwgen.console import output
 
 __all__ = ["show", "show_check"]
 
 
 def show(facts: dict) -> None:
     """Print the facts of a comparison."""
-    console = Console()
+    console = output()
     images, edges = facts["images"], facts["edges_compared"]
     line = f"{facts['network']} on {facts['config']} ({facts['backend']}): {images:,} images"
     if facts["accuracy"] is not None:
@@ -43,7 +44,7 @@ def show(facts: dict) -> None:
 
 def show_check(facts: dict) -> None:
     """Print what is known of a whole test set."""
-    console = Console()
+    console = output()
     line = f"{facts['network']} on {facts['config']}: {facts['images']:,} images"
     if facts["accuracy"] is not None:
         line += f", {facts['accuracy']:.2%} right"

@@ -1,7 +1,6 @@
 """``hwgen bench``: gated against dense on the same array, and against the ideal."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -108,10 +107,11 @@ def _line(row: dict) -> str:
 
 
 def _print(document: dict) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    from hwgen.console import output
+
+    console = output()
     table = Table(title="cgnet8 against baseline8, memory latency " + str(document["latency"]))
     for name in ("network", "batch", "B/cycle", "gated", "dense", "speed-up", "ideal", "reached"):
         table.add_column(name, justify="left" if name == "network" else "right")

@@ -96,11 +96,12 @@ def _decisions(path: Path | None, images: int, multiple: int) -> list:
 
 
 def _print(facts: dict) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from hwgen.console import output
+
     made, dense = facts["generation"], facts["dense"]
-    console = Console()
+    console = output()
     console.print(
         f"{facts['config']}: {made['lines']:,} lines of Verilog in {made['seconds']:.1f} s, "
         f"{made['megabytes']:.0f} MB"

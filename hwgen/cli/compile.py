@@ -40,9 +40,10 @@ def command(
 ) -> None:
     """Compile NET for a configuration, and print what each layer costs.
 
-    Column array: cycles of a dense run in which nothing waits. Column cycles: predicted, from the
-    end of the layer before to its own end; decisions of gates are made up, as lumpy as real ones.
-    Column others: what the best plan of another order would cost more.
+    Columns read and written: bytes of memory. Column cycles: predicted, from the end of the layer
+    before to its own end; decisions of gates are made up, as lumpy as real ones. Column busy: share
+    of the products that the array could have made in these cycles. What other orders would cost is
+    in the listing and in the JSON.
     """
     import numpy as np
 
@@ -100,49 +101,39 @@ def _predict(compiled, density: float, rows: list[dict]) -> int:
     return result["cycles"]
 
 
-def _others(plans: list[dict]) -> str:
-    """What plans of other orders would cost more than the first one."""
-    return ", ".join(
-        f"{plan['order']} {plan['cycles'] / plans[0]['cycles'] - 1:+.0%}" for plan in plans[1:]
-    )
+def _size(number: float) -> str:
+    """A number in few characters: 12.3k, 4.5M."""
+    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= factor:
+            return f"{number / factor:.1f}{unit}"
+    return f"{number:.0f}"
 
 
 def _print(compiled, rows: list[dict], total: int | None) -> None:
-    from rich.console import Console
+    from rich import box
     from rich.table import Table
 
-    table = Table(title=f"{compiled.network.name} on {compiled.config.name}")
-    columns = (
-        "layer",
-        "MACs",
-        "mode",
-        "order",
-        "others",
-        "tile",
-        "tiles",
-        "loaded",
-        "stored",
-        "array",
-        "cycles",
-        "used",
-    )
-    for column in columns:
-        table.add_column(column, justify="left" if column == "layer" else "right")
+    from hwgen.console import output
+
+    title = f"{compiled.network.name} on {compiled.config.name}"
+    # Ten columns have room in eighty characters without lines between them.
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    table.add_column("layer")
+    for column in "MACs", "mode", "order", "tile", "tiles", "read", "written", "cycles", "busy":
+        table.add_column(column, justify="right")
     for row in rows:
-        used, cycles = row["utilization"], row.get("predicted_cycles")
+        busy, cycles = row["utilization"], row.get("predicted_cycles")
         table.add_row(
             row["layer"],
-            f"{row['macs'] / 1e6:,.1f}M",
+            _size(row["macs"]),
             "+".join(row["modes"]),
             row["order"] or "",
-            _others(row["plans"]),
             "x".join(map(str, row["tile"] or [])),
             f"{row['tiles']:,}",
-            f"{row['loaded']:,}",
-            f"{row['stored']:,}",
-            f"{row['array_cycles']:,}",
+            _size(row["loaded"]),
+            _size(row["stored"]),
             "" if cycles is None else f"{cycles:,.0f}",
-            "" if used is None else f"{used:.1%}",
+            "" if busy is None else f"{busy:.1%}",
         )
     steps, constants = compiled.program.steps, compiled.program.constants
     by = "the cycle model" if "model" in {row["decided_by"] for row in rows} else "an estimate"
@@ -150,4 +141,4 @@ def _print(compiled, rows: list[dict], total: int | None) -> None:
     table.caption += f"{len(steps):,} instructions, {len(constants):,} bytes of constants"
     if total is not None:
         table.caption += f"; {total / compiled.batch:,.0f} cycles an image predicted"
-    Console().print(table)
+    output().print(table)

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table as Grid
 
 from hwgen.cli._options import json_option
 from hwgen.config import load
+from hwgen.console import output
 from hwgen.errors import UserError
 
 __all__ = ["command"]
@@ -101,7 +101,7 @@ def command(
         grid.add_row(cause, *(f"{value:,.3f}" for value in pair), _ratio(*pair))
     totals = [spent.total / batch / 1e6 for spent in (first, second)]
     grid.add_row("all", *(f"{value:,.3f}" for value in totals), _ratio(*totals))
-    Console().print(grid)
+    output().print(grid)
 
 
 def _ratio(first: float, second: float) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from hwgen.cli._options import config_argument, json_option, set_option
 from hwgen.config import load
+from hwgen.console import output
 from hwgen.files import check_writable, write_together
 
 __all__ = ["command"]
@@ -66,7 +67,7 @@ def command(config, settings, board, baud, memory, divide, seed, out, as_json):
     if as_json:
         click.echo(text, nl=False)
         return
-    Console().print(*routing_tables(made.routing))
+    output().print(*routing_tables(made.routing))
     click.echo(
         f"{path}: {len(made.data):,} bytes; {made.clock_hz / 1e6:g} MHz, {made.baud} baud, "
         f"{made.memory_bytes // 1024} KiB"

@@ -125,8 +125,9 @@ def _operands(row: dict) -> str:
 
 
 def _print(facts: dict) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from hwgen.console import output
 
     table = Table(title=f"{facts['name']} ({facts['file']}, {facts['bytes']:,} bytes)")
     for heading in ("layer", "kind", "inputs", "output", "edge", "geometry", "gate"):
@@ -148,10 +149,7 @@ def _print(facts: dict) -> None:
             f"{row['accumulator_bits']}b" if "shift" in row else "",
             "–".join(map(str, sorted(set(row["shift"])))) if "shift" in row else "",
         )
-    console = Console()
-    if not console.is_terminal:
-        # A file or a pipe has no width that the table would have to be squeezed into.
-        console = Console(width=200)
+    console = output()
     console.print(table)
     console.print(
         f"{facts['macs']:,} MACs an image, {facts['gated_macs']:,} of them in gated layers; "

@@ -66,10 +66,11 @@ def command(config, settings, against, only, python, out, as_json):
 
 
 def _print(document: dict) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    from hwgen.console import output
+
+    console = output()
     table = Table(title=f"{document['config']}, {document['macs_a_cycle']} MACs a cycle")
     table.add_column("layer")
     rivals = [name for name in document["layers"][0]["models"] if name != "hwgen"]

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from hwgen.cli._options import json_option, set_option
 from hwgen.config import load
+from hwgen.console import output
 from hwgen.errors import UserError
 from hwgen.files import check_writable, write_atomic
 
@@ -136,4 +137,4 @@ def command(
     if as_json:
         click.echo(text, nl=False)
     else:
-        Console().print(comparison_tables(result) if compare else report_tables(result))
+        output().print(comparison_tables(result) if compare else report_tables(result))

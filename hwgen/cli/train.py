@@ -31,6 +31,7 @@ def command(config, data_folder, out, device, threads, fresh, settings, as_json)
     import torch
     from rich.console import Console
 
+    from hwgen.console import output
     from hwgen.errors import UserError
     from models.training import load_config, load_data, place, train
 
@@ -55,7 +56,7 @@ def command(config, data_folder, out, device, threads, fresh, settings, as_json)
     if as_json:
         click.echo(summary.as_json(), nl=False)
     else:
-        summary.print(Console())
+        summary.print(output())
         click.echo(f"{out}/checkpoint.pt")
 
 

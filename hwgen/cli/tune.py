@@ -75,6 +75,7 @@ def command(
 
     from hwgen.bench.whole import ungated
     from hwgen.config import load
+    from hwgen.console import output
     from hwgen.files import write_together
     from hwgen.rtl.mac import facts
     from hwgen.tuning import Log, Meter, Space, front, search, sensitivity
@@ -120,7 +121,7 @@ def command(
         click.echo(json.dumps(result, indent=2))
         return
     for shown in tables(*found):
-        Console().print(shown)
+        output().print(shown)
     gain = getattr(before, field) / getattr(chosen, field)
     click.echo(
         f"chosen: {100 * chosen.accuracy:.2f} % of {len(inputs)} images "
