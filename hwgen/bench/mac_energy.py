@@ -218,4 +218,6 @@ def main(liberty, frequency, images, operands, as_json):
 
 
 if __name__ == "__main__":
-    main()
+    from hwgen.cli import main as guarded
+
+    guarded(group=main, name="mac_energy")

@@ -37,7 +37,7 @@ class Gate:
         """The nets that its outputs drive, from the values of those of its inputs."""
         pins = {pin: values[self.nets[pin]] for pin in self.cell.inputs if pin in self.nets}
         return {
-            self.nets[pin]: function(pins)
+            self.nets[pin]: np.broadcast_to(function(pins), values["0"].shape)
             for pin, function in self.functions.items()
             if pin in self.nets
         }

@@ -12,7 +12,7 @@ from ..flows.liberty import Cells
 
 __all__ = ["Cell", "Edge", "read_power"]
 
-TOKEN = re.compile(r'"[^"]*"|[A-Za-z_][\w.]*|-?\d[\w.+-]*|[(){}:;,]')
+TOKEN = re.compile(r'/\*.*?\*/|"[^"]*"|[A-Za-z_][\w.]*|-?\d[\w.+-]*|[(){}:;,\n]', re.DOTALL)
 
 
 @dataclass
@@ -38,8 +38,16 @@ class _Group:
         return [float(n) for n in re.findall(r"-?\d+\.?\d*(?:[eE][-+]?\d+)?", text)]
 
 
+def _tokens(text: str, start: int) -> Iterator[str]:
+    """Of a Liberty file from ``start``, without comments."""
+    found = (token[0] for token in TOKEN.finditer(text, start))
+    return (token for token in found if not token.startswith("/*"))
+
+
 def _parse(kind: str, arguments: list[str], tokens: Iterator[str]) -> _Group:
-    """The group whose opening brace has been read."""
+    """The group whose opening brace has been read. A value ends with its line, too: not everybody
+    writes the semicolon.
+    """
     group, words = _Group(kind, arguments), []
     for token in tokens:
         if token == "}":
@@ -47,16 +55,17 @@ def _parse(kind: str, arguments: list[str], tokens: Iterator[str]) -> _Group:
         if token == ":":
             group.attributes[words[-1]] = values = []
             for value in tokens:
-                if value == ";":
+                if value == ";" or (value == "\n" and values):
                     break
-                values.append(value.strip('"'))
+                if value != "\n":
+                    values.append(value.strip('"'))
             words = []
         elif token == "(":
             inside = []
             for value in tokens:
                 if value == ")":
                     break
-                if value != ",":
+                if value not in (",", "\n"):
                     inside.append(value.strip('"'))
             group.attributes[words[-1]] = inside
         elif token == "{":
@@ -64,7 +73,7 @@ def _parse(kind: str, arguments: list[str], tokens: Iterator[str]) -> _Group:
             words = []
         elif token == ";":
             words = []
-        else:
+        elif token != "\n":
             words.append(token)
     return group
 
@@ -144,8 +153,8 @@ def read_power(cells: Cells, names: set[str], slew: int = 1) -> tuple[dict[str, 
         pw = float(leak[1]) * {"p": 1.0, "n": 1e3, "u": 1e6, "m": 1e9}[leak[2]] if leak else 1.0
         for match in re.finditer(r"^\s*cell\s*\(\s*\"?([\w.$]+)\"?\s*\)\s*\{", text, re.MULTILINE):
             if match[1] in names:
-                tokens = (token[0] for token in TOKEN.finditer(text, match.end()))
-                found[match[1]] = _cell(_parse("cell", [], tokens), pf, pw, slew)
+                group = _parse("cell", [], _tokens(text, match.end()))
+                found[match[1]] = _cell(group, pf, pw, slew)
     return found, volts
 
 
@@ -160,11 +169,27 @@ def _cell(group: _Group, pf: float, pw: float, slew: int) -> Cell:
         outputs,
         {name: _edge(pins[name], pf, slew) for name in outputs},
         {name: _passive(pins[name], pf, slew) for name in inputs},
-        flip_flop.text("clocked_on"),
+        "".join(re.findall(r"\w+", flip_flop.text("clocked_on"))),
         flip_flop.text("next_state"),
         tuple(flip_flop.arguments[:2]),
-        pw * group.number("cell_leakage_power"),
+        pw * _leakage(group),
     )
+
+
+def _leakage(cell: _Group) -> float:
+    """That of the cell, or of its supplies together; of each the value without a condition, or the
+    mean of those with one.
+    """
+    if "cell_leakage_power" in cell.attributes:
+        return cell.number("cell_leakage_power")
+    supplies: dict[str, list[_Group]] = {}
+    for power in cell.all("leakage_power"):
+        supplies.setdefault(power.text("related_pg_pin"), []).append(power)
+    total = 0.0
+    for found in supplies.values():
+        always = [power for power in found if "when" not in power.attributes]
+        total += fmean(power.number("value") for power in always or found)
+    return total
 
 
 def _is(pin: _Group, direction: str) -> bool:

@@ -2,8 +2,9 @@
 
 import json
 
+from ..errors import UserError
 from ..flows.liberty import Cells
-from ..flows.yosys import run_yosys
+from ..flows.yosys import SynthesisFailed, run_yosys
 from .gates import Netlist
 from .library import read_power
 
@@ -20,11 +21,23 @@ write_json netlist.json
 
 
 def netlist_of(verilog: str, top: str, cells: Cells, *, frequency: float = 200.0) -> Netlist:
-    """Synthesize ``top``, flat, for ``frequency`` MHz."""
+    """Synthesize ``top``, flat, for ``frequency`` MHz.
+
+    Raises
+    ------
+    UserError
+        If Yosys rejects a Liberty file, or a cell is used of which none says what it computes.
+    """
     files = {f"cells{index}.lib": text for index, text in enumerate(cells.texts)}
     liberty = " ".join(f"-liberty {name}" for name in files)
     script = SCRIPT.format(top=top, liberty=liberty, period=round(1e6 / frequency))
-    made = run_yosys(script, {"design.v": verilog, **files}, ("netlist.json",))
+    try:
+        made = run_yosys(script, {"design.v": verilog, **files}, ("netlist.json",))
+    except SynthesisFailed as error:
+        if error.stage not in ("dfflibmap", "dfflegalize", "abc"):
+            raise
+        names = ", ".join(cells.files)
+        raise UserError(f"LIBERTY: Yosys rejects {names}: {error.message}") from None
     document = json.loads(made["netlist.json"])
     used = {
         cell["type"].lstrip("\\")
@@ -32,4 +45,10 @@ def netlist_of(verilog: str, top: str, cells: Cells, *, frequency: float = 200.0
         for cell in module["cells"].values()
     }
     power, volts = read_power(cells, used)
+    unknown = [n for n in used if n not in power or not any(power[n].outputs.values())]
+    if unknown:
+        raise UserError(
+            f"LIBERTY: must say what {', '.join(sorted(unknown))} computes, which "
+            f"{', '.join(cells.files)} does not"
+        )
     return Netlist(document, power, volts)

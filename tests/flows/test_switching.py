@@ -17,6 +17,7 @@ from hwgen.bench.mac_energy import (
 )
 from hwgen.bench.operands import logged, operands_of
 from hwgen.config import load
+from hwgen.energy import synthesized
 from hwgen.energy.function import compiled
 from hwgen.energy.gates import Netlist
 from hwgen.energy.library import Edge, read_power
@@ -122,6 +123,87 @@ def test_tables(library):
     assert flip_flop.driven["Q"] == Edge((0.0,), (0.0,))
 
 
+OTHER = """/* as ASAP7 is written: no semicolon behind some areas; function : "nothing" */
+library (l) {
+  capacitive_load_unit (1, ff);
+  nom_voltage : 1.0;
+  cell (INV) {
+    area : 0.04
+    pg_pin (VDD) {
+      pg_type : primary_power;
+    }
+    leakage_power () {
+      value : 7;
+      when : "A";
+      related_pg_pin : VDD;
+    }
+    leakage_power () {
+      value : 5
+      related_pg_pin : VDD;
+    }
+    leakage_power () {
+      value : 1;
+      when : "A";
+      related_pg_pin : VSS;
+    }
+    leakage_power () {
+      value : 2;
+      when : "!A";
+      related_pg_pin : VSS;
+    }
+    pin (Y) {
+      direction : output;
+      /* function : "A"; */
+      function :
+        "!A";
+    }
+    pin (A) {
+      direction : input
+      capacitance : 2
+    }
+  }
+  cell (HIGH) {
+    area : 0.04
+    pin (H) { direction : output; function : "1"; }
+  }
+  cell (DFFN) {
+    area : 0.3;
+    pin (QN) { direction : output; function : "IQN"; }
+    pin (CLK) { direction : input; capacitance : 1; }
+    pin (D) { direction : input; capacitance : 1; }
+    ff (IQN,
+        IQNN) {
+      clocked_on : "!CLK";
+      next_state : "!D";
+    }
+  }
+}
+"""
+
+
+def test_a_library_of_another_hand(tmp_path):
+    """Lines without semicolons, comments, leakage by supply, inverting flip-flops, constants."""
+    path = tmp_path / "cells.lib"
+    path.write_text(OTHER)
+    cells, volts = read_power(read_cells((path,)), {"INV", "DFFN", "HIGH"})
+    assert cells["INV"].outputs == {"Y": "!A"} and cells["INV"].inputs == {"A": 2e-3}
+    assert cells["INV"].leakage == 5 + 1.5
+    assert (cells["DFFN"].clock, cells["DFFN"].state) == ("CLK", ("IQN", "IQNN"))
+    found = netlist(
+        (cells, volts),
+        r=("DFFN", {"CLK": 2, "D": 3, "QN": 4}),
+        i=("INV", {"A": 4, "Y": 9}),
+        h=("HIGH", {"H": 6}),
+        j=("INV", {"A": 6, "Y": 7}),
+    )
+    a = np.array([[0], [1], [1], [0], [0]], bool)
+    values = found.settle({"a": a})
+    assert values[9].tolist() == [True, False, True, True, False]  # it starts with QN low
+    assert not values[7].any()
+    # Net 3 has a pin of 1 fF, net 4 one of 2; half a V² each.
+    assert found.spend({"a": a}).settled == pytest.approx([1.5e-3, 1e-3, 0.5e-3, 1e-3])
+
+
 def netlist(library, **cells: tuple[str, dict[str, int]]) -> Netlist:
     """Ports: clk is net 2, a is net 3, y is net 9."""
     ports = {"clk": ("input", [2]), "a": ("input", [3]), "y": ("output", [9])}
@@ -216,6 +298,19 @@ def test_a_unit_of_and_gates(tmp_path):
     assert by_name["real weights, activations zero"]["zeros"] == 1.0
     activity = document["activity"]
     assert 1.1 > activity["nonzero"] > activity["zero"] > 0
+
+
+def test_libraries_that_yosys_or_we_do_not_understand(tmp_path, monkeypatch):
+    path = tmp_path / "cells.lib"
+    text = CELLS.replace("delay_model", "nom_voltage : 1.2; delay_model")
+    path.write_text(text.replace("cell (NAND)", "cell (NAND) nothing"))
+    with pytest.raises(UserError, match=r"LIBERTY: Yosys rejects cells\.lib: "):
+        netlist_of(UNIT, "unit", read_cells((path,)))
+    path.write_text(text)
+    made = {"netlist.json": '{"modules": {"unit": {"cells": {"l": {"type": "LATCH"}}}}}'}
+    monkeypatch.setattr(synthesized, "run_yosys", lambda *_: made)
+    with pytest.raises(UserError, match="LIBERTY: must say what LATCH computes, which cells.lib"):
+        netlist_of(UNIT, "unit", read_cells((path,)))
 
 
 def test_a_sample_is_of_the_whole_run():
