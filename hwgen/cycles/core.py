@@ -1,7 +1,7 @@
 """The core of the model, from Python."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -19,6 +19,8 @@ from ..simulator.rtl import MemoryModel
 from .build import MOST_FIELDS, build
 
 __all__ = ["Core"]
+
+CYCLES_AT_ONCE = 1 << 20
 
 _CONFIG = (
     "clusters groups group lanes slots queue rows gated mac_depth drain_lanes pool "
@@ -159,9 +161,16 @@ class Core:
         fired = np.ascontiguousarray(fired, np.uint8)
         self._lib.cycles_gate(self._core, fired.ctypes.data, slots, fired.shape[1], diagonal)
 
-    def run(self, limit: int) -> bool:
-        """Until the end of the program; whether it came within ``limit`` cycles."""
-        return bool(self._lib.cycles_run(self._core, limit))
+    def run(self, limit: int, progress: Callable[[int], None] = lambda cycles: None) -> bool:
+        """Until the end of the program; whether it came within ``limit`` cycles. ``progress`` is told
+        how many have passed, now and then.
+        """
+        # In pieces: Python sees Ctrl-C only between calls.
+        for passed in range(0, limit, CYCLES_AT_ONCE):
+            progress(passed)
+            if self._lib.cycles_run(self._core, min(passed + CYCLES_AT_ONCE, limit)):
+                return True
+        return False
 
     def counters(self) -> tuple[dict[str, int], dict[str, int]]:
         """The performance counters of the hardware, and operations."""

@@ -1,6 +1,6 @@
 """What the model says of a program."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,6 +137,7 @@ class Model:
         bases: Sequence[int] = (),
         address: int = 0,
         limit: int = 1 << 40,
+        progress: Callable[[int], None] = lambda cycles: None,
     ) -> Prediction:
         """What ``program`` does in time.
 
@@ -151,6 +152,8 @@ class Model:
             left alone if all are multiples of that.
         limit
             Give up after so many cycles.
+        progress
+            Told now and then how many cycles have passed.
 
         Raises
         ------
@@ -162,7 +165,7 @@ class Model:
         core.begin(program, bases, address)
         for gate in gates:
             core.gate(*gate)
-        if not core.run(limit):
+        if not core.run(limit, progress):
             self.reset()
             raise UserError(f"the program has not ended after {limit} cycles")
         counters, operations = core.counters()

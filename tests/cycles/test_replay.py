@@ -5,7 +5,7 @@ import pytest
 
 from hwgen.bench.workloads import dense_layer, masked_layer
 from hwgen.config import Config, load
-from hwgen.cycles import Model
+from hwgen.cycles import Model, core
 from hwgen.errors import UserError
 from hwgen.simulator.machine import Machine
 from hwgen.simulator.rtl import MemoryModel
@@ -68,3 +68,20 @@ def test_most_cycles_are_replayed():
     config = load("cgnet8")
     jobs = repeating_jobs(config, np.random.default_rng(1))
     assert assert_replayed(config, jobs, MemoryModel()) > 0.2
+
+
+def test_pieces_make_no_difference(monkeypatch):
+    """The core is left now and then; the second program goes on with what the first has taught."""
+    config = load("cgnet8")
+    jobs = repeating_jobs(config, np.random.default_rng(1))
+    told: list[int] = []
+    whole = Model(config)
+    expected = [facts(whole.run(job.program, bases=job.bases)) for job in 2 * jobs]
+    monkeypatch.setattr(core, "CYCLES_AT_ONCE", 777)
+    pieces = Model(config)
+    found = [pieces.run(job.program, bases=job.bases, progress=told.append) for job in 2 * jobs]
+    assert [facts(one) for one in found] == expected
+    assert told == [n for one in found for n in range(0, one.cycles, 777)]
+    assert pieces.replayed > 0
+    with pytest.raises(UserError, match="has not ended after 5000 cycles"):
+        pieces.run(jobs[0].program, bases=jobs[0].bases, limit=5000)

@@ -71,9 +71,9 @@ struct Accelerator {
         began = now;
     }
 
-    // False: the program has not ended within `limit` cycles.
+    // False: the program has not ended within `limit` cycles; with a higher limit it goes on.
     bool run(Cycle limit) {
-        if (skips) replay.name(array);
+        if (skips && now == began) replay.name(array);
         while (!runner.ended && now - began < limit) {
             if (!skips || !array.feeder.arrivals.due(now) || !replay_from_here(limit)) step();
             now = skips ? next() : now + 1;
