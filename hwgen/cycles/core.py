@@ -162,8 +162,8 @@ class Core:
         self._lib.cycles_gate(self._core, fired.ctypes.data, slots, fired.shape[1], diagonal)
 
     def run(self, limit: int, progress: Callable[[int], None] = lambda cycles: None) -> bool:
-        """Until the end of the program; whether it came within ``limit`` cycles. ``progress`` is told
-        how many have passed, now and then.
+        """Until the end of the program; whether it came within ``limit`` cycles. ``progress`` hears
+        now and then how many have passed.
         """
         # In pieces: Python sees Ctrl-C only between calls.
         for passed in range(0, limit, CYCLES_AT_ONCE):
