@@ -7,7 +7,6 @@ benchmark, by the model alone.
 
 import sys
 import time
-from itertools import chain
 
 import numpy as np
 
@@ -52,7 +51,8 @@ def _rtl(config: Config, workload: Workload, memory: bytearray, bases: list[int]
 
 def _networks() -> None:
     """A line for each network, gated and dense: the first prediction and one more on its model."""
-    for subject in chain(subjects(("trained",), (1, 16)), subjects(("cifar", "imagenet"), (1,))):
+    for make in subjects(("trained",), (1, 16)) + subjects(("cifar", "imagenet"), (1,)):
+        subject = make()
         for name in ("cgnet8", "baseline8"):
             started = time.process_time()
             case = Case.of(subject.network, load(name), subject.masks, subject.batch)

@@ -1,8 +1,8 @@
 """The benchmark: which networks, batches, memories and densities are measured."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..config import load
 from ..simulator.rtl import MemoryModel
 from .masks import density_for, generated_masks
 from .networks import NETWORKS
-from .whole import Case, compare
+from .whole import Case, Say, against, compare, run
 
 __all__ = ["BYTES_A_CYCLE", "PARTS", "Subject", "measure", "of_images", "subjects"]
 
@@ -30,7 +30,8 @@ REDUCTION = 2.82
 BYTES_A_CYCLE = (4, 8, 16, 32)
 DENSITIES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 LATENCY = 20
-PARTS = ("trained", "cifar", "imagenet")
+SIZES = {"cifar": 32, "imagenet": 224}
+PARTS = ("trained", *SIZES)
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def of_images(network: Network, images: np.ndarray, labels, batch: int) -> Subje
     return Subject(network.name, "its own masks", network, masks, batch, right)
 
 
-def _trained(batch: int) -> Iterator[Subject]:
-    """The channel gated networks of the zoo on test images that ship with them.
+def _trained() -> Iterator[tuple[Network, Path]]:
+    """The channel gated networks of the zoo, and the test images that ship with them.
 
     Precision gating saves cycles only on units that take them by bits: ``precision_gating``.
     """
@@ -63,34 +64,36 @@ def _trained(batch: int) -> Iterator[Subject]:
         network = load_network(path)
         sample = folder / f"{path.stem.split('_')[0]}_sample.npz"
         if any(conv.gate.kind == "channel" for conv in network.gated) and sample.is_file():
-            images = load_images(sample)
-            yield of_images(network, prepare(network, images.images), images.labels, batch)
+            yield network, sample
 
 
-def _shaped(size: int, batch: int) -> Iterator[Subject]:
-    """ResNet-18 and VGG-16 with the published reduction and generated masks."""
-    for name, make in NETWORKS.items():
-        network = make(size)
-        density = density_for(network, REDUCTION)
-        masks = generated_masks(network, density, batch)
-        source = f"generated masks, density {density:.3f}"
-        yield Subject(f"{name} {size}x{size}", source, network, masks, batch)
+def _of_zoo(network: Network, sample: Path, batch: int) -> Subject:
+    images = load_images(sample)
+    return of_images(network, prepare(network, images.images), images.labels, batch)
 
 
-def subjects(parts: tuple[str, ...], batches: tuple[int, ...]) -> Iterator[Subject]:
-    """What is measured, one after the other."""
+def _shaped(name: str, size: int, batch: int) -> Subject:
+    """ResNet-18 or VGG-16 with the published reduction and generated masks."""
+    network = NETWORKS[name](size)
+    density = density_for(network, REDUCTION)
+    masks = generated_masks(network, density, batch)
+    source = f"generated masks, density {density:.3f}"
+    return Subject(f"{name} {size}x{size}", source, network, masks, batch)
+
+
+def subjects(parts: Sequence[str], batches: Sequence[int]) -> list[Callable[[], Subject]]:
+    """What is measured: functions that make it, because masks are large."""
+    found = []
     for batch in batches:
         if "trained" in parts:
-            yield from _trained(batch)
-        if "cifar" in parts:
-            yield from _shaped(32, batch)
-        if "imagenet" in parts:
-            yield from _shaped(224, batch)
+            found += [partial(_of_zoo, *made, batch) for made in _trained()]
+        for part, size in SIZES.items():
+            if part in parts:
+                found += [partial(_shaped, name, size, batch) for name in NETWORKS]
+    return found
 
 
-def _compiled(
-    subject: Subject, wide: bool, settings: Sequence[str], say: Callable[[str], None]
-) -> tuple[Case, Case]:
+def _compiled(subject: Subject, wide: bool, settings: Sequence[str], say: Say) -> tuple[Case, Case]:
     """Gated and dense, for a memory port of 32 bytes if ``wide``, of 16 otherwise."""
     settings = [*settings, *(["bus.data_width=256"] if wide else [])]
     cases = []
@@ -101,19 +104,19 @@ def _compiled(
 
 
 def measure(
-    parts: tuple[str, ...] = PARTS,
-    batches: tuple[int, ...] = (1, 16),
-    bytes_a_cycle: tuple[int, ...] = BYTES_A_CYCLE,
-    densities: tuple[float, ...] = DENSITIES,
+    parts: Sequence[str] = PARTS,
+    batches: Sequence[int] = (1, 16),
+    bytes_a_cycle: Sequence[int] = BYTES_A_CYCLE,
+    densities: Sequence[float] = DENSITIES,
     settings: Sequence[str] = (),
-    say: Callable[[str], None] = lambda step: None,
+    say: Say = lambda step: None,
     show: Callable[[dict], None] = lambda row: None,
-    more: Iterable[Subject] = (),
+    more: Sequence[Subject] = (),
 ) -> dict:
     """The whole document: ``runs`` (network x batch x memory) and ``densities`` (a sweep).
 
     ``settings`` replace fields of both configurations; ``more`` are networks beside ``parts``.
-    ``say`` is told each step, ``show`` each run as soon as it is there.
+    ``say`` is told each step, ``show`` each row of either as soon as it is there.
     """
     document = {
         "format": "hwgen-bench",
@@ -124,11 +127,23 @@ def measure(
         "runs": [],
         "densities": [],
     }
-    for subject in chain(more, subjects(parts, batches)):
-        for row in _runs(subject, bytes_a_cycle, settings, say):
-            document["runs"].append(row)
+    made = [*(lambda subject=subject: subject for subject in more), *subjects(parts, batches)]
+    total = len(made) * len(bytes_a_cycle) + len(densities) * len(batches)
+
+    def tell(step: str) -> None:
+        done = len(document["runs"]) + len(document["densities"])
+        say(f"{done + 1} of {total}: {step}")
+
+    def keep(kind: str, rows: Iterator[dict]) -> None:
+        for row in rows:
+            document[kind].append(row)
             show(row)
-    document["densities"] = list(_density_sweep(densities, batches, settings, say))
+
+    for make in made:
+        tell("network and masks")
+        keep("runs", _runs(make(), bytes_a_cycle, settings, tell))
+    for batch in batches if densities else ():
+        keep("densities", _density_sweep(densities, batch, settings, tell))
     return document
 
 
@@ -136,7 +151,7 @@ def _runs(
     subject: Subject,
     bytes_a_cycle: Sequence[int],
     settings: Sequence[str],
-    say: Callable[[str], None],
+    say: Say,
 ) -> Iterator[dict]:
     """A subject on every memory."""
     name = f"{subject.name}, batch {subject.batch}"
@@ -146,7 +161,10 @@ def _runs(
         if wide not in compiled:
             compiled[wide] = _compiled(subject, wide, settings, lambda step: say(f"{name}: {step}"))
         memory = MemoryModel(LATENCY, bandwidth / (32 if wide else 16))
-        say(f"{name}: {bandwidth} bytes a cycle")
+
+        def running(step: str, bandwidth: int = bandwidth) -> None:
+            say(f"{name}, {bandwidth} bytes a cycle: {step}")
+
         yield {
             "subject": subject.name,
             "masks": subject.source,
@@ -154,20 +172,25 @@ def _runs(
             "bytes_a_cycle": bandwidth,
             "density": float(np.mean([mask.mean() for mask in subject.masks.values()])),
             "accuracy": subject.accuracy,
-            **compare(*compiled[wide], memory),
+            **compare(*compiled[wide], memory, running),
         }
 
 
-def _density_sweep(densities, batches, settings, say) -> Iterator[dict]:
+def _density_sweep(
+    densities: Sequence[float], batch: int, settings: Sequence[str], say: Say
+) -> Iterator[dict]:
     """Speed-up of the gated layers of ResNet-18 for CIFAR against their density."""
-    network = NETWORKS["resnet18"](32)
-    memory = MemoryModel(LATENCY)
-    for batch in batches:
-        dense = None
-        for density in densities:
-            say(f"resnet18 32x32, batch {batch}: density {density}")
-            masks = generated_masks(network, density, batch)
-            gated = Case.of(network, load("cgnet8", settings), masks, batch)
-            dense = dense or Case.of(network, load("baseline8", settings), masks, batch)
-            result = compare(gated, dense, memory)
-            yield {"density": density, "batch": batch, **result["gated_layers"]}
+    network, memory, dense = NETWORKS["resnet18"](32), MemoryModel(LATENCY), None
+    for density in densities:
+
+        def running(step: str, density: float = density) -> None:
+            say(f"resnet18 32x32, batch {batch}, density {density}: {step}")
+
+        running("masks and program")
+        masks = generated_masks(network, density, batch)
+        gated = Case.of(network, load("cgnet8", settings), masks, batch)
+        if dense is None:
+            case = Case.of(network, load("baseline8", settings), masks, batch)
+            dense = run(case, memory, running)
+        result = against(gated, run(gated, memory, running), dense)
+        yield {"density": density, "batch": batch, **result["gated_layers"]}

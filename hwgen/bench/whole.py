@@ -1,6 +1,6 @@
 """Whole networks: gated against dense and against the ideal, by the cycle model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,10 @@ from ..cycles import predict
 from ..simulator.rtl import MemoryModel
 from .reasons import cycles_by_reason
 
-__all__ = ["Case", "compare", "needed_macs", "run", "ungated"]
+__all__ = ["Case", "against", "compare", "needed_macs", "run", "ungated"]
+
+Say = Callable[[str], None]
+"""Told what is being done."""
 
 
 def ungated(network: Network) -> Network:
@@ -73,11 +76,16 @@ class Case:
         return needed_macs(self.compiled.network, self.masks, self.compiled.batch)
 
 
-def run(case: Case, memory: MemoryModel) -> dict:
+def run(case: Case, memory: MemoryModel, say: Say = lambda step: None) -> dict:
     """Cycles of a run, and where they went."""
     compiled, config = case.compiled, case.compiled.config
-    prediction = predict(config, compiled.program, case.decided(), memory)
     needed = case.needed()
+    least = sum(needed.values()) / config.macs
+
+    def progress(cycles: int) -> None:
+        say(f"{config.name}, {cycles / 1e6:.0f} M cycles of at least {least / 1e6:.0f} M")
+
+    prediction = predict(config, compiled.program, case.decided(), memory, progress=progress)
     useful = {layer: macs / config.macs for layer, macs in needed.items()}
     rows = {row["layer"]: row for row in summary(compiled)}
     layers, places = [], [layer.name for layer in compiled.network.layers]
@@ -112,13 +120,17 @@ def run(case: Case, memory: MemoryModel) -> dict:
     }
 
 
-def compare(gated: Case, dense: Case, memory: MemoryModel) -> dict:
-    """A gated network against the dense one on the array without gates, and against the ideal.
+def compare(gated: Case, dense: Case, memory: MemoryModel, say: Say = lambda step: None) -> dict:
+    """A gated network against the dense one on the array without gates, and against the ideal."""
+    return against(gated, run(gated, memory, say), run(dense, memory, say))
+
+
+def against(gated: Case, with_gates: dict, without: dict) -> dict:
+    """The run of a gated network against that of the dense one.
 
     ``speedup`` is dense cycles over gated ones. ``ideal`` is how many times fewer products there
     are; ``reached`` the part of it that the speed-up reaches.
     """
-    with_gates, without = run(gated, memory), run(dense, memory)
     speedup = without["cycles"] / with_gates["cycles"]
     ideal = without["macs"] / with_gates["macs"]
     names = {layer.name for layer in gated.compiled.network.gated}

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from hwgen.cli._options import json_option, set_option
+from hwgen.cli._progress import working
 from hwgen.errors import UserError
 
 __all__ = ["command"]
@@ -39,7 +40,11 @@ __all__ = ["command"]
     show_default=True,
     help="Memory: bytes a cycle; may be repeated. Above 16 the bus is 256 bits wide.",
 )
-@click.option("--density/--no-density", default=True, help="Sweep the density, too.")
+@click.option(
+    "--density/--no-density",
+    default=None,
+    help="Sweep the density of ResNet-18 for CIFAR, too.  [default: with part cifar]",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write the figures as JSON.")
 @set_option
 @json_option
@@ -52,29 +57,26 @@ def command(net, input, parts, batches, bytes_a_cycle, density, out, settings, a
     NET is a gated network of yours, with its own masks on INPUT (as of hwgen run). --set holds for
     both configurations.
     """
-    from rich.console import Console
-
     from hwgen.bench.suite import DENSITIES, PARTS, measure
     from hwgen.files import check_writable, write_atomic
 
     if out is not None:
         check_writable(out)
-    console = Console(stderr=True)
-    rows = []
-    with console.status("…") as status:
+    parts = parts or (PARTS if net is None else ())
+    sweep = "cifar" in parts if density is None else density
+    with working() as (console, say):
 
         def show(row: dict) -> None:
-            rows.append(row)
             if not as_json:
                 console.print(_line(row), highlight=False, soft_wrap=True)
 
         document = measure(
-            tuple(parts) or (PARTS if net is None else ()),
+            parts,
             batches,
             bytes_a_cycle,
-            DENSITIES if density else (),
+            DENSITIES if sweep else (),
             settings,
-            status.update,
+            say,
             show,
             [] if net is None else _own(net, input, batches),
         )
@@ -100,10 +102,12 @@ def _own(net: Path, path: Path | None, batches) -> list:
 
 
 def _line(row: dict) -> str:
-    return (
-        f"{row['subject']}, batch {row['batch']}, {row['bytes_a_cycle']} bytes a cycle: "
-        f"{row['speedup']:.2f} of {row['ideal']:.2f}"
-    )
+    """A run, or a point of the sweep of densities."""
+    if "subject" in row:
+        what = f"{row['subject']}, batch {row['batch']}, {row['bytes_a_cycle']} bytes a cycle"
+    else:
+        what = f"gated layers of resnet18 32x32, batch {row['batch']}, density {row['density']}"
+    return f"{what}: {row['speedup']:.2f} of {row['ideal']:.2f}"
 
 
 def _print(document: dict) -> None:

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from hwgen.bench import suite
 from hwgen.bench.masks import density_for, generated_masks, lumpy
 from hwgen.bench.networks import NETWORKS
 from hwgen.bench.reasons import REASONS
 from hwgen.bench.whole import Case, compare, needed_macs, run, ungated
+from hwgen.cli import _progress
 from hwgen.cli.bench import command
 from hwgen.config import load
 from hwgen.cycles import predict
@@ -115,12 +117,17 @@ def test_comparison_with_the_array_without_gates():
     assert result["ideal"] == pytest.approx(macs / result["gated"]["macs"])
 
 
-def test_the_command_writes_what_it_prints(tmp_path):
+def test_the_command_writes_what_it_prints(tmp_path, monkeypatch):
+    monkeypatch.setattr(_progress, "PAUSE", 0.0)
     path = tmp_path / "bench.json"
-    arguments = "--part trained --batch 1 --bytes 16 --no-density --json --out".split()
+    arguments = "--part trained --batch 1 --bytes 16 --json --out".split()
     result = CliRunner().invoke(command, [*arguments, str(path)], catch_exceptions=False)
     document = json.loads(path.read_text())
     assert json.loads(result.stdout) == document
+    assert document["densities"] == []  # they are of a network for CIFAR
+    steps = [line.partition(" s: ")[2] for line in result.stderr.splitlines()]
+    assert "1 of 1: fashion-small, batch 1: compiling for cgnet8" in steps
+    assert "1 of 1: fashion-small, batch 1, 16 bytes a cycle: baseline8, 0 M cycles" in steps[-1]
     (row,) = [r for r in document["runs"] if r["subject"] == "fashion-small"]
     assert row["ideal"] > row["speedup"] > 1
     assert row["gated"]["config"] == "cgnet8" and row["dense"]["config"] == "baseline8"
@@ -144,3 +151,26 @@ def test_the_command_on_a_network_of_the_user(tmp_path):
         save(example(2, gated=False), tmp_path / "dense.safetensors")
         with pytest.raises(UserError, match=expected):
             CliRunner().invoke(command, arguments, catch_exceptions=False)
+
+
+def test_the_sweep_of_densities(monkeypatch):
+    """Each density against the dense network, which is run once; rows are shown one by one."""
+    network, runs, shown = every_kind(5), [], []
+    monkeypatch.setitem(suite.NETWORKS, "resnet18", lambda size: network)
+    honest = suite.run
+
+    def counted(case, memory, say):
+        runs.append(case.compiled.config.name)
+        return honest(case, memory, say)
+
+    monkeypatch.setattr(suite, "run", counted)
+    document = suite.measure((), (1, 2), (), (0.1, 1.0), show=shown.append)
+    rows = document["densities"]
+    assert shown == rows
+    assert [(row["batch"], row["density"]) for row in rows] == [(1, 0.1), (1, 1), (2, 0.1), (2, 1)]
+    assert runs == ["baseline8", "cgnet8", "cgnet8"] * 2
+    for row in rows:
+        masks = generated_masks(network, row["density"], row["batch"])
+        cases = [Case.of(network, load(n), masks, row["batch"]) for n in ("cgnet8", "baseline8")]
+        expected = compare(*cases, MemoryModel(20))["gated_layers"]
+        assert row == {"batch": row["batch"], "density": row["density"], **expected}
