@@ -24,13 +24,16 @@ def input_images(network, path: Path | None, count: int | None):
         return rng.integers(edge.lo, edge.hi + 1, shape), None
     loaded = (load_test_set if path.is_dir() else load_images)(path, count)
     images = loaded.images
+    if images.dtype == np.uint8:
+        try:
+            return prepare(network, images), loaded.labels
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
     if images.shape[1:] != edge.shape:
         raise UserError(
             f"{path}: images are {list(images.shape[1:])}, network {network.name} takes "
             f"{list(edge.shape)}"
         )
-    if images.dtype == np.uint8:
-        return prepare(network, images), loaded.labels
     integers = images.astype(np.int64)
     if (integers != images).any():
         raise UserError(f"{path}: holds real numbers; accepted are bytes (uint8) and integers")

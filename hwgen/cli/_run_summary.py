@@ -6,6 +6,9 @@ from hwgen.console import output
 
 __all__ = ["show", "show_check"]
 
+FEW = 16
+"""Images whose classes are told one by one."""
+
 
 def show(facts: dict) -> None:
     """Print the facts of a comparison."""
@@ -15,6 +18,9 @@ def show(facts: dict) -> None:
     if facts["accuracy"] is not None:
         line += f", {facts['accuracy']:.2%} right"
     console.print(line, highlight=False, soft_wrap=True)
+    if images <= FEW:
+        answers = " ".join(map(str, facts["classes"]))
+        console.print(f"classes: {answers}", highlight=False, soft_wrap=True)
     if facts["wrong"]:
         console.print(
             f"{facts['wrong']:,} of {edges:,} edges differ from the integer reference; the first: "

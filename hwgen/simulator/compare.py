@@ -137,8 +137,9 @@ def compare(
     """Run ``images``, ``batch`` at a time, and compare every edge with the reference.
 
     Returns facts for people and programs: ``wrong`` counts edges that differ (0), ``first_wrong``
-    names the first of them, ``layers`` has the checksum of each edge over all images, ``cycles`` is
-    the mean of an image, ``counters`` are means of the performance counters.
+    names the first of them, ``classes`` are the reference's answers, ``layers`` has the checksum
+    of each edge over all images, ``cycles`` is the mean of an image, ``counters`` are means of the
+    performance counters.
     """
     compiled = None
     if backend != "golden":  # first: it refuses what the configuration cannot run
@@ -146,13 +147,14 @@ def compare(
         compiled = compile_network(
             network, config, densities, batch=batch, order=order, plans=plans
         )
-    expected = reference(network, images, taps=True)
+    expected = reference(network, images, taps=backend != "golden")
     facts = {
         "network": network.name,
         "config": config.name,
         "backend": backend,
         "images": len(images),
         "accuracy": None if labels is None else float((expected.classes == labels).mean()),
+        "classes": expected.classes.tolist(),
     }
     comparison = Comparison(expected.taps, batch)
     if compiled is None:

@@ -72,11 +72,14 @@ def prepare(network: Network, pixels) -> np.ndarray:
         raise UserError(f"pixels must be bytes (uint8), not {pixels.dtype}")
     if pixels.ndim == 4 and pixels.shape[1] == 1 and layer.full is not None:
         # A channel of pixels may become several, each with its own parameters.
-        pixels = np.broadcast_to(pixels, (len(pixels), layer.output.shape[0], *pixels.shape[2:]))
+        if pixels.shape[2:] == layer.output.shape[1:]:
+            pixels = np.broadcast_to(pixels, (len(pixels), *layer.output.shape))
     if pixels.shape[1:] != layer.output.shape:
+        channels, *size = layer.output.shape
+        spread = f" or {[1, *size]}" if layer.full is not None and channels > 1 else ""
         raise UserError(
-            f"images are {list(pixels.shape[1:])}, network {network.name!r} takes "
-            f"{list(layer.output.shape)}"
+            f"images are {list(pixels.shape[1:])}, network {network.name} takes "
+            f"{list(layer.output.shape)}{spread}"
         )
     if layer.full is not None:
         return network.requantizer(layer).apply(pixels)

@@ -20,6 +20,8 @@ from hwgen.simulator import compare as module
 from hwgen.simulator.compare import Comparison, where
 from hwgen.simulator.rtl import build
 from models.netfile import Builder, save
+from models.reference import run as reference
+from models.zoo import fashion_sample, load_shipped, shipped
 from models.zoo.synthetic import every_kind, random_parameters
 from sim.networks import example
 
@@ -210,6 +212,33 @@ class TestComparison:
         assert told[1]["cycles_least"] <= told[1]["cycles"] <= told[1]["cycles_most"]
         assert told[2]["layers"] == told[1]["layers"]
         assert told[2]["counters"] == told[1]["counters"]
+
+    def test_bytes_become_what_the_network_reads(self, run):
+        """The network of signs says in its file how a byte becomes a thermometer."""
+        names = [shipped("fashion_binary"), shipped("fashion_binary").parent / "fashion_sample.npz"]
+        options = ["--config", "bnn", "--backend", "functional", "--images", 2, "--json"]
+        code, out, _ = run(*names, *options)
+        facts = json.loads(out)
+        assert (code, facts["wrong"]) == (0, 0)
+        images, labels = fashion_sample()
+        network = load_shipped("fashion_binary")
+        # (byte + B + 1) >> 1 is at least 1 from the threshold 1 - B on.
+        thresholds = 1 - network.tensor(network.input.full.B)[:, None, None]
+        signs = np.where(images[:2] >= thresholds, 1, -1)
+        assert set(np.unique(signs)) == {-1, 1}
+        classes = reference(network, signs).classes
+        assert facts["classes"] == classes.tolist()
+        assert facts["accuracy"] == np.mean(classes == labels[:2])
+
+    def test_images_of_another_size_for_a_thermometer(self, run, tmp_path):
+        path = tmp_path / "large.npy"
+        np.save(path, np.zeros((2, 32, 32), np.uint8))
+        code, _, err = run(shipped("fashion_binary"), path, "--config", "bnn")
+        assert (code, err.count("\n")) == (2, 1)
+        assert (
+            "large.npy: images are [1, 32, 32], network fashion-binary takes [16, 28, 28] or "
+            "[1, 28, 28]"
+        ) in err
 
     def test_shares_of_the_cycles_sum_to_one(self):
         config = load("cgnet8")
