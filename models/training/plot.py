@@ -6,43 +6,65 @@ from pathlib import Path
 
 from hwgen.errors import UserError
 
-__all__ = ["plot"]
-
-COLOURS = {"twin": "tab:blue", "gated": "tab:orange"}
+__all__ = ["curves", "plot"]
 
 
 def plot(run: Path, out: Path) -> None:
-    """Draw loss, accuracy and reduction of the run in ``run``, and of its twin, over the steps."""
+    """Write the :func:`curves` of the run in ``run`` to the picture ``out``."""
+    figure = curves(run)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=90)
+
+
+def curves(run: Path):
+    """A figure of the run in ``run`` and of its twin over the steps: loss, accuracy and, of a gated
+    network, reduction.
+
+    The loss is drawn without what the gates are punished by, so that it can be compared with the
+    twin's; where a run has not recorded that penalty, only the loss on held-out images is drawn.
+    """
     from matplotlib.figure import Figure
 
-    names = {"twin": run / "twin", "gated": run}
-    lines = {name: _lines(folder) for name, folder in names.items() if folder.is_dir()}
-    if not lines.get("gated"):
+    found = {name: _lines(folder) for name, folder in (("twin", run / "twin"), ("run", run))}
+    if not found["run"]:
         raise UserError(f"{run}/metrics.jsonl: no such file, or nothing in it")
-    figure = Figure(figsize=(10, 3), layout="constrained")
-    for axis, (field, title) in zip(
-        figure.subplots(1, 3),
-        (
-            ("loss", "loss, while training"),
-            ("accuracy", "accuracy (%) after each epoch"),
-            ("reduction", "times fewer products in gated layers"),
-        ),
-        strict=True,
-    ):
-        for name, rows in lines.items():
-            points = [(row["step"], row[field]) for row in rows if field in row]
-            if points:
-                steps, values = zip(*points, strict=True)
-                scale = 100 if field == "accuracy" else 1
-                mark = "" if field == "loss" else "."
-                drawn = {"marker": mark, "label": name, "color": COLOURS[name]}
-                axis.plot(steps, [scale * value for value in values], **drawn)
+    gated = any("reduction" in row for row in found["run"])
+    panels = ["loss without penalty; dashed: held out", "accuracy (%), held out"]
+    panels += ["times fewer products in gated layers"] if gated else []
+    figure = Figure(figsize=(10 / 3 * len(panels), 3), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharex=True)
+    for axis, title in zip(axes, panels, strict=True):
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
-    figure.axes[0].legend()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=90)
+    for (name, rows), colour in zip(found.items(), ("tab:blue", "tab:orange"), strict=True):
+        if not rows:
+            continue
+        label = "gated" if name == "run" and gated else name
+        punished = name == "run" and gated
+        trained = [
+            (row["step"], row["loss"] - row.get("penalty", 0))
+            for row in rows
+            if "penalty" in row or not punished
+        ]
+        tested = {
+            field: [(row["step"], row[field]) for row in rows if field in row]
+            for field in ("test_loss", "accuracy", "reduction")
+        }
+        _draw(axes[0], trained, color=colour, label=label)
+        dashed = {"linestyle": "--", "label": None if trained else label}
+        _draw(axes[0], tested["test_loss"], color=colour, marker=".", **dashed)
+        percent = [(step, 100 * accuracy) for step, accuracy in tested["accuracy"]]
+        _draw(axes[1], percent, color=colour, marker=".")
+        if gated:
+            _draw(axes[2], tested["reduction"], color=colour, marker=".")
+    axes[0].legend()
+    return figure
+
+
+def _draw(axis, points: list[tuple[int, float]], **style) -> None:
+    if points:
+        axis.plot(*zip(*points, strict=True), **style)
 
 
 def _lines(folder: Path) -> list[dict]:

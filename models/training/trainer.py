@@ -78,15 +78,18 @@ class Trainer:
         metrics = Metrics(self.folder, self.step) if self.place.first else None
         module = self._joined()
         saved, summed = time.monotonic(), 0
-        total = torch.zeros((), device=self.place.device)
+        total = torch.zeros(2, device=self.place.device)
         try:
             while not self.finished:
-                total += self._train_step(module).detach()
+                total += self._train_step(module)
                 self.step, summed = self.step + 1, summed + 1
                 ended = self.step % self.steps_per_epoch == 0
                 if not ended and self.step % LOG_EVERY:
                     continue
-                shown = {"loss": float(total) / summed, "rate": self._rate(self.step - 1)}
+                loss, penalty = (value / summed for value in total.tolist())
+                shown = {"loss": loss, "rate": self._rate(self.step - 1)}
+                if self.config.gating is not None:
+                    shown["penalty"] = penalty
                 summed = 0
                 total.zero_()
                 self._stop_if_broken(shown["loss"])
@@ -142,17 +145,20 @@ class Trainer:
         return rate_at(self.config.schedule, step, self.steps_per_epoch)
 
     def _train_step(self, module: nn.Module) -> torch.Tensor:
+        """Loss, and the part of it that is the penalty of the gates."""
         torch.manual_seed(_mixed(self.config.seed, self.step, self.place.rank, 1))  # dropout
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(self.step)
         images, labels = self._batch()
         with torch.autocast(**self.cast):
             loss = self._loss(images, labels, module(images).float())
+            penalty = self._penalty(loss)
+            loss = loss + penalty
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return loss
+        return torch.stack((loss, penalty)).detach()
 
     def _loss(self, images, labels, answers) -> torch.Tensor:
         loss = F.cross_entropy(answers, labels)
@@ -164,9 +170,12 @@ class Trainer:
             far = F.kl_div(learned, taught.log_softmax(1), reduction="batchmean", log_target=True)
             far = far * choice.temperature**2  # Gradients as large as without a temperature.
             loss = torch.lerp(loss, far, choice.weight)
-        if self.config.gating is not None:
-            loss = loss + self.config.gating.penalty * threshold_penalty(self.model)
         return loss
+
+    def _penalty(self, loss: torch.Tensor) -> torch.Tensor:
+        if self.config.gating is None:
+            return torch.zeros_like(loss)
+        return torch.zeros_like(loss) + self.config.gating.penalty * threshold_penalty(self.model)
 
     def _tested(self) -> dict[str, float]:
         source = self.data.validation or self.data.test

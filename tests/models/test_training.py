@@ -16,7 +16,7 @@ from models.training import Place, load_config, load_data, load_run, train
 from models.training.build import build
 from models.training.config import Schedule
 from models.training.evaluate import evaluate
-from models.training.plot import plot
+from models.training.plot import curves, plot
 from models.training.precision import half_type
 from models.training.schedule import parameter_groups, rate_at
 from models.training.trainer import Trainer
@@ -89,14 +89,27 @@ def test_a_run_learns_and_reports(config_file, tmp_path):
     assert [layer.name for layer in summary.layers] == ["features.4", "features.7", "features.10"]
     written = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert written["accuracy"] == summary.accuracy
-    lines = (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()
-    steps = [json.loads(line)["step"] for line in lines]
+    file = tmp_path / "out" / "metrics.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    steps = [row["step"] for row in rows]
     assert steps == sorted(set(steps)) and steps[-1] == 2 * 80
+    assert all(0 < row["penalty"] < row["loss"] for row in rows)
+    assert "penalty" not in (tmp_path / "out" / "twin" / "metrics.jsonl").read_text()
     assert any((tmp_path / "out" / "tensorboard").iterdir())
     plot(tmp_path / "out", tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(UserError, match=r"metrics\.jsonl: no such file"):
         plot(tmp_path, tmp_path / "curve.png")
+    drawn = {line.get_label(): line for line in curves(tmp_path / "out").axes[0].get_lines()}
+    without = [row["loss"] - row["penalty"] for row in rows]
+    assert list(drawn["gated"].get_ydata()) == without
+    # A record from before penalties were noted has only what held-out images say.
+    for row in rows:
+        del row["penalty"]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    drawn = {line.get_label(): line for line in curves(tmp_path / "out").axes[0].get_lines()}
+    tested = [row["test_loss"] for row in rows if "test_loss" in row]
+    assert list(drawn["gated"].get_ydata()) == tested
 
 
 def test_only_validation_images_are_looked_at_before_the_end(config_file, tmp_path, monkeypatch):
