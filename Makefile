@@ -62,9 +62,10 @@ bench: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [NET=file INPUT=images] [PART
 		--out $(call quote,$(OUT)/bench.json)
 	@$(HWGEN) report --bench $(call quote,$(OUT)/bench.json) --out $(call quote,$(OUT)/report.html)
 
-side-by-side: $(VENV)/.hwgen-models $(VENV)/.hwgen-rivals ## [CONFIG=baseline8]: cycles of layers, beside SCALE-Sim and ZigZag
+side-by-side: $(VENV)/.hwgen-models $(VENV)/.hwgen-rivals ## [CONFIG=baseline8] [ONLY=ResNet-20] [SECONDS=120]: cycles of layers, beside SCALE-Sim and ZigZag
 	@$(HWGEN) side-by-side $(call quote,$(if $(filter file,$(origin CONFIG)),baseline8,$(CONFIG))) \
-		--set $(call quote,$(SET)) --python $(call quote,$(VENV)/rivals/bin/python) --out $(call quote,$(OUT)/side-by-side.json)
+		--set $(call quote,$(SET)) $(if $(ONLY),--only $(call quote,$(ONLY))) $(if $(SECONDS),--seconds $(call quote,$(SECONDS))) \
+		--python $(call quote,$(VENV)/rivals/bin/python) --out $(call quote,$(OUT)/side-by-side.json)
 
 synth: $(VENV)/.hwgen-synth ## TARGET=ecp5|ice40|gowin|xilinx|asic [MODULE= PART= FREQ= TIMING= LIBERTY= SRAM=]: area, clock
 	@$(HWGEN) synth $(call quote,$(CONFIG)) --set $(call quote,$(SET)) --target $(call quote,$(TARGET)) \

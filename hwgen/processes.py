@@ -3,19 +3,34 @@
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
-__all__ = ["ending_as_if_interrupted", "run"]
-
+__all__ = ["ending_as_if_interrupted", "run", "started"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(command: Sequence, **options) -> subprocess.CompletedProcess:
+def run(
+    command: Sequence, *, timeout: float | None = None, **options
+) -> subprocess.CompletedProcess:
     """Run ``command`` to its end and keep what it says, as text.
 
-    It gets a process group of its own: whatever interrupts the wait ends it and all that it has
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        After ``timeout`` seconds; nothing of it runs on.
+    """
+    with started(command, **{"stderr": subprocess.PIPE, **options}) as process:
+        output, errors = process.communicate(timeout=timeout)
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+@contextmanager
+def started(command: Sequence, **options) -> Iterator[subprocess.Popen]:
+    """A process whose output is read as text; at the end of the context it has ended.
+
+    It gets a process group of its own: whatever interrupts the context ends it and all that it has
     started, even if only we have been told.
     """
     # A signal must not come between the start of the process and our knowing of it.
@@ -25,17 +40,16 @@ def run(command: Sequence, **options) -> subprocess.CompletedProcess:
             process_group=0,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
             **options,
         ) as process:
             try:
                 deliver()
-                output, errors = process.communicate()
+                yield process
             except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 raise
-    return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 @contextmanager

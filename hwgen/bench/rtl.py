@@ -1,7 +1,6 @@
 """Figures of the generated hardware."""
 
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -9,6 +8,7 @@ import time
 import numpy as np
 
 from ..config import Config
+from ..processes import run
 from ..simulator.rtl import MemoryModel
 from .measure import measure
 from .workloads import Workload, dense_layer, masked_layer
@@ -32,10 +32,11 @@ def generation(config: Config) -> dict:
         )
         started = time.monotonic()
         command = [sys.executable, "-c", script, path]
-        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        made = run(command)
+        made.check_returncode()
         seconds = time.monotonic() - started
         kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return {"lines": int(lines), "seconds": seconds, "megabytes": kilobytes / 1024}
+    return {"lines": int(made.stdout), "seconds": seconds, "megabytes": kilobytes / 1024}
 
 
 def _difference(config: Config, few: Workload, many: Workload, model: MemoryModel):

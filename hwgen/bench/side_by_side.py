@@ -5,7 +5,10 @@ Neither is imported: they want another NumPy than hwgen has, and ZigZag brings a
 """
 
 import json
+import os
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -124,22 +127,28 @@ def ours(config: Config, layer: Layer) -> dict:
     return {"cycles": alone, "steady_cycles": more - fewer, "seconds": seconds}
 
 
-def theirs(rival: Rival, config: Config, layers: Iterable[Layer], python: Path) -> list[dict]:
-    """What a rival says of the layers.
+def theirs(rival: Rival, config: Config, layer: Layer, python: Path, seconds=None) -> dict:
+    """What a rival says of a layer; ``gave_up_after`` alone if it has not in so many seconds.
 
     Raises
     ------
     UserError
         If the Python is none, or the rival is not installed or does not work in it.
     """
-    request = {"array": rival.settings(config), "layers": [layer.as_dict() for layer in layers]}
-    try:
-        made = run([python, FOLDER / rival.script, json.dumps(request)])
-    except OSError as error:
-        raise UserError(f"PYTHON: {python} cannot be run ({error.strerror})") from None
+    request = {"array": rival.settings(config), "layers": [layer.as_dict()]}
+    command = [python, FOLDER / rival.script, json.dumps(request)]
+    # What it leaves behind if it does not come to its end goes with the folder.
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            made = run(command, timeout=seconds, env=os.environ | {"TMPDIR": scratch})
+        except OSError as error:
+            raise UserError(f"PYTHON: {python} cannot be run ({error.strerror})") from None
+        except subprocess.TimeoutExpired:
+            return {"gave_up_after": seconds}
     if made.returncode == 0:
         try:
-            return json.loads(made.stdout)
+            (found,) = json.loads(made.stdout)
+            return found
         except ValueError:
             raise UserError(f"PYTHON: must be a Python, not {python}") from None
     last = (made.stderr.strip().splitlines() or [f"exit code {made.returncode}"])[-1]
@@ -156,11 +165,13 @@ def measure(
     rivals: Iterable[Rival] = RIVALS.values(),
     layers: Iterable[Layer] = LAYERS,
     python: Path = Path(sys.executable),
+    seconds: float | None = None,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> dict:
     """Cycles of each layer on ``config`` and by each of the rivals, for JSON.
 
-    ``utilization`` is the cycles that the multiplications take at least over the cycles told.
+    ``utilization`` is the cycles that the multiplications take at least over the cycles told. A
+    rival is given ``seconds`` for a layer, or as many as it needs.
     """
     layers = tuple(layers)
     rows = [{"layer": layer.as_dict(), "models": {}} for layer in layers]
@@ -177,9 +188,9 @@ def measure(
     # A rival that is missing is told at once.
     for rival in rivals:
         for layer, row in zip(layers, rows, strict=True):
-            progress(f"{rival.name}: {layer.name}")
-            (found,) = theirs(rival, config, [layer], python)
-            note(row, rival.name, found)
+            most = "" if seconds is None else f", at most {seconds:.0f} s"
+            progress(f"{rival.name}: {layer.name}{most}")
+            note(row, rival.name, theirs(rival, config, layer, python, seconds))
     for layer, row in zip(layers, rows, strict=True):
         progress(f"hwgen: {layer.name}")
         note(row, "hwgen", ours(config, layer))

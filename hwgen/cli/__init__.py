@@ -10,6 +10,7 @@ import importlib
 import os
 import pkgutil
 import sys
+import warnings
 
 import click
 
@@ -62,7 +63,7 @@ def main(
     """Run a command; a user's mistake is one line on standard error and exit code 2."""
     try:
         with ending_as_if_interrupted():
-            sys.exit(group.main(arguments, prog_name=name, standalone_mode=False) or 0)
+            sys.exit(_run(group, arguments, name) or 0)
     except UserError as error:
         _fail(str(error))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -87,6 +88,15 @@ def main(
         if error.filename is None:
             raise
         _fail(f"{error.filename}: {error.strerror}")
+
+
+def _run(group: click.Command, arguments: list[str] | None, name: str):
+    try:
+        return group.main(arguments, prog_name=name, standalone_mode=False)
+    except BaseException:
+        # Amaranth would warn of every block that an interruption or a mistake leaves unbuilt.
+        warnings.simplefilter("ignore")
+        raise
 
 
 def _fail(message: str) -> None:

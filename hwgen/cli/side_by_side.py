@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hwgen.cli._options import json_option, set_option
+from hwgen.cli._progress import working
 from hwgen.errors import UserError
 
 __all__ = ["command"]
@@ -29,17 +30,24 @@ EVERY = "scalesim,zigzag"
     default=Path(sys.executable),
     help="The Python that they are installed in.  [default: that of hwgen]",
 )
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    help="Give up a layer in one model of others after so long.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write the figures as JSON.")
 @json_option
-def command(config, settings, against, only, python, out, as_json):
+def command(config, settings, against, only, python, seconds, out, as_json):
     """Cycles of dense layers on CONFIG, and what SCALE-Sim and ZigZag say of an array with as many
     multipliers, buffers as large and a memory port as wide.
 
     `alone` is a layer from its first fetch to its last store, `steady` what one more image of it
-    takes. `make side-by-side` sets up the Python with the others.
+    takes. `make side-by-side` sets up the Python with the others. SCALE-Sim takes minutes for a
+    layer of ResNet-18 at ImageNet shapes; give it more --seconds, or leave it out by --against or
+    --only.
     """
-    from rich.console import Console
-
     from hwgen.bench.side_by_side import LAYERS, RIVALS, measure
     from hwgen.config import load
     from hwgen.files import check_writable, write_atomic
@@ -57,8 +65,8 @@ def command(config, settings, against, only, python, out, as_json):
         raise UserError(f"ONLY: must be part of a layer's name ({names}), not {only!r}")
     if out is not None:
         check_writable(out)
-    with Console(stderr=True).status("…") as status:
-        document = measure(chosen, rivals, layers, python, status.update)
+    with working() as (_, say):
+        document = measure(chosen, rivals, layers, python, seconds, say)
     text = json.dumps(document, indent=1) + "\n"
     if out is not None:
         write_atomic(out, text)
@@ -85,11 +93,14 @@ def _print(document: dict) -> None:
         ]
         for name in rivals:
             found = row["models"][name]
-            cells.append(f"{found['cycles']:,} ({found['utilization']:.1%})")
+            if "cycles" in found:
+                cells.append(f"{found['cycles']:,} ({found['utilization']:.1%})")
+            else:
+                cells.append(f"not in {found['gave_up_after']:.0f} s")
         table.add_row(row["layer"]["name"], *cells)
     console.print(table)
     spent = {
-        name: sum(row["models"][name]["seconds"] for row in document["layers"])
+        name: sum(row["models"][name].get("seconds", 0.0) for row in document["layers"])
         for name in ("hwgen", *rivals)
     }
     told = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())

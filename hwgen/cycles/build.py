@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 from ..errors import UserError
 from ..isa.instructions import INSTRUCTIONS
 from ..isa.parameters import RECORD
+from ..processes import run
 from ..simulator.rtl.build import cache_folder
-from ..tools import locate
+from ..tools import environment, locate
 
 __all__ = ["MOST_FIELDS", "build"]
 
@@ -65,7 +65,8 @@ def build() -> Path:
         for name, text in texts.items():
             (folder / name).write_bytes(text)
         command = [str(compiler), *FLAGS, "cycles.cpp", "-o", "cycles.so"]
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        # What the compiler leaves behind when it is interrupted goes with the folder.
+        result = run(command, cwd=folder, env=environment(TMPDIR=scratch))
         if result.returncode:
             log = target.with_suffix(".log")
             log.write_text(result.stdout + result.stderr)

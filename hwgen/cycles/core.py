@@ -133,11 +133,13 @@ class Core:
     """
 
     def __init__(self, config: Config, memory: MemoryModel, *, skips: bool = True):
+        self._core = None  # for __del__, if what follows is interrupted
         self._lib = _library()
         self._core = self._lib.cycles_open(_configuration(config, memory), skips)
 
     def __del__(self):
-        self._lib.cycles_close(self._core)
+        if self._core is not None:
+            self._lib.cycles_close(self._core)
 
     def begin(self, program: Program, bases: Sequence[int], address: int) -> None:
         """Another program: base registers, and where it lies in memory."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
+from hwgen.processes import started
 from hwgen.tools import environment, locate
 
 __all__ = ["identity", "run_tool"]
@@ -22,27 +23,17 @@ def run_tool(
     arguments
         Of its command line.
     folder
-        Where it runs.
+        Where it runs, and puts what it leaves behind when it is interrupted.
     told
         Called with each line that it prints, on either output.
     """
-    process = subprocess.Popen(
+    command, options = (
         [locate(tool), *arguments],
-        cwd=folder,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
+        {"cwd": folder, "env": environment(TMPDIR=str(folder))},
     )
-    with process:
-        try:
-            for line in process.stdout:
-                told(line.rstrip())
-        except BaseException:
-            process.kill()
-            raise
+    with started(command, stderr=subprocess.STDOUT, errors="replace", **options) as process:
+        for line in process.stdout:
+            told(line.rstrip())
     return process.returncode
 
 

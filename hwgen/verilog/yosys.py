@@ -4,6 +4,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from hwgen import processes
 from hwgen.tools import environment, locate
 
 __all__ = ["YosysFailed", "run_yosys"]
@@ -19,14 +20,11 @@ def run_yosys(script: str, inputs: dict[str, str], outputs: tuple[str, ...] = ()
     with tempfile.TemporaryDirectory() as folder:
         for name, text in {**inputs, "script.ys": script}.items():
             Path(folder, name).write_text(text)
-        result = subprocess.run(
+        result = processes.run(
             [locate("yosys"), "-q", "-l", "log", "script.ys"],
             cwd=folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
+            env=environment(TMPDIR=folder),
             stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
         )
         if result.returncode:
             raise YosysFailed(result.stdout[-4000:].strip())

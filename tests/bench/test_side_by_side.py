@@ -2,6 +2,8 @@
 
 import json
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +62,28 @@ def test_utilization():
     config, layer = load("baseline8"), next(row for row in LAYERS if row.size == 16)
     found, least = ours(config, layer), layer.macs / config.macs
     assert least <= found["steady_cycles"] < 1.02 * least < found["cycles"]
+
+
+def test_a_rival_that_takes_too_long(tmp_path, capsys):
+    """The table comes all the same, and nothing of the rival runs on."""
+    slow = tmp_path / "python"
+    slow.write_text(
+        f"#!/bin/sh\necho > $TMPDIR/half\nsleep 600 & echo $! $TMPDIR > {tmp_path}/told\nwait"
+    )
+    slow.chmod(0o755)
+    out = tmp_path / "out.json"
+    arguments = ["side-by-side", "tiny", "--only", "ResNet-20, 8x8", "--against", "scalesim-os"]
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--python", str(slow), "--seconds", "1", "--out", str(out)])
+    assert end.value.code == 0 and "not in 1 s" in capsys.readouterr().out
+    (row,) = json.loads(out.read_text())["layers"]
+    assert row["models"]["scalesim-os"] == {"gave_up_after": 1.0}
+    assert row["models"]["hwgen"]["cycles"] > 0
+    process, folder = (tmp_path / "told").read_text().split()
+    assert not Path(folder).exists()
+    stat = Path(f"/proc/{process}/stat")
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.02)  # killed, it takes a moment to go
 
 
 def test_scripts_need_nothing_to_be_read():

@@ -56,7 +56,8 @@ def build(verilog: str, *, top: str, beat_bytes: int, trace: bool = False) -> Pa
         command += ["--trace-fst"] if trace else []
         command += ["--exe", str(HARNESS), f"{top}.v", "-LDFLAGS", "-shared"]
         command += ["-o", "simulator.so"]
-        result = processes.run(command, cwd=folder, env=environment())
+        # What a compiler leaves behind when it is interrupted goes with the folder.
+        result = processes.run(command, cwd=folder, env=environment(TMPDIR=str(folder)))
         built = folder / "obj_dir" / "simulator.so"
         if result.returncode or not built.exists():
             log = target.with_suffix(".log")
