@@ -102,7 +102,7 @@ def _cycles(config: Config, layer: Convolution, plan: Plan) -> float:
 
     builder, buffers = Builder(), Buffers(config)
     try:
-        items = Lowering(config, builder, buffers, layer, plan=plan).items()
+        items = Lowering(config, builder, buffers, layer, plan=plan, begins=True).items()
         schedule(config, buffers, items)
     except NoRoom:
         return float("inf")

@@ -11,11 +11,12 @@ from ..isa.packing import pack_records
 from .blocks import Block, blocks_of
 from .constants import Constants, Segment
 from .item import Item, Need
+from .kept import KeptMap
 from .layer import EVERY_BIT, Convolution
 from .memory import Buffers
-from .passes import PassEmitter, Place
+from .passes import PassEmitter, Place, map_pitch
 from .program import Builder
-from .segments import Limits, Taps, segments
+from .segments import Limits, Taps, segments, split_first
 from .tensors import Region, Tensor
 from .tiles import Plan, Tile, estimated_density, pass_cycles, plan_tiles, planes_seen
 from .transfer import clear_gaps, copy_images, copy_tensor, load_constants
@@ -49,9 +50,9 @@ class Lowering:
     """One convolution on one configuration.
 
     ``order`` forces the order of work, ``reserve`` leaves words of the activation buffer to others.
-    ``before`` is the layer whose items stand before this one's: if it writes this one's input, and
-    both work on a whole map at a time, the input stays in the activation buffer. ``plan`` is how
-    the layer is cut; without it, as is cheapest by estimate.
+    ``before`` is the layer whose items stand before this one's: if it keeps this one's input in the
+    activation buffer, that is read there. ``plan`` is how the layer is cut; without it, as is
+    cheapest by estimate. ``begins``: nothing stands before it, so its first weights are waited for.
     """
 
     def __init__(
@@ -64,8 +65,11 @@ class Lowering:
         reserve: int = 0,
         before: "Lowering | None" = None,
         plan: Plan | None = None,
+        *,
+        begins: bool = False,
     ):
         self.config, self.builder, self.buffers, self.layer = config, builder, buffers, layer
+        self.begins = begins
         if layer.gate is not None and not config.array.gated:
             raise UserError(
                 f"layer {layer.name}: it is gated, configuration {config.name} has "
@@ -82,46 +86,49 @@ class Lowering:
         self.emit = PassEmitter(config, builder, layer, self.plan)
         modes = {part.how.mode for part in layer.products}
         self._spread = {mode: spread_of(config, layer, mode) for mode in modes}
-        # The whole output, if the next layer may want it.
-        self.kept = Place(object(), range(layer.output.planes)) if self._keeps() else None
         self.last: Item | None = None
         self.closings: list[Closing] = []
-        self.resident: Place | None = None
-        if before is not None and before.kept is not None and self._reads_all_of(before):
-            self.resident = before.kept
-            self.emit.input_pitch = before.output_pitch
-            before.last.frees.remove(before.kept.owner)
+        # The input, if it has stayed on chip; the output, if it may stay for the next layer.
+        self.resident = self._resident(before)
+        self.kept: dict[Tensor, KeptMap] = {}
+        self.keep(layer.output, map_pitch(config, layer.output))
+        if self.kept:
+            self.emit.output_map = self.kept[layer.output]
 
-    def _whole(self) -> Tile | None:
-        """The only tile, if there is but one."""
-        tiles = self.plan.tiles(self.layer)
-        return tiles[0] if len(tiles) == 1 and self.layer.output.images == 1 else None
+    def _resident(self, before: "Lowering | None") -> KeptMap | None:
+        """The input, if ``before`` keeps it and it can be read there."""
+        layer, plan = self.layer, self.plan
+        found = None if before is None else before.kept.get(layer.input)
+        seen = plan.tiles(layer)[0].across
+        if (
+            found is None
+            or not plan.may_stay(layer)
+            or seen.low > 0
+            or seen.seen < layer.input.columns
+        ):
+            return None
+        before.last.frees.remove(found.owner)
+        self.emit.input_map = found
+        return found
 
-    @property
-    def output_pitch(self) -> int:
-        """Words from plane to plane of the output, if there is but one tile."""
-        return self.emit.output_pitch(self._whole())
-
-    def _fits(self) -> bool:
-        """Whether input and output are small enough to stay beside those of another layer."""
-        tile, planes = self._whole(), planes_seen(self.blocks)
-        words = self.plan.input_words(self.layer, tile, len(planes))
-        words += self.layer.output.planes * self.output_pitch
-        return words <= self.buffers.activations.size // 2
-
-    def _keeps(self) -> bool:
-        return self._whole() is not None and self.plan.order == "input" and self._fits()
-
-    def _reads_all_of(self, before: "Lowering") -> bool:
-        tile, source = self._whole(), self.layer.input
-        return (
-            tile is not None
-            and source == before.layer.output
-            and self.plan.order == "input"
-            and tile.down.low == tile.across.low == 0
-            and tile.across.seen == source.columns
-            and self._fits()
-        )
+    def keep(self, tensor: Tensor, pitch: int) -> KeptMap | None:
+        """Keep what the layer computes on chip, as ``tensor``, if that may be: whole rows of a map
+        so small that it and what the layer reads leave half of the activation buffer to another.
+        """
+        if not self.plan.may_stay(self.layer):
+            return None
+        if self.resident is not None:
+            inside = self.resident.words
+        else:
+            inside = self.plan.words_read(self.layer, len(planes_seen(self.blocks)))
+        found = KeptMap(tensor, pitch)
+        words = inside + found.words + sum(other.words for other in self.kept.values())
+        if words > self.buffers.activations.size // 2:
+            return None
+        self.kept[tensor] = found
+        if self.last is not None:
+            self.last.frees.append(found.owner)
+        return found
 
     def segments(self, block: Block, limits: Limits) -> list[Taps]:
         """The passes of a block."""
@@ -133,6 +140,8 @@ class Lowering:
         config, gate = self.config, self.layer.gate
         word = config.weight_word_bits // 8
         all_taps = self.segments(block, self.plan.limits)
+        if self.begins and block is self.blocks[0]:
+            all_taps = split_first(all_taps)
         result = []
         for number, taps in enumerate(all_taps):
             data = pack_chunks(config, taps.weights, block.slots, taps.how.mode)
@@ -196,9 +205,10 @@ class Lowering:
             every = range(len(self.blocks))
             for tile in tiles:
                 result += self._tile(tile, every, passes, records, first=tile is tiles[0])
+        if self.resident is not None:
+            result[-1].frees.append(self.resident.owner)
         self.last = result[-1]
-        if self.kept is not None:
-            self.last.frees.append(self.kept.owner)
+        self.last.frees += [kept.owner for kept in self.kept.values()]
         return result
 
     def _gaps(self) -> Item:
@@ -222,8 +232,6 @@ class Lowering:
     ) -> Iterator[Item]:
         """An item for each pass of the blocks ``run`` of a tile."""
         whole = _Input(object()) if self.plan.order == "input" else None
-        if self.resident is not None:
-            whole = _Input(self.resident.owner)
         for number in run:
             block = self.blocks[number]
             if block.opens:
@@ -234,10 +242,10 @@ class Lowering:
                 source = whole or _Input(object())
                 weights = Place(object())
                 constants = [self._weight_loader(weights, segment)]
-                if index == 0:
-                    constants.append(self._record_loader(parameters, block, records[number]))
                 needs = list(self._input_loaders(source, tile, segment.taps))
                 drains = segment.gate or (last and self.layer.gate is None)
+                if drains:
+                    constants.append(self._record_loader(parameters, block, records[number]))
                 if drains and block.opens:
                     needs.append(self._output_room(output, tile))
                 frees = [weights.owner]
@@ -358,13 +366,13 @@ class Lowering:
     def _input_loaders(self, source: _Input, tile: Tile, taps: Taps) -> Iterator[Need]:
         """Room for the planes that a pass reads, and what of them is not there yet."""
         layer, plan = self.layer, self.plan
-        if self.resident is not None:
-            source.planes = self.resident.planes
+        if (resident := self.resident) is not None:
+            source.planes = range(layer.input.planes)
 
             def find() -> None:
-                source.base = self.resident.at
+                source.base = resident.at + resident.offset(0, tile.down.low)
 
-            rows = range(layer.input.plane_rows)
+            rows = range(tile.down.low, tile.down.high)
             yield Need(Region(layer.input, taps.planes, rows), find)
             return
         if not source.planes:
@@ -433,25 +441,22 @@ class Lowering:
         """Room for the output; the residual lies there until a sum takes its place."""
         residual = self.layer.residual
         pitch = self.emit.output_pitch(tile)
-        words = len(output.planes) * pitch
-
-        kept = self.kept
+        kept = self.kept.get(self.layer.output)
 
         def load() -> None:
             if kept is None:
+                words = len(output.planes) * pitch
                 output.at = self.buffers.activations.take(words, output.owner)
             else:
-                if not kept.taken:
-                    every = len(kept.planes) * pitch
-                    kept.at, kept.taken = self.buffers.activations.take(every, kept.owner), True
-                output.at = kept.at + output.planes.start * pitch
+                kept.take(self.buffers)
+                output.at = kept.at + kept.offset(output.planes.start, tile.down.first)
             if residual is not None:
                 self.copy_outputs("LOAD", residual, tile, output.at, output.planes, pitch)
 
         if residual is None:
             return Need(None, load)
         region = self._region(residual, tile, output.planes)
-        return Need(region, load, words)
+        return Need(region, load, len(output.planes) * tile.positions)
 
     def _store(self, tile: Tile, output: Place) -> None:
         pitch = self.emit.output_pitch(tile)

@@ -283,11 +283,13 @@ class _Compiler:
         before = self.before if self.keep else None
         places = self.config, self.builder, self.buffers
         choice = choose(self.config, layer, self.order, reserve)
-        lowering = Lowering(*places, layer, before=before, plan=choice.plan)
+        begins = not self.items
+        lowering = Lowering(*places, layer, before=before, plan=choice.plan, begins=begins)
         # What stays on chip between layers the model, which sees each alone, would not see.
-        if self.by == "model" and not (lowering.kept or lowering.resident):
+        wanted = any(r.kind in ("conv", "linear") for r in self.network.consumers(layer.name))
+        if self.by == "model" and not (wanted and lowering.kept or lowering.resident):
             choice = choose(self.config, layer, self.order, reserve, by="model")
-            lowering = Lowering(*places, layer, plan=choice.plan)
+            lowering = Lowering(*places, layer, plan=choice.plan, begins=begins)
         self.choices[layer.name] = choice
         self.items += lowering.items()
         self.before = lowering

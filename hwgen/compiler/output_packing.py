@@ -2,6 +2,7 @@
 
 from .convolution import Closing, Lowering
 from .item import Need
+from .kept import KeptMap
 from .packing import add_pack
 from .tensors import Region, Tensor
 
@@ -19,12 +20,17 @@ def pack_outputs(lowering: Lowering, to: Tensor) -> bool:
         whole = planes.stop % together == 0 or planes.stop == source.planes
         if planes.start % together or not whole:
             return False
+    # It may be read on chip, if what it is made of stays there.
+    size = to.rows * to.columns
+    kept = lowering.keep(to, size) if source in lowering.kept else None
     for closing in lowering.closings:
-        _extend(lowering, closing, to, together)
+        _extend(lowering, closing, to, together, kept)
     return True
 
 
-def _extend(lowering: Lowering, closing: Closing, to: Tensor, together: int) -> None:
+def _extend(
+    lowering: Lowering, closing: Closing, to: Tensor, together: int, kept: KeptMap | None
+) -> None:
     """Let the item that ends a tile's planes pack and store them."""
     item, tile, output = closing.item, closing.tile, closing.output
     builder, buffers, name = lowering.builder, lowering.buffers, lowering.layer.name
@@ -37,21 +43,26 @@ def _extend(lowering: Lowering, closing: Closing, to: Tensor, together: int) -> 
     size, owner, compute = tile.positions, object(), item.compute
     shape = size // tile.across.size, tile.across.size
     pitch = lowering.emit.output_pitch(tile)
-    at = [0]
+    packed_pitch = size if kept is None else kept.pitch
+    at = [0] * len(parts)
 
     def room() -> None:
-        at[0] = buffers.activations.take(len(parts) * len(planes) * size, owner)
+        if kept is None:
+            every = buffers.activations.take(len(parts) * len(planes) * size, owner)
+            at[:] = (every + number * len(planes) * size for number in range(len(parts)))
+        else:
+            kept.take(buffers)
+            at[:] = (kept.at + kept.offset(part.start, tile.down.first) for part in parts)
 
     def pack() -> None:
         compute()
-        for number, part in enumerate(parts):
-            begin = at[0] + number * len(planes) * size
+        for begin, part, bits in zip(at, parts, to.slices, strict=True):
             for n in range(len(planes)):
                 count = min(together, len(inside) - n * together)
                 first = output.at + n * together * pitch
-                where = first, pitch, count, begin + n * size
-                add_pack(builder, name, to.slices[number], part[n], *where, *shape)
-            lowering.copy_outputs("STORE", to, tile, begin, part, size)
+                where = first, pitch, count, begin + n * packed_pitch
+                add_pack(builder, name, bits, part[n], *where, *shape)
+            lowering.copy_outputs("STORE", to, tile, begin, part, packed_pitch)
 
     item.needs.append(Need(None, room))
     item.writes += [Region(to, part, lowering.output_rows(to, tile)) for part in parts]

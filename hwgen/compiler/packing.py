@@ -4,7 +4,7 @@ from ..config import Config
 from ..errors import UserError
 from .item import Item, Need
 from .memory import Buffers
-from .program import Builder, reads, writes
+from .program import Builder, in_planes, reads, writes
 from .tensors import Region, Slice, Tensor
 from .transfer import copy_tensor
 
@@ -127,7 +127,7 @@ def add_pack(
     builder.add(
         "VECTOR",
         [
-            reads("activations", first, first + (count - 1) * pitch + size),
+            *in_planes(reads, first, count, pitch, size),
             writes("activations", output, output + size),
         ],
         f"{layer}: pack bits {part.shift}-{part.shift + part.bits - 1}, plane {plane}",

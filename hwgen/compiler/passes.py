@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from ..config import Config
 from ..rtl.mac import facts
 from .blocks import Block
+from .kept import KeptMap
 from .layer import Convolution, How
-from .program import Builder, Decided, reads, writes
+from .program import Builder, Decided, in_planes, reads, writes
+from .tensors import Tensor
 from .tiles import Plan, Tile
 
-__all__ = ["PassEmitter", "Place"]
+__all__ = ["PassEmitter", "Place", "map_pitch"]
 
 
 @dataclass
@@ -19,7 +21,19 @@ class Place:
     owner: object
     planes: range = range(0)
     at: int = 0
-    taken: bool = False
+
+
+def _pitch(config: Config, positions: int) -> int:
+    """Words from plane to plane of so many output positions. The drains work position by position:
+    all planes of a position are in one bank of the buffer, so that they do not get into each
+    other's way.
+    """
+    return positions + -positions % config.array.clusters
+
+
+def map_pitch(config: Config, tensor: Tensor) -> int:
+    """Words from plane to plane of a map that stays on chip."""
+    return _pitch(config, tensor.rows * tensor.columns)
 
 
 class PassEmitter:
@@ -27,15 +41,22 @@ class PassEmitter:
 
     def __init__(self, config: Config, builder: Builder, layer: Convolution, plan: Plan):
         self.config, self.builder, self.layer, self.plan = config, builder, layer, plan
-        self.input_pitch: int | None = None  # words from plane to plane, unless they are dense
+        # Where input and output lie if they are whole maps that stay on chip.
+        self.input_map: KeptMap | None = None
+        self.output_map: KeptMap | None = None
 
     def plane_offset(self, tile: Tile, planes: range, plane: int, copy: int) -> int:
         """Words from the begin of an input tile of ``planes`` to one of them, in the copy of a
         kernel row.
         """
         first = copy * len(planes) if self.plan.copied and self.plan.order == "input" else 0
-        own = self.input_pitch or self._rows(tile) * self._columns(tile)
-        return (first + plane - planes.start) * own
+        return (first + plane - planes.start) * self._input_pitch(tile)
+
+    def _input_pitch(self, tile: Tile) -> int:
+        """Words from plane to plane of an input tile."""
+        if self.input_map is not None:
+            return self.input_map.pitch
+        return self._rows(tile) * self._columns(tile)
 
     def _rows(self, tile: Tile) -> int:
         """Rows of an input tile in the buffer."""
@@ -61,11 +82,10 @@ class PassEmitter:
         return f" {unit.modes[how.mode]}{worth}"
 
     def output_pitch(self, tile: Tile) -> int:
-        """Words from plane to plane of an output tile. The drains work position by position: all
-        planes of a position are in one bank of the buffer, so that they do not get into each
-        other's way.
-        """
-        return tile.positions + -tile.positions % self.config.array.clusters
+        """Words from plane to plane of an output tile."""
+        if self.output_map is not None:
+            return self.output_map.pitch
+        return _pitch(self.config, tile.positions)
 
     def a_pass(
         self,
@@ -85,11 +105,11 @@ class PassEmitter:
         taps, layer, clusters = segment.taps, self.layer, self.config.array.clusters
         stacked, copied = self.plan.stacked, self.plan.copied
         rows, columns = self._rows(tile), self._columns(tile)
-        pitch = self.input_pitch or rows * columns
+        pitch = self._input_pitch(tile)
         copy = taps.kernel_rows.start if copied else 0
         at = buffer + self.plane_offset(tile, planes, taps.planes.start, copy)
         accesses = [
-            reads("activations", at, at + (len(taps.planes) - 1) * pitch + rows * columns),
+            *in_planes(reads, at, len(taps.planes), pitch, rows * columns),
             reads("weights", weights, weights + segment.words),
             writes("bank", bank),
         ]
@@ -154,7 +174,7 @@ class PassEmitter:
         accesses = [
             reads("bank", bank),
             reads("parameters", parameters, parameters + len(block.channels)),
-            writes("activations", output.at, output.at + len(output.planes) * pitch),
+            *in_planes(writes, output.at, len(output.planes), pitch, positions),
         ]
         if source:
             accesses.append(reads("decisions" if source == 1 else "tasks"))

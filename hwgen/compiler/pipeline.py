@@ -63,7 +63,7 @@ def schedule(config: Config, buffers: Buffers, items: Sequence[Item]) -> None:
 
     for now, number in enumerate(order):
         free(LAG)
-        for ahead in (0, AHEAD):  # first what this item itself still lacks
+        for ahead in range(AHEAD + 1):  # first what this item itself still lacks
             run_ahead(constants, now, ahead)
             run_ahead(tensors, now, ahead)
         items[number].compute()

@@ -9,7 +9,7 @@ first to first.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,10 +19,23 @@ from ..errors import UserError
 from ..isa.instructions import TOKENS, by_name
 from ..isa.packing import pack
 
-__all__ = ["Access", "Builder", "Decided", "Program", "Step", "encode", "reads", "writes"]
+__all__ = [
+    "Access",
+    "Builder",
+    "Decided",
+    "Program",
+    "Step",
+    "encode",
+    "in_planes",
+    "reads",
+    "writes",
+]
 
 PASSES = 1 << 18
 """Of a program: beyond, compiling takes many minutes, and running many hours."""
+
+CLOSE = 16
+"""Planes with fewer words between them are one range."""
 
 PART = 16
 """Rows of a tensor in memory among which conflicts are looked for together."""
@@ -83,6 +96,18 @@ def reads(resource: str, low: int = 0, high: int | None = None) -> Access:
 def writes(resource: str, low: int = 0, high: int | None = None) -> Access:
     """A write of words low to high-1 (one word if ``high`` is not given)."""
     return Access(resource, low, low + 1 if high is None else high, True)
+
+
+def in_planes(
+    kind: Callable[[str, int, int], Access], first: int, planes: int, pitch: int, words: int
+) -> list[Access]:
+    """Accesses of a ``kind`` to ``words`` words of each of ``planes`` planes of the activation
+    buffer, which begin ``pitch`` words apart: one, if nothing worth mentioning lies between them.
+    """
+    if pitch < words + CLOSE:
+        return [kind("activations", first, first + (planes - 1) * pitch + words)]
+    starts = (first + plane * pitch for plane in range(planes))
+    return [kind("activations", start, start + words) for start in starts]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,16 @@ import numpy as np
 
 from .layer import Convolution, How, Part
 
-__all__ = ["Limits", "Taps", "chunks_of", "cover", "kinds_of_chunks", "segments", "split_last"]
+__all__ = [
+    "Limits",
+    "Taps",
+    "chunks_of",
+    "cover",
+    "kinds_of_chunks",
+    "segments",
+    "split_first",
+    "split_last",
+]
 
 
 @dataclass(frozen=True)
@@ -86,28 +95,46 @@ def cover(
     ]
 
 
+def _cut(taps: Taps, shapes: Sequence[tuple[range, range, range]]) -> list[Taps]:
+    """Pieces of a pass: their planes, kernel rows and kernel columns, in the order of its chunks.
+    Empty ones are left out.
+    """
+    pieces, start = [], 0
+    for planes, rows, columns in shapes:
+        end = start + len(planes) * len(rows) * len(columns)
+        if end > start:
+            pieces.append(Taps(planes, rows, columns, taps.how, taps.weights[start:end]))
+        start = end
+    return pieces
+
+
+def split_first(passes: list[Taps]) -> list[Taps]:
+    """Cut the first pass after its first kernel row and its first plane: the array begins when few
+    weights are there, and the others come meanwhile.
+    """
+    first, *others = passes
+    planes, rows, columns = first.planes, first.kernel_rows, first.kernel_columns
+    shapes = (
+        (planes[:1], rows[:1], columns),
+        (planes[:1], rows[1:], columns),
+        (planes[1:], rows, columns),
+    )
+    return _cut(first, shapes) + others
+
+
 def split_last(base: list[Taps]) -> list[Taps]:
     """Cut the last tap off: the gate is a pass of its own, so that only it waits for the tasks of
     the tile before.
     """
     *front, last = base
-    pieces = []
-
-    def piece(planes, rows, columns, chunks):
-        if len(planes) and len(rows) and len(columns):
-            pieces.append(Taps(planes, rows, columns, last.how, last.weights[chunks]))
-
-    rows, columns = last.kernel_rows, last.kernel_columns
-    per_row, per_plane = len(columns), len(rows) * len(columns)
-    start = (len(last.planes) - 1) * per_plane
-    before_row = start + per_plane - per_row
-    end = start + per_plane
-    plane = last.planes[-1:]
-    piece(last.planes[:-1], rows, columns, slice(0, start))
-    piece(plane, rows[:-1], columns, slice(start, before_row))
-    piece(plane, rows[-1:], columns[:-1], slice(before_row, end - 1))
-    piece(plane, rows[-1:], columns[-1:], slice(end - 1, end))
-    return front + pieces
+    planes, rows, columns = last.planes, last.kernel_rows, last.kernel_columns
+    shapes = (
+        (planes[:-1], rows, columns),
+        (planes[-1:], rows[:-1], columns),
+        (planes[-1:], rows[-1:], columns[:-1]),
+        (planes[-1:], rows[-1:], columns[-1:]),
+    )
+    return front + _cut(last, shapes)
 
 
 def _planes(part: Part, block: np.ndarray, planes: Sequence[int], lanes: int) -> list[int]:

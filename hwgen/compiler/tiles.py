@@ -35,9 +35,12 @@ block's weights, for all tiles; ``output``, only the sums: input planes and weig
 
 LARGEST = 1023  # rows or columns that an instruction can tell
 DENSITY = 0.25  # of gated layers that nobody has profiled
-PASS_CYCLES = 40  # of a pass, beside its chunks
+COPY_CYCLES = 30  # of a load or a store, beside its words
+DRAIN_CYCLES = 30  # of a drain, beside its sums
+CHUNK_CYCLES = 4  # of a chunk, beside its words of weights
+PASS_CYCLES = 40  # of a pass of a gated layer, beside its chunks
 SHARED = 0.02  # of a unit's time that others cannot use
-TILE_CYCLES = 150  # of a tile's block, beside its passes
+TILE_CYCLES = 150  # of a tile's block of a gated layer, beside its passes
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,13 @@ class Plan:
         images = [range(n, min(n + self.images, last)) for n in range(0, last, self.images)]
         return [Tile(i, y, x) for i in images for y in down for x in across]
 
+    def ends(self, layer: Convolution) -> tuple[Tile, Tile]:
+        """The first tile and the last one."""
+        down, across = (spans(*cut) for cut in self._cuts(layer))
+        last = layer.output.images
+        images = range(min(self.images, last)), range(last - 1 - (last - 1) % self.images, last)
+        return Tile(images[0], down[0], across[0]), Tile(images[1], down[-1], across[-1])
+
     def kinds(self, layer: Convolution) -> list[tuple[Tile, int]]:
         """A tile of each size, with the number of tiles like it."""
         down, across = (kinds_of_spans(*cut) for cut in self._cuts(layer))
@@ -110,6 +120,22 @@ class Plan:
         rows = layer.output.rows * layer.stride
         copies = layer.weights.shape[2] if self.copied and self.order == "input" else 1
         return planes * copies * len(tile.images) * rows * layer.input.columns
+
+    def words_read(self, layer: Convolution, planes: int) -> int:
+        """Words of the activation buffer for ``planes`` planes of the input of two tiles, one of
+        which is loaded while the other one is read.
+        """
+        tiles = self.kinds(layer)
+        several = len(tiles) > 1 or tiles[0][1] > 1
+        return max(self.input_words(layer, t, planes) for t, _ in tiles) * (2 if several else 1)
+
+    def may_stay(self, layer: Convolution) -> bool:
+        """Whether tiles are of whole rows of one image, so that the output can stay on chip."""
+        return (
+            layer.output.images == 1
+            and self.order == "input"
+            and self.columns == layer.output.columns
+        )
 
 
 def _even(size: int, most: int) -> list[int]:
@@ -170,7 +196,7 @@ def pass_cycles(
     pass computes ``density`` of its outputs.
     """
     rows = share * slots * (density if how.conditional else 1.0)
-    return chunks * max(rows * steps_of(config, how), buffers.chunk_words(slots))
+    return chunks * max(rows * steps_of(config, how), buffers.chunk_words(slots) + CHUNK_CYCLES)
 
 
 def _word_bytes(config: Config, layer: Convolution) -> float:
@@ -192,7 +218,9 @@ class _Estimate:
             (len(b.channels), b.slots, len(b.planes), kinds_of_chunks(layer, b.channels, b.planes))
             for b in blocks
         )
-        self.outputs = sum(len(o) for o in {block.outputs for block in blocks})
+        self.last_channels = len(blocks[-1].channels)
+        outputs = {block.outputs for block in blocks}
+        self.outputs, self.runs = sum(map(len, outputs)), len(outputs)
         self.planes = len({p for block in blocks for p in block.planes})
         self.beat = config.bus.data_width // 8
         self.word = _word_bytes(config, layer)  # of weights, in memory
@@ -217,14 +245,16 @@ class _Estimate:
                         config, self.buffers, share, slots, number, how, self.density
                     )
                 passes = sum(number for _, number in chunks) / plan.limits.chunks
-                array += count * (TILE_CYCLES + PASS_CYCLES * passes)
-                drain += count * share * channels / config.drain.lanes
+                if layer.gate is not None:
+                    array += count * (TILE_CYCLES + PASS_CYCLES * passes)
+                drain += count * (share * channels / config.drain.lanes + DRAIN_CYCLES)
                 copies = layer.weights.shape[2] if plan.copied else 1
                 streamed += count * copies * plan.input_words(layer, tile, planes)
             whole = like_it * plan.input_words(layer, tile, self.planes)
             loaded += (whole if plan.order == "input" else streamed) / layer.row_step
+            loaded += like_it * COPY_CYCLES
             made = like_it * self.outputs * tile.positions
-            stored += made
+            stored += made + like_it * self.runs * COPY_CYCLES
             loaded += 0 if layer.residual is None else made
         weights = self.weights
         if plan.order != "weight" and weights > config.memory.weight_words:
@@ -240,7 +270,26 @@ class _Estimate:
             stored,
         )
         cycles = max(units) + SHARED * sum(units)
+        cycles += self._ends(plan) * plan.images / layer.output.images
         return replace(plan, cycles=cycles, bytes=round(size))
+
+    def _ends(self, plan: Plan) -> float:
+        """Cycles in which the array has nothing to do yet, or nothing any more: the first planes
+        are loaded, the last tile is drained and stored. Other images of a batch fill them.
+        """
+        layer, config = self.layer, self.config
+        first, last = plan.ends(layer)
+        share = -(-last.positions // config.array.clusters)
+        drained = share * self.last_channels / config.drain.lanes
+        if layer.gate is not None:
+            drained *= self.density
+        words = plan.words_read(layer, self.planes) + layer.output.planes * layer.output.plane_words
+        if plan.may_stay(layer) and words <= self.buffers.activations.size // 2:
+            return drained
+        taps = layer.weights.shape[2] * layer.weights.shape[3]
+        planes = min(self.planes, max(1, plan.limits.chunks // taps))
+        loaded = plan.input_words(layer, first, planes) / layer.row_step
+        return loaded + drained + last.positions * -(-self.last_channels // layer.output.lanes)
 
 
 def plan_tiles(*arguments, **options) -> Plan:

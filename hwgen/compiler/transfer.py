@@ -1,6 +1,6 @@
 """Loads and stores of tensors and constants."""
 
-from .program import Access, Builder, reads, writes
+from .program import Access, Builder, in_planes, reads, writes
 from .tensors import Region, Tensor
 from .weights import Spread
 
@@ -20,19 +20,22 @@ def _copy(
     layer: str,
     region: Region,
     buffer: int,
-    buffer_words: int,
+    size: int,
+    pitch: int,
     *,
     column: int = 0,
     **fields: int,
 ) -> None:
-    """LOAD or STORE words of ``region``, to or from words ``buffer`` … of the activation buffer."""
+    """LOAD or STORE words of ``region``, to or from words ``buffer`` … of the activation buffer:
+    ``size`` words of each plane, which begin ``pitch`` words apart.
+    """
     load = name == "LOAD"
     tensor, planes, rows = region.tensor, region.planes, region.rows
     first = planes.start * tensor.plane_words + rows.start * tensor.columns + column
     on_chip = writes if load else reads
     builder.add(
         name,
-        [_memory(region, not load), on_chip("activations", buffer, buffer + buffer_words)],
+        [_memory(region, not load), *in_planes(on_chip, buffer, len(planes), pitch, size)],
         f"{layer}: {name.lower()} planes {planes.start}-{planes.stop - 1}, "
         f"rows {rows.start}-{rows.stop - 1}",
         base=tensor.base,
@@ -40,6 +43,7 @@ def _copy(
         planes=len(planes),
         plane_stride=tensor.plane_words,
         buffer=buffer,
+        buffer_plane_stride=pitch,
         **fields,
         **({"target": TARGETS["activations"]} if load else {}),
     )
@@ -70,13 +74,13 @@ def copy_tensor(
         layer,
         Region(tensor, planes, rows),
         buffer,
-        (len(planes) - 1) * pitch + size,
+        size,
+        pitch,
         column=columns.start,
         words=size if whole else len(columns),
         rows=1 if whole else -(-len(rows) // step),
         row_stride=step * tensor.columns,
         buffer_row_stride=step * len(columns),
-        buffer_plane_stride=pitch,
     )
 
 
@@ -107,12 +111,12 @@ def copy_images(
         layer,
         Region(tensor, planes, range(start, end)),
         buffer,
-        (len(planes) - 1) * plane_pitch + size,
+        size,
+        plane_pitch,
         words=len(rows) * tensor.columns * (len(images) if dense else 1),
         rows=1 if dense else len(images),
         row_stride=distance * tensor.columns,
         buffer_row_stride=pitch * tensor.columns,
-        buffer_plane_stride=plane_pitch,
     )
 
 
@@ -126,11 +130,11 @@ def clear_gaps(builder: Builder, layer: str, tensor: Tensor, buffer: int) -> Non
         Region(tensor, range(tensor.planes), range(tensor.plane_rows)),
         buffer,
         words,
+        0,
         words=words,
         rows=tensor.images + 1,
         row_stride=(tensor.rows + tensor.gap) * tensor.columns,
         buffer_row_stride=0,
-        buffer_plane_stride=0,
     )
 
 
