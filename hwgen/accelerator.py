@@ -111,7 +111,7 @@ class Accelerator(wiring.Component):
 
     def _connect_drains(self, m, control, clusters, resettable):
         """Every DRAIN goes to all clusters, records likewise, path by path."""
-        fork = Fork(instruction_layout("DRAIN"), ways=len(clusters))
+        fork = Fork(instruction_layout("DRAIN", self._config), ways=len(clusters))
         join = StrobeJoin(ways=len(clusters), depth=1)
         m.submodules.drain_fork = resettable(fork)
         m.submodules.drain_join = resettable(join)

@@ -14,6 +14,7 @@ __all__ = [
     "DIAGONALS",
     "Reason",
     "available",
+    "field_bits",
     "field_ranges",
     "fields_in",
     "header_bits",
@@ -77,9 +78,16 @@ def field_ranges(config: Config, instruction: Instruction) -> dict[str, tuple[in
         "diagonal": DIAGONALS,
     }
     addresses = ("buffer", "input", "second", "output", "residual_input")
-    # The target decides which buffer a LOAD means; the largest is the limit, smaller ones wrap.
-    largest = max(words, config.memory.weight_words) if instruction.name == "LOAD" else words
+    largest = _largest_buffer(config, instruction)
     limits |= dict.fromkeys(addresses, largest)
+    if instruction.unit in ("load", "store"):
+        limits |= dict.fromkeys(("words", "rows", "planes"), largest + 1)
+    if instruction.name == "PASS":
+        # Each chunk has weights of its own.
+        limits |= dict.fromkeys(("planes", "chunks"), config.memory.weight_words + 1)
+        limits |= dict.fromkeys(("step_rows", "step_columns"), config.array.clusters + 1)
+    if instruction.name == "DRAIN":
+        limits["channels"] = config.channels_per_pass + 1
     limits |= _optional_limits(config, instruction.name)
     if not config.array.gated:
         limits |= dict.fromkeys(("thresholds", "gate", "conditional", "clear_counts"), 1)
@@ -88,6 +96,33 @@ def field_ranges(config: Config, instruction: Instruction) -> dict[str, tuple[in
         least, most = field.range
         ranges[field.name] = (least, min(most, limits.get(field.name, most + 1) - 1))
     return ranges
+
+
+def _largest_buffer(config: Config, instruction: Instruction) -> int:
+    """Words of the buffer that an instruction addresses. The target decides which one a LOAD means:
+    the largest is the limit, smaller ones wrap.
+    """
+    words = config.array.clusters * config.memory.activation_words
+    if instruction.name != "LOAD":
+        return words
+    return max(words, config.memory.weight_words, config.memory.parameter_words)
+
+
+def field_bits(config: Config, instruction: Instruction) -> dict[str, int]:
+    """Lower bits of each field in which an accelerator of ``config`` can tell well-formed
+    instructions from each other: enough for the field's range, and of what is added to an address
+    no more than the address has.
+    """
+    buffer = (_largest_buffer(config, instruction) - 1).bit_length()
+    wraps = dict.fromkeys(("buffer_row_stride", "buffer_plane_stride"), buffer)
+    wraps |= dict.fromkeys(("input_plane_stride", "output_plane_stride"), buffer)
+    wraps["address"] = config.bus.address_width
+    ranges = field_ranges(config, instruction)
+    bits = {}
+    for field in instruction.fields:
+        needed = field.bits if field.signed else max(1, ranges[field.name][1].bit_length())
+        bits[field.name] = min(needed, wraps.get(field.name, needed))
+    return bits
 
 
 def _optional_limits(config: Config, name: str) -> dict[str, int]:

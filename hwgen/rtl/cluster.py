@@ -60,7 +60,7 @@ class Cluster(wiring.Component):
             "index": In(max(1, ceil_log2(config.array.clusters))),
             "passes": In(stream.Signature(instruction_layout("PASS", config))),
             "pass_done": Out(1),
-            "drains": In(stream.Signature(instruction_layout("DRAIN"))),
+            "drains": In(stream.Signature(instruction_layout("DRAIN", config))),
             "drain_done": Out(1),
             "weights": In(weight_broadcast(config)),
             "weights_valid": In(1),

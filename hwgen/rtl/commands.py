@@ -7,7 +7,7 @@ from amaranth.lib import data
 from amaranth.utils import bits_for, ceil_log2
 
 from ..config import Config
-from ..isa.checks import fields_in
+from ..isa.checks import field_bits, fields_in
 from ..isa.instructions import Instruction, by_name
 from . import mac
 
@@ -28,29 +28,24 @@ __all__ = [
 ]
 
 
-def _shape(field) -> Shape:
-    return signed(field.bits) if field.signed else unsigned(field.bits)
+def _shape(field, bits: int) -> Shape:
+    return signed(bits) if field.signed else unsigned(bits)
 
 
-def instruction_layout(
-    instruction: Instruction | str, config: Config | None = None
-) -> data.StructLayout:
-    """The fields of an instruction behind the header, as a payload.
-
-    Optional fields are those that ``config`` has a use for; without it there are none.
+def instruction_layout(instruction: Instruction | str, config: Config) -> data.StructLayout:
+    """The fields of an instruction behind the header, as a payload: those that ``config`` has a use
+    for, and of each the bits that it has a use for.
     """
     if isinstance(instruction, str):
         instruction = by_name(instruction)
-    if config is None:
-        fields = [field for field in instruction.fields if not field.optional]
-    else:
-        fields = fields_in(config, instruction)
-    return data.StructLayout({f.name: _shape(f) for f in fields})
+    bits = field_bits(config, instruction)
+    fields = fields_in(config, instruction)
+    return data.StructLayout({f.name: _shape(f, bits[f.name]) for f in fields})
 
 
 def instruction_fields(instruction: Instruction) -> data.StructLayout:
     """All fields of an instruction behind the header, as they lie in memory."""
-    return data.StructLayout({f.name: _shape(f) for f in instruction.fields})
+    return data.StructLayout({f.name: _shape(f, f.bits) for f in instruction.fields})
 
 
 def row_shape(config: Config) -> Shape:
@@ -124,7 +119,7 @@ def group_command(config: Config) -> data.StructLayout:
             "clear_counts": 1,
             "slots": bits_for(config.array.slots),
             "positions": bits_for(config.array.rows),
-            "chunks": 18,
+            "chunks": field_bits(config, by_name("PASS"))["chunks"],
             **mode_field(config),
             **({"sum_shift": 3} if mac.shifts_sums(config) else {}),
         }

@@ -1,6 +1,7 @@
 """What a streamer has to know of a PASS before it can walk it."""
 
 from amaranth import *
+from amaranth.hdl import unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -93,6 +94,7 @@ class Geometry(wiring.Component):
         if not self._config.array.gated:
             others |= {"gate", "conditional"}
         members = instruction_layout("PASS", self._config).members
+        members = members | {"step_rows": unsigned(STEP_BITS)}  # it rotates
         return data.StructLayout(
             {name: shape for name, shape in members.items() if name not in others}
         )

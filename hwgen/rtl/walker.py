@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 
 from ..config import Config
 from ..isa.checks import DIAGONALS
-from .commands import cut_fields
+from .commands import cut_fields, instruction_layout
 from .control.ports import activation_address
 
 __all__ = ["PositionWalker", "TapWalker", "place_layout", "prepared_pass", "walk_layout"]
@@ -71,15 +71,16 @@ def prepared_pass(config: Config) -> data.StructLayout:
     """
     address = activation_address(config).width
     gated = {"gate": 1, "conditional": 1} if config.array.gated else {}
+    members = instruction_layout("PASS", config).members
     return data.StructLayout(
         {
             **gated,
             **cut_fields(config),
-            "positions": 14,
+            "positions": members["positions"],
             "walk": walk_layout(config),
             "in_rows": 10,
             "in_columns": 10,
-            "planes": 12,
+            "planes": members["planes"],
             "kernel_rows": 4,
             "kernel_columns": 4,
             "plane_stride": address,

@@ -52,8 +52,8 @@ def well_formed(config, name: str, draw: random.Random) -> dict[str, int]:
         fields |= {"target": 1, "rows": 1, "planes": 1, "room": 3}
         fields["bits"] = min(fields["bits"], 7)
     if name == "PASS":
-        fields["planes"] = draw.randint(1, min(4095, 0x3FFFF // 225))
         taps = fields["kernel_rows"] * fields["kernel_columns"]
+        fields["planes"] = draw.randint(1, min(4095, config.memory.weight_words // taps))
         fields["chunks"] = fields["planes"] * taps
         fields["step_rows"], fields["step_columns"] = divmod(array.clusters, fields["width"])
     return fields
@@ -86,6 +86,7 @@ def words(config, seed: int) -> list[int]:
             {"gate": 1, "conditional": 1},
             {"positions": most // fields["slots"] + 1},
             {"diagonal": draw.randrange(1, 12), "positions": draw.randrange(1, 9)},
+            {"step_columns": fields["step_columns"] ^ 1},
         ):
             result.append(int.from_bytes(pack("PASS", **fields | change), "little"))
         spread = {"bits": 3, "room": 2, "target": 1, "rows": 1, "planes": 1}
@@ -170,9 +171,13 @@ def changed(name: str, **fields) -> int:
         (changed("LOAD"), None),
         (changed("LOAD", target=3), Reason.FIELD),
         (changed("LOAD", buffer=16384), Reason.FIELD),
+        (changed("LOAD", words=16385), Reason.FIELD),
+        (changed("STORE", rows=16385), Reason.FIELD),
         (changed("STORE", buffer=16383), None),
         (changed("PASS"), None),
         (changed("PASS", slots=17), Reason.FIELD),
+        (changed("PASS", chunks=4097), Reason.FIELD),
+        (changed("PASS", step_rows=5), Reason.FIELD),
         (changed("PASS", gate=1, conditional=1), Reason.GATE),
         (changed("PASS", slots=4, positions=512), None),
         (changed("PASS", slots=4, positions=513), Reason.TILE),
@@ -193,6 +198,8 @@ def changed(name: str, **fields) -> int:
         (changed("DRAIN", source=0, slots=16, positions=129), Reason.TILE),
         (changed("DRAIN", source=2, slots=1, positions=129), Reason.TILE),
         (changed("DRAIN", source=3), Reason.FIELD),
+        (changed("DRAIN", channels=129), Reason.FIELD),
+        (changed("DRAIN", channels=128), None),
         (changed("VECTOR", operation=3), Reason.FIELD),
     ],
 )

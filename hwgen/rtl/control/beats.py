@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ...config import Config
+from ..commands import instruction_layout
 from .write_master import write_beat
 
 __all__ = ["WordsToBeats", "row_of_words"]
@@ -15,7 +16,11 @@ def row_of_words(config: Config) -> data.StructLayout:
     """A row whose words come: byte of its first beat where it starts, its words, and whether it is
     the last."""
     return data.StructLayout(
-        {"offset": exact_log2(config.bus.data_width // 8), "words": 16, "last": 1}
+        {
+            "offset": exact_log2(config.bus.data_width // 8),
+            "words": instruction_layout("STORE", config).members["words"],
+            "last": 1,
+        }
     )
 
 

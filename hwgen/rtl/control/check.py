@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from ...config import Config
-from ...isa.checks import Reason, available, field_ranges, header_bits, reason
+from ...isa.checks import Reason, available, field_bits, field_ranges, header_bits, reason
 from ...isa.instructions import INSTRUCTION_BITS, Instruction, by_name
 from ..commands import instruction_fields
 from ..mac import facts
@@ -75,9 +75,11 @@ class InstructionCheck(wiring.Component):
         single = Signal.like(self.reason)
         m.d.sync += single.eq(self._fields(m))
 
-        positions, slots, gated = Signal(14), Signal(6), Signal()
-        own = Signal(14)  # positions of the first cluster, which has the most
-        taps = Signal(8)
+        # Of no more bits than well-formed instructions have; others are told by their fields.
+        bits = field_bits(self._config, by_name("PASS"))
+        positions, slots, gated = Signal(bits["positions"]), Signal(bits["slots"]), Signal()
+        own = Signal.like(positions)  # positions of the first cluster, which has the most
+        taps = Signal(bits["kernel_rows"] + bits["kernel_columns"])
         too_many = Signal()
         m.d.comb += positions.eq(Mux(drains, a_drain["positions"], a_pass["positions"]))
         m.d.sync += [
@@ -93,7 +95,11 @@ class InstructionCheck(wiring.Component):
             taps.eq(a_pass["kernel_rows"] * a_pass["kernel_columns"]),
             too_many.eq(gated & (own > self._config.positions_per_cluster)),
         ]
-        m.submodules.multiplier = product = SerialProduct(a=14, b=12, c=10)
+        m.submodules.multiplier = product = SerialProduct(
+            a=max(len(own), len(taps), bits["width"]),
+            b=max(bits["slots"], bits["planes"], bits["step_rows"]),
+            c=bits["step_columns"],
+        )
         # A product is compared a cycle after it is there.
         settled, fits, complete, whole = (
             Signal(name=name) for name in ("settled", "fits", "complete", "whole")

@@ -14,7 +14,7 @@ from ..group.buffer import StreamBuffer
 from .dense import DenseWeights, dense_units
 from .fifo import StreamFIFO
 from .ports import activation_write, weight_store
-from .rows import RowWalker
+from .rows import RowWalker, copied
 from .splitter import request
 from .words import BeatsToWords, load_words, row_of_beats
 
@@ -67,7 +67,7 @@ class LoadUnit(wiring.Component):
         spreads = mac.facts(config).spreads
         sizes = load_words(config) + ([config.bus.data_width // 8] if spreads else [])
         m.submodules.walker = walker = RowWalker(
-            config, words=sizes, dense=dense_units(config) if spreads else 0
+            config, "LOAD", words=sizes, dense=dense_units(config) if spreads else 0
         )
         # Short rows are a burst each: as many wait for their beats as bursts may be under way.
         m.submodules.expected = expected = StreamFIFO(
@@ -91,7 +91,8 @@ class LoadUnit(wiring.Component):
             connect(m, words.weight_writes, flipped(self.weight_writes))
             dense = Const(0)
         self._connect_activations(m, words, dense)
-        m.d.comb += [walker.i.payload[name].eq(command[name]) for name in _shared()]
+        shared = copied("LOAD", config).members
+        m.d.comb += [walker.i.payload[name].eq(command[name]) for name in shared]
         m.d.comb += [ours.eq(theirs) for ours, theirs in zip(walker.bases, self.bases, strict=True)]
         with m.If(self.command.valid & self.command.ready):
             m.d.sync += words.target.eq(command["target"])
@@ -171,7 +172,3 @@ class LoadUnit(wiring.Component):
                 | (taken.valid & taken.ready & waiting.o.payload.last)
             ),
         ]
-
-
-def _shared():
-    return [name for name, _field in instruction_layout("STORE")]

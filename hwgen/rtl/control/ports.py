@@ -99,7 +99,7 @@ def control_ports(config: Config) -> dict:
         "unit_reset": Out(1),
         "passes": Out(stream.Signature(instruction_layout("PASS", config))),
         "pass_done": In(1),
-        "drains": Out(stream.Signature(instruction_layout("DRAIN"))),
+        "drains": Out(stream.Signature(instruction_layout("DRAIN", config))),
         "drain_done": In(1),
         **(vector if config.drain.pool else {}),
         "activation_writes": Out(stream.Signature(activation_write(config))),

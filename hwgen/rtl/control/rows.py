@@ -8,22 +8,28 @@ from amaranth.utils import bits_for, exact_log2
 from ...config import Config
 from ...isa.registers import BASES
 from ..commands import instruction_layout
-from .splitter import BYTES_BITS
+from .splitter import bytes_bits
 
-__all__ = ["RowWalker", "row"]
+__all__ = ["RowWalker", "copied", "row"]
 
-BUFFER_BITS = 18
+
+def copied(name: str, config: Config) -> data.StructLayout:
+    """The fields of a LOAD or STORE that both have."""
+    members = instruction_layout(name, config).members
+    shared = instruction_layout("STORE", config).members
+    return data.StructLayout({field: members[field] for field in shared})
 
 
 def row(config: Config) -> data.StructLayout:
     """A row of a copy: where in memory, how many bytes and words, where in the buffer, and whether
     it is the last."""
+    members = instruction_layout("LOAD", config).members
     return data.StructLayout(
         {
             "address": config.bus.address_width,
-            "bytes": BYTES_BITS,
-            "words": 16,
-            "buffer": BUFFER_BITS,
+            "bytes": bytes_bits(config),
+            "words": members["words"],
+            "buffer": members["buffer"],
             "last": 1,
         }
     )
@@ -39,6 +45,8 @@ class RowWalker(wiring.Component):
     ----------
     config : Config
         The accelerator.
+    name : str
+        LOAD or STORE.
     words : list of int
         Bytes of a word; powers of two.
     dense : int
@@ -47,7 +55,7 @@ class RowWalker(wiring.Component):
     Members
     -------
     i : In(stream)
-        The fields that LOAD and STORE share (the payload of STORE).
+        The fields that LOAD and STORE share.
     size : In
         Which of ``words``, with ``i``.
     eighths : In
@@ -60,13 +68,14 @@ class RowWalker(wiring.Component):
         Strobe: the command's address is no multiple of its word; the command is dropped.
     """
 
-    def __init__(self, config: Config, *, words: list[int], dense: int = 0):
+    def __init__(self, config: Config, name: str, *, words: list[int], dense: int = 0):
         self._config = config
+        self._layout = copied(name, config)
         self._sizes = [exact_log2(word) for word in words]
         self._dense = dense
         super().__init__(
             {
-                "i": In(stream.Signature(instruction_layout("STORE"))),
+                "i": In(stream.Signature(self._layout)),
                 "size": In(bits_for(len(words) - 1)),
                 "bases": In(config.bus.address_width).array(BASES),
                 "o": Out(stream.Signature(row(config))),
@@ -78,16 +87,17 @@ class RowWalker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = self._config.bus.address_width
-        command = Signal(instruction_layout("STORE"))
+        command = Signal(self._layout)
         size = Signal.like(self.size)
         base = Signal(width)
-        at = Signal(data.StructLayout({"memory": width, "buffer": BUFFER_BITS}))
+        at = Signal(data.StructLayout({"memory": width, "buffer": self._layout["buffer"].shape}))
         plane = Signal.like(at)  # where its first row lies
-        rows, planes = Signal(16), Signal(12)  # left, this one included
+        # Left, this one included.
+        rows, planes = Signal.like(command["rows"]), Signal.like(command["planes"])
 
         def scaled(value):
             """Words as bytes."""
-            result = Signal(BYTES_BITS + 7)
+            result = Signal(len(value) + max(self._sizes))
             with m.Switch(size):
                 for n, shift in enumerate(self._sizes):
                     with m.Case(n):

@@ -6,16 +6,22 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ...config import Config
+from ...isa.parameters import RECORD_BYTES
+from ..commands import instruction_layout
 
-__all__ = ["BYTES_BITS", "BurstSplitter", "burst", "request"]
+__all__ = ["BurstSplitter", "burst", "bytes_bits", "request"]
 
-BYTES_BITS = 26
-"""Bits of the length of a request: a row of 65535 words of up to 512 bytes."""
+
+def bytes_bits(config: Config) -> int:
+    """Bits of the length of a request: the longest row of the largest words."""
+    words = instruction_layout("LOAD", config)["words"].width
+    sizes = (config.vector_bits, config.weight_word_bits, 8 * RECORD_BYTES)
+    return words + exact_log2(max(sizes) // 8)
 
 
 def request(config: Config) -> data.StructLayout:
     """A range of memory: ``bytes`` (at least 1) from byte ``address``."""
-    return data.StructLayout({"address": config.bus.address_width, "bytes": BYTES_BITS})
+    return data.StructLayout({"address": config.bus.address_width, "bytes": bytes_bits(config)})
 
 
 def burst(config: Config) -> data.StructLayout:
@@ -77,7 +83,7 @@ class BurstSplitter(wiring.Component):
         # Of the burst that is offered: known a cycle before.
         final = Signal()  # it is the last
         beats = Signal(piece - beat)
-        more = Signal(BYTES_BITS + 1 - piece)  # pieces behind it
+        more = Signal(bytes_bits(self._config) + 1 - piece)  # pieces behind it
 
         def offer(beginning, left, ends):
             """The burst from a beat of its piece on, behind which so many pieces are left."""

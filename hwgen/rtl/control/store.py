@@ -30,7 +30,7 @@ class StoreUnit(wiring.Component):
 
     Members
     -------
-    command : In(stream of instruction_layout("STORE"))
+    command : In(stream of instruction_layout("STORE", config))
     done : Out(1)
     bases : In(address).array(8)
     addresses : Out(stream), words : In(stream)
@@ -47,7 +47,7 @@ class StoreUnit(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "command": In(stream.Signature(instruction_layout("STORE"))),
+                "command": In(stream.Signature(instruction_layout("STORE", config))),
                 "done": Out(1),
                 "bases": In(config.bus.address_width).array(BASES),
                 "addresses": Out(stream.Signature(activation_address(config))),
@@ -62,7 +62,7 @@ class StoreUnit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        m.submodules.walker = walker = RowWalker(config, words=[config.vector_bits // 8])
+        m.submodules.walker = walker = RowWalker(config, "STORE", words=[config.vector_bits // 8])
         m.submodules.expected = expected = StreamFIFO(
             row_of_words(config), depth=4, name="store_rows"
         )
@@ -75,7 +75,7 @@ class StoreUnit(wiring.Component):
         m.d.comb += [ours.eq(theirs) for ours, theirs in zip(walker.bases, self.bases, strict=True)]
 
         row = walker.o.payload
-        left = Signal(16)  # words of the row whose addresses are still to be given
+        left = Signal.like(row.words)  # words of the row whose addresses are still to be given
         m.d.comb += [
             self.requests.valid.eq(walker.o.valid & expected.i.ready & (left == 0)),
             expected.i.valid.eq(walker.o.valid & self.requests.ready & (left == 0)),

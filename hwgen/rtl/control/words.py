@@ -7,9 +7,9 @@ from amaranth.utils import exact_log2
 
 from ...config import Config
 from ...isa.parameters import RECORD_BYTES
+from ..commands import instruction_layout
 from ..drain.records import record_write
 from .ports import activation_write, weight_store
-from .rows import BUFFER_BITS
 
 __all__ = ["BeatsToWords", "load_words", "row_of_beats"]
 
@@ -22,11 +22,12 @@ def load_words(config: Config) -> list[int]:
 def row_of_beats(config: Config) -> data.StructLayout:
     """A row whose beats come: byte of the first beat where it starts, its words, and where they
     go."""
+    members = instruction_layout("LOAD", config).members
     return data.StructLayout(
         {
             "offset": exact_log2(config.bus.data_width // 8),
-            "words": 16,
-            "buffer": BUFFER_BITS,
+            "words": members["words"],
+            "buffer": members["buffer"],
             "last": 1,
         }
     )

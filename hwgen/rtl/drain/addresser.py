@@ -12,8 +12,6 @@ from .records import RecordMemory, path_write
 
 __all__ = ["Addresser", "drain_place", "drain_sum"]
 
-SLOT_BITS = 12  # of a slot of a block, over its groups, as of `channels`
-
 
 def drain_sum(config: Config) -> data.StructLayout:
     """A sum, its record number, and whether it came on the full path."""
@@ -76,7 +74,7 @@ class Addresser(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "command": In(instruction_layout("DRAIN")),
+                "command": In(instruction_layout("DRAIN", config)),
                 "cluster": In(max(1, ceil_log2(config.array.clusters))),
                 "group": In(max(1, ceil_log2(config.groups))),
                 "items": In(stream.Signature(drain_item(config))).array(groups),
@@ -98,7 +96,7 @@ class Addresser(wiring.Component):
         item, first_slot, first_record = self._serve(m)
 
         # 1: the slot's number and record.
-        number = Signal(SLOT_BITS + 1, reset_less=True)
+        number = Signal.like(first_slot, reset_less=True)
         position = Signal.like(item.position, reset_less=True)
         valid = Signal()
         m.d.sync += [
@@ -121,7 +119,9 @@ class Addresser(wiring.Component):
         """The item that is taken, with the number of the group's first slot and its record."""
         command = self.command
         serving = Signal(range(max(2, self._groups)))
-        first_slot, group_slots = Signal(SLOT_BITS), Signal(SLOT_BITS)
+        # Of a block of channels, over its groups; behind the last group it is their number.
+        slots = range(self._config.channels_per_pass + 1)
+        first_slot, group_slots = Signal(slots), Signal(slots)
         first_record = Signal.like(self.sum.record)
         item = Signal(drain_item(self._config))
         accept = Signal()
@@ -133,7 +133,7 @@ class Addresser(wiring.Component):
                         accept.eq(group.valid & self.open),
                         group.ready.eq(self.open),
                     ]
-        before = Signal(SLOT_BITS)
+        before = Signal(slots)
         m.d.comb += [
             group_slots.eq(command.slots * self._config.array.group),
             before.eq(group_slots * self.group),

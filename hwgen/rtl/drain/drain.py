@@ -45,7 +45,7 @@ class Drain(wiring.Component):
         super().__init__(
             {
                 "cluster": In(max(1, ceil_log2(config.array.clusters))),
-                "command": In(stream.Signature(instruction_layout("DRAIN"))),
+                "command": In(stream.Signature(instruction_layout("DRAIN", config))),
                 "done": Out(1),
                 "group_commands": Out(stream.Signature(drain_command(config))).array(config.groups),
                 "items": In(stream.Signature(drain_item(config))).array(config.groups),
@@ -109,7 +109,7 @@ class Drain(wiring.Component):
         # Groups of lane n: share[n] to share[n + 1] - 1.
         share = [n * config.groups // lanes for n in range(lanes + 1)]
 
-        command = Signal(instruction_layout("DRAIN"))
+        command = Signal(instruction_layout("DRAIN", config))
         busy = Signal()
         start = Signal()
         m.d.comb += self.command.ready.eq(~busy)
@@ -120,7 +120,7 @@ class Drain(wiring.Component):
 
         # Positions p with p mod G == cluster: ceil((positions - cluster) / G) of them.
         clusters = config.array.clusters
-        positions = Signal(14)
+        positions = Signal.like(command.positions)
         m.d.comb += positions.eq(
             (command.positions + (clusters - 1 - self.cluster)) >> ceil_log2(clusters)
         )

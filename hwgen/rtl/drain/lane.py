@@ -64,7 +64,7 @@ class DrainLane(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "command": In(instruction_layout("DRAIN")),
+                "command": In(instruction_layout("DRAIN", config)),
                 "cluster": In(max(1, ceil_log2(config.array.clusters))),
                 "group": In(max(1, ceil_log2(config.groups))),
                 "items": In(stream.Signature(drain_item(config))).array(groups),
