@@ -7,6 +7,9 @@ from hwgen.errors import UserError
 
 __all__ = ["random_configuration"]
 
+DRAWS = 1000
+"""At most, for one configuration; a few dozen are the most that was needed."""
+
 
 def _power(rng: np.random.Generator, least: int, most: int) -> int:
     """A power of two from ``least`` to ``most``."""
@@ -16,8 +19,15 @@ def _power(rng: np.random.Generator, least: int, most: int) -> int:
 def random_configuration(
     rng: np.random.Generator, name: str, *, gated: bool | None = None, mac: str | None = None
 ) -> Config:
-    """A valid configuration with at most 32 MACs a cycle, drawn until the schema accepts one."""
-    while True:
+    """A valid configuration with at most 32 MACs a cycle, drawn until the schema accepts one.
+
+    Raises
+    ------
+    RuntimeError
+        If it accepts none of many; the message has the last refusal.
+    """
+    refusal: UserError | None = None
+    for _ in range(DRAWS):
         group = _power(rng, 1, 4)
         bus = _power(rng, 32, 256)
         settings = {
@@ -51,5 +61,7 @@ def random_configuration(
             continue
         try:
             return load("tiny", settings | {"name": name, "description": ""})
-        except UserError:
-            continue
+        except UserError as error:
+            refusal = error
+    wanted = f"gated = {gated}, mac = {mac}"
+    raise RuntimeError(f"none of {DRAWS} random configurations ({wanted}) is valid: {refusal}")

@@ -11,9 +11,12 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from hwgen import tools
 from hwgen.cli import main
+from hwgen.config import load
 from hwgen.errors import UserError
 
+from .networks import CONFIGURATIONS, key_of, prove_network, table
 from .random import prove_random
+from .subjects import check_name, subject_names
 
 
 def _known(log: Path | None) -> dict[str, dict]:
@@ -27,10 +30,14 @@ def _known(log: Path | None) -> dict[str, dict]:
         raise UserError(f"{log}: is no log of an earlier run") from None
 
 
-def _prove_all(keys: Iterable[str], prove: Callable[[str], dict], log: Path | None) -> None:
+def _prove_all(
+    keys: Iterable[str],
+    prove: Callable[[str], dict],
+    log: Path | None,
+    table: Callable[[list[dict]], str] | None = None,
+) -> None:
     """Prove each key that the log does not have, tell, and go on after differences."""
-    keys, known = list(keys), _known(log)
-    failed = 0
+    keys, known, rows = list(keys), _known(log), []
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -44,13 +51,16 @@ def _prove_all(keys: Iterable[str], prove: Callable[[str], dict], log: Path | No
                     log.parent.mkdir(parents=True, exist_ok=True)
                     with log.open("a") as file:
                         file.write(json.dumps(row) + "\n")
-            failed += "difference" in row
+            rows.append(row)
             text = ", ".join(f"{value} {name}" for name, value in row.items() if name != "key")
             click.echo(f"{key}: {text}")
             progress.update(task, advance=1)
-    if failed:
+    if table is not None:
+        click.echo(table(rows))
+    if failed := sum("difference" in row for row in rows):
         raise UserError(f"{failed} of {len(keys)} differ")
-    click.echo(f"all {len(keys)} equal")
+    refused = sum("edges" not in row for row in rows)
+    click.echo(f"all {len(keys) - refused} equal" + f", {refused} refused" * bool(refused))
 
 
 def _row(key: str, prove: Callable[[str], dict]) -> dict:
@@ -83,6 +93,24 @@ def random_command(first: int, count: int, log: Path | None) -> None:
     """Random networks of all kinds of layers on random configurations, one a seed."""
     seeds = range(first, first + count)
     _prove_all(map(str, seeds), lambda key: prove_random(int(key)), log)
+
+
+@commands.command("networks")
+@click.option("--config", "configs", multiple=True, help="A configuration; else the main ones.")
+@click.option("--network", "names", multiple=True, help="A network; else all.")
+@log_option
+def networks_command(configs: tuple[str, ...], names: tuple[str, ...], log: Path | None) -> None:
+    """Every network of the repository, whole, on shipped configurations."""
+    for config in configs:
+        load(config)
+    for name in names:
+        check_name(name)
+    keys = [
+        key_of(name, config)
+        for config in configs or CONFIGURATIONS
+        for name in names or subject_names()
+    ]
+    _prove_all(keys, prove_network, log, table)
 
 
 if __name__ == "__main__":

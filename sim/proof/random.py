@@ -25,6 +25,9 @@ RUNS = 2
 REFUSALS = ("raise memory.", "drain.pool = false")
 """What a network may ask for that a small configuration does not have."""
 
+DRAWS = 200
+"""Networks that may be refused for one of these before one is not."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -37,8 +40,7 @@ class Trial:
 
 
 def _trial(rng: np.random.Generator, config: Config, name: str) -> Trial:
-    refused = 0
-    while True:
+    for refused in range(DRAWS):
         network = random_network(rng, config, name)
         batch = int(rng.choice([1, 1, 2, 3, 5]))
         order = str(rng.choice(ORDERS)) if rng.random() < 0.4 else None
@@ -50,9 +52,10 @@ def _trial(rng: np.random.Generator, config: Config, name: str) -> Trial:
         except UserError as refusal:
             if not any(text in str(refusal) for text in REFUSALS):
                 raise
-            refused += 1
+            last = refusal
             continue
         return Trial(compiled, order, images, refused)
+    raise RuntimeError(f"{config.name} can run none of {DRAWS} random networks: {last}")
 
 
 def trials(seed: int) -> list[Trial]:

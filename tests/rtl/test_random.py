@@ -65,3 +65,9 @@ def test_rows_that_turn():
     settings = {"array.clusters": 4, "array.engines": 1, "array.group": 1, "bus.data_width": 64}
     config = load("tiny", settings | {"name": "diagonal"})
     run_layers(config, 3, lambda layer: layer.output.columns % 4 == 0)
+
+
+def test_drawing_comes_to_an_end():
+    """A setting that the schema never accepts."""
+    with pytest.raises(RuntimeError, match=r"none of \d+ random .*array.mac: .*, not 'abacus'"):
+        random_configuration(np.random.default_rng(0), "random", mac="abacus")
