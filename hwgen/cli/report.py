@@ -75,11 +75,16 @@ def command(config, settings, benches, areas, checks, out) -> None:
 
 
 def _together(benches: list[dict]) -> dict | None:
-    """The runs and densities of all, or None of none."""
+    """The runs and densities of all, or None of none; of the same one the last."""
     if not benches:
         return None
-    lists = {key: [row for one in benches for row in one[key]] for key in ("runs", "densities")}
-    return benches[0] | lists
+    runs, densities = {}, {}
+    for one in benches:
+        for row in one["runs"]:
+            runs[row["subject"], row["batch"], row["bytes_a_cycle"]] = row
+        for row in one["densities"]:
+            densities[row["batch"], row["density"]] = row
+    return benches[0] | {"runs": list(runs.values()), "densities": list(densities.values())}
 
 
 def _read(option: str, path: Path) -> dict:

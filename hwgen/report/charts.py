@@ -6,6 +6,7 @@ from .svg import Axis, Drawing, Frame, number
 __all__ = ["against_bandwidth", "against_density", "layers", "legend", "roofline", "speedups"]
 
 NAME = 178  # room for names left of bars
+COLOURS = 6  # of lines; after so many they come again, dashed and with hollow dots
 
 
 def legend(entries: dict[str, str], kind: str = "square") -> str:
@@ -43,11 +44,13 @@ def speedups(rows: list[dict]) -> str:
 
 def _lines(frame: Frame, series: dict[str, list[tuple[float, float]]]) -> str:
     """Lines with dots, and a legend."""
+    names = {}
     for n, (name, points) in enumerate(series.items()):
-        frame.drawing.line([frame.at(*point) for point in points], f"stroke s{n % 6}")
+        kind = f"s{n % COLOURS}" + " again" * (n >= COLOURS)
+        names[f"fill {kind}"] = name
+        frame.drawing.line([frame.at(*point) for point in points], f"stroke {kind}")
         for x, y in points:
-            frame.drawing.dot(*frame.at(x, y), f"fill s{n % 6}", f"{name}: {y:.2f} at {number(x)}")
-    names = {f"fill s{n % 6}": name for n, name in enumerate(series)}
+            frame.drawing.dot(*frame.at(x, y), f"fill {kind}", f"{name}: {y:.2f} at {number(x)}")
     return f'<div class="chart plot">{frame.drawing.svg()}</div>{legend(names)}'
 
 

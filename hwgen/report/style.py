@@ -48,10 +48,13 @@ details { margin: .5rem 0 } summary { cursor: pointer; font-weight: 600 }
 .mark { stroke: var(--paper); stroke-width: 1 }
 .roof { stroke: var(--dim); stroke-width: 1.6; fill: none; stroke-dasharray: 6 4 }
 .roof-key { fill: var(--dim) } .stroke { fill: none; stroke-width: 2 }
-.dense-bar { opacity: .55 }
+.dense-bar { opacity: .55 } .stroke.again { stroke-dasharray: 5 4 }
+@media (max-width: 600px) { .chart.plot svg { min-width: 0 !important }
+  .chart.plot text { font-size: 19px } .chart.plot text.small { font-size: 17px } }
 """
     + "".join(
         f".fill.s{n} {{ fill: {colour} }} .stroke.s{n} {{ stroke: {colour} }}\n"
+        f".fill.s{n}.again {{ fill: var(--paper); stroke: {colour}; stroke-width: 2 }}\n"
         for n, colour in enumerate(
             ["var(--blue)", "var(--load)", "var(--drain)", "var(--s3)", "var(--s4)", "var(--s5)"]
         )

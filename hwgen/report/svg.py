@@ -59,7 +59,7 @@ class Drawing:
         """The drawing as an element of a page."""
         return (
             f'<svg viewBox="0 0 {self.width:g} {self.height:g}" '
-            f'style="min-width:{min(self.width, 560):g}px" role="img" '
+            f'style="min-width:{min(self.width, 720):g}px" role="img" '
             f'aria-label="{escape(self.title, quote=True)}">{"".join(self.parts)}</svg>'
         )
 

@@ -134,6 +134,14 @@ def test_bars_are_as_long_as_their_cycles(bench):
         assert widths[layer] == pytest.approx(count * scale, abs=0.1)
 
 
+def test_lines_can_be_told_apart(bench):
+    from hwgen.report import charts
+
+    rows = [row | {"batch": batch} for batch in range(1, 10) for row in bench["runs"]]
+    kinds = re.findall(r'class="key"><rect [^>]*class="([^"]*)"', charts.against_bandwidth(rows))
+    assert len(set(kinds)) == len(kinds) == 9
+
+
 @pytest.mark.parametrize("low, high, logarithmic", [
     (0, 1, False), (0, 4.2, False), (0, 123_456, False), (0.3, 80, True), (1, 4096, True),
 ])  # fmt: skip
@@ -163,10 +171,13 @@ class TestCommand:
             arguments += [f"--{name}", tmp_path / name]
         arguments += ["--bench", tmp_path / "more"]
         more = bench | {"runs": [row | {"subject": "another"} for row in bench["runs"]]}
+        more["runs"].append(bench["runs"][1] | {"speedup": 7.65})  # once more, measured later
         (tmp_path / "more").write_text(json.dumps(more))
         CliRunner().invoke(command, list(map(str, arguments)), catch_exceptions=False)
         words = checked(out.read_text())
         assert "<b>&net</b>, batch 1" in words and "another, batch 1" in words
+        assert f"{bench['runs'][1]['speedup']:.2f}×" in words  # of the other network
+        assert words.count(" 7.65×") == 3  # a card, a bar and a row of the table
 
     @pytest.mark.parametrize(
         "content, expected",
