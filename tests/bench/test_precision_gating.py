@@ -1,9 +1,14 @@
 """Precision gating takes the time of the bits that it computes."""
 
+import json
+
+import numpy as np
+import pytest
 from click.testing import CliRunner
 
 from hwgen.bench.precision_gating import main, measured
 from hwgen.config import load
+from models.zoo import shipped
 
 
 def test_cycles_follow_the_bits():
@@ -17,3 +22,19 @@ def test_the_command_names_what_it_lacks():
     result = CliRunner().invoke(main, ["--config", "bnn", "--channels", "8", "--size", "4"])
     said = "layer conv0 (conv): 6x4 bits; array.modes has 1x1; configuration bnn"
     assert str(result.exception) == said
+
+
+def test_of_a_network_without_such_gates():
+    result = CliRunner().invoke(main, [str(shipped("fashion_mixed")), "--batch", "2"])
+    assert str(result.exception) == "network fashion-small: no layer has a precision gate"
+
+
+def test_of_a_network():
+    """Cycles as of the network run whole; the ideal weighs layers by their products."""
+    result = CliRunner().invoke(main, [str(shipped("fashion_pg43")), "--json"])
+    *layers, whole = json.loads(result.output)
+    assert [row["layer"] for row in layers] == ["features.4", "features.7", "features.10"]
+    ideal = np.mean([(3 + row["density"]) / 4 for row in layers])  # of equal products
+    assert whole["ideal"] == pytest.approx(ideal)
+    assert whole["part"] == whole["cycles"] / sum(row["dense_cycles"] for row in layers)
+    assert "| all |" in CliRunner().invoke(main, [str(shipped("fashion_pg43"))]).output

@@ -2,11 +2,9 @@
 
 import pytest
 
-from hwgen.bench.whole import Case, ungated
-from hwgen.bench.whole import run as measured
+from hwgen.bench.precision_gating import of_network
 from hwgen.config import load
-from hwgen.simulator.rtl import MemoryModel
-from models.reference import prepare, run
+from models.reference import prepare
 from models.zoo import fashion_sample, load_shipped
 
 from .test_network import check
@@ -30,20 +28,15 @@ def test_it_computes_what_the_reference_does(name, configuration):
     check(network, load(configuration), 1, images=images)
 
 
-def test_precision_gating_takes_the_bits_that_it_needs():
+@pytest.mark.parametrize("batch", [1, 4])
+def test_precision_gating_takes_the_bits_that_it_needs(batch):
     """Cycles of the gated layers over those of all four bits are within 10 % of B_avg / B."""
-    network, config = load_shipped("fashion_pg43"), load("pg43")
-    batch = 4
+    network = load_shipped("fashion_pg43")
     images = prepare(network, fashion_sample()[0][:batch])
-    masks = run(network, images, masks=True).masks
-    found = {}
-    for name, case in (
-        ("gated", Case.of(network, config, masks, batch)),
-        ("whole", Case.of(ungated(network), config, None, batch)),
-    ):
-        layers = measured(case, MemoryModel())["layers"]
-        found[name] = sum(one["cycles"] for one in layers if one["layer"] in masks)
-    outputs = sum(mask.size for mask in masks.values())
-    bits = 3 + sum(mask.sum() for mask in masks.values()) / outputs
-    assert bits / 4 < 0.9
-    assert found["gated"] / found["whole"] <= DEAR * bits / 4
+    *layers, whole = of_network(network, load("pg43"), images)
+    assert [(row["layer"], row["bits"], row["high_bits"]) for row in layers] == [
+        (layer.name, 4, 3) for layer in network.gated
+    ]
+    assert whole["cycles"] == sum(row["cycles"] for row in layers)
+    assert 0.75 < whole["ideal"] < 0.9
+    assert whole["part"] <= DEAR * whole["ideal"]
