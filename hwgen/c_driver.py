@@ -8,7 +8,7 @@ from hwgen.c_header import registers_for_c
 from hwgen.config import Config
 from hwgen.isa.checks import Reason
 from hwgen.isa.instructions import INSTRUCTION_BITS
-from hwgen.isa.registers import COUNTERS, IDENTIFICATION, UNITS, ErrorCode
+from hwgen.isa.registers import COUNTERS, IDENTIFICATION, MACS, MODES_MOST, UNITS, ErrorCode
 
 __all__ = ["driver_files"]
 
@@ -35,6 +35,8 @@ def _definitions() -> str:
             f"#define HWGEN_IDENTIFICATION 0x{IDENTIFICATION:08x}u",
             f"#define HWGEN_INSTRUCTION_BYTES {INSTRUCTION_BITS // 8}",
             f"#define HWGEN_COUNTERS {len(COUNTERS)}",
+            f"#define HWGEN_MODES_WORDS {MODES_MOST // 4}u",
+            *_strings("MAC_NAMES", MACS),
             *_strings("COUNTER_NAMES", COUNTERS),
             *_strings("UNIT_NAMES", UNITS),
             *_strings("ERROR_SENTENCES", (code.sentence for code in ErrorCode)),

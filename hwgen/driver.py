@@ -10,7 +10,16 @@ from .compiler.program import encode
 from .config import Config
 from .errors import UserError
 from .isa.checks import Reason
-from .isa.registers import IDENTIFICATION, UNITS, ErrorCode, Register, State, registers
+from .isa.registers import (
+    IDENTIFICATION,
+    UNITS,
+    ErrorCode,
+    Register,
+    State,
+    registers,
+    unit_registers,
+    units_told,
+)
 
 __all__ = ["Driver", "HardwareError", "Transport"]
 
@@ -78,8 +87,13 @@ class Driver:
         if digest != int(config.hash[:16], 16):
             raise UserError(
                 f"the accelerator was generated from another configuration than {config.name}: "
-                f"its hash is {digest:016x}, not {config.hash[:16]}"
+                f"its hash is {digest:016x}, not {config.hash[:16]}; it has {self.units()}"
             )
+
+    def units(self) -> str:
+        """What the accelerator multiplies with, as its registers say."""
+        parts, *modes = (self.read(register.name) for register in unit_registers(self.config))
+        return units_told(parts, modes)
 
     # Registers
 
@@ -157,6 +171,13 @@ class Session:
 
     def __init__(self, driver: Driver, compiled: Compiled, memory_bytes: int, start: int):
         self.driver, self.compiled = driver, compiled
+        if compiled.config.hash != driver.config.hash:
+            parts, *modes = (register.reset for register in unit_registers(compiled.config))
+            raise UserError(
+                f"network {compiled.network.name} was compiled for {compiled.config.name}, which "
+                f"has {units_told(parts, modes)}; the accelerator is {driver.config.name} and has "
+                f"{driver.units()}"
+            )
         code = encode(compiled.program, compiled.config)
         self.program = start
         self.constants = self.program + _aligned(len(code))

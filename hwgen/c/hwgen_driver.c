@@ -76,6 +76,17 @@ uint64_t hwgen_needed(const struct hwgen_program *program)
     return arrange(program, offset);
 }
 
+static struct hwgen_units units_of(const struct hwgen_device *device)
+{
+    struct hwgen_units units;
+
+    units.mac = FIELD(read_register(device, HWGEN_PARTS), HWGEN_PARTS_MAC);
+    units.count = read_register(device, HWGEN_MODES);
+    for (unsigned n = 0; n < HWGEN_MODES_WORDS; n++)
+        units.modes[n] = read_register(device, HWGEN_MODES0 + 4 * n);
+    return units;
+}
+
 enum hwgen_result hwgen_load(struct hwgen_device *device, const struct hwgen_program *program,
                              const struct hwgen_memory *memory)
 {
@@ -84,6 +95,10 @@ enum hwgen_result hwgen_load(struct hwgen_device *device, const struct hwgen_pro
     device->program = NULL;
     device->memory = *memory;
     device->needed = arrange(program, device->offset);
+    device->units = units_of(device);
+    device->wanted = program->units;
+    if (memcmp(&device->units, &device->wanted, sizeof device->units))
+        return told(device, HWGEN_OTHER_UNITS);
     if (read_register(device, HWGEN_HASH_LOW) != program->hash_low ||
         read_register(device, HWGEN_HASH_HIGH) != program->hash_high)
         return told(device, HWGEN_OTHER_CONFIGURATION);
@@ -333,6 +348,22 @@ static void add_stop(struct text *text, const struct hwgen_device *device)
     }
 }
 
+static void add_units(struct text *text, const struct hwgen_units *units)
+{
+    static const char *const macs[] = HWGEN_MAC_NAMES;
+
+    add(text, NAMED(macs, units->mac));
+    add(text, " units (");
+    for (uint32_t n = 0; n < units->count && n < 4 * HWGEN_MODES_WORDS; n++) {
+        uint32_t mode = units->modes[n / 4] >> 8 * (n % 4);
+        add(text, n ? ", " : "");
+        add_number(text, (mode & 15) + 1, 10);
+        add(text, "x");
+        add_number(text, (mode >> 4 & 15) + 1, 10);
+    }
+    add(text, ")");
+}
+
 void hwgen_message(const struct hwgen_device *device, char *bytes, size_t size)
 {
     struct text text = {bytes, size, 0};
@@ -346,6 +377,12 @@ void hwgen_message(const struct hwgen_device *device, char *bytes, size_t size)
     case HWGEN_NOT_FOUND:
         add(&text, "there is no hwgen accelerator: ID reads 0x");
         add_number(&text, device->found, 16);
+        break;
+    case HWGEN_OTHER_UNITS:
+        add(&text, "the program was compiled for ");
+        add_units(&text, &device->wanted);
+        add(&text, "; the accelerator has ");
+        add_units(&text, &device->units);
         break;
     case HWGEN_OTHER_CONFIGURATION:
         add(&text, "the program was compiled for another configuration than the accelerator has");

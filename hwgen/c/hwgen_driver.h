@@ -74,9 +74,15 @@ struct hwgen_scaling {
     int16_t low, high;
 };
 
+// What multiplies: field MAC of PARTS, and the registers MODES, MODES0 ... MODES12.
+struct hwgen_units {
+    uint32_t mac, count, modes[HWGEN_MODES_WORDS];
+};
+
 // A compiled network: what `hwgen compile --c` writes.
 struct hwgen_program {
     const char *name;
+    struct hwgen_units units; // that it was compiled for
     uint32_t hash_low, hash_high; // of the configuration it was compiled for
     const uint8_t *instructions;
     uint32_t length; // instructions, of 32 bytes each
@@ -96,6 +102,7 @@ struct hwgen_program {
 enum hwgen_result {
     HWGEN_OK = 0,
     HWGEN_NOT_FOUND,           // something else, or nothing, answers at the registers
+    HWGEN_OTHER_UNITS,         // the program was compiled for other MAC units, or modes of them
     HWGEN_OTHER_CONFIGURATION, // the program was compiled for another accelerator
     HWGEN_MISPLACED,           // the memory does not begin at a multiple of HWGEN_PAGE
     HWGEN_TOO_SMALL,           // the program needs more memory
@@ -113,6 +120,7 @@ struct hwgen_device {
     struct hwgen_memory memory;
     uint64_t offset[3]; // of constants, input and work in the memory
     uint64_t needed;    // bytes of memory for the program
+    struct hwgen_units units, wanted; // of the accelerator, and of the program last offered
     uint32_t status, index, found;
     enum hwgen_result result;
 };
@@ -154,7 +162,7 @@ extern const char *const hwgen_counter_names[HWGEN_COUNTERS];
 // to rest. What has been loaded stays loaded.
 enum hwgen_result hwgen_reset(struct hwgen_device *device, uint32_t attempts);
 
-// The last result as a sentence of up to size-1 characters and a zero. 200 are enough for all.
+// The last result as a sentence of up to size-1 characters and a zero. 320 are enough for all.
 void hwgen_message(const struct hwgen_device *device, char *text, size_t size);
 
 #endif

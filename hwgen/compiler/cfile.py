@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..isa.registers import MAC_LOW, unit_registers
 from ..verilog.names import plain
 from .image import Packing
 from .network import Compiled, View
@@ -49,6 +50,7 @@ def program_header(compiled: Compiled) -> str:
         + "};\n",
         f"static const struct hwgen_program {name} = {{\n"
         f"    .name = {json.dumps(compiled.network.name)},\n"
+        f"    .units = {_units(compiled)},\n"
         f"    .hash_low = 0x{digest & 0xFFFFFFFF:08x}u,\n"
         f"    .hash_high = 0x{digest >> 32:08x}u,\n"
         f"    .instructions = {name}_instructions,\n"
@@ -67,6 +69,12 @@ def program_header(compiled: Compiled) -> str:
         "#endif\n",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _units(compiled: Compiled) -> str:
+    parts, count, *words = (register.reset for register in unit_registers(compiled.config))
+    modes = ", ".join(f"0x{word:08x}u" for word in words)
+    return f"{{ {parts >> MAC_LOW & 7}, {count}, {{ {modes} }} }}"
 
 
 def _packing(packing: Packing) -> str:

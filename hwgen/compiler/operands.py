@@ -23,7 +23,8 @@ class Operands:
     high_bits: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.activations}x{self.weights} bits"
+        high = "" if self.high_bits is None else f"/{self.high_bits}"
+        return f"{self.activations}{high}x{self.weights} bits"
 
 
 def packed(values: np.ndarray, placement: Placement) -> np.ndarray:

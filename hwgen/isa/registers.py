@@ -1,12 +1,14 @@
 """The register map, defined once: the register file, the C header and the documentation are made
 from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import hwgen
 
 from ..config import Config
+from ..rtl.mac import facts
 from .instructions import INSTRUCTIONS, Field
 
 __all__ = [
@@ -14,6 +16,9 @@ __all__ = [
     "COUNTERS",
     "IDENTIFICATION",
     "INDEX_BITS",
+    "MACS",
+    "MAC_LOW",
+    "MODES_MOST",
     "REGISTER_BITS",
     "UNITS",
     "ErrorCode",
@@ -21,12 +26,20 @@ __all__ = [
     "State",
     "register_map",
     "registers",
+    "unit_registers",
+    "units_told",
 ]
 
 REGISTER_BITS = 32
 BASES = 8  # base registers of loads and stores
 INDEX_BITS = 20  # of an instruction in its program
 IDENTIFICATION = int.from_bytes(b"hwgn", "big")
+
+MACS = ("parallel", "serial", "bricks", "subword", "xnor")
+"""Kinds of MAC units in the order of their numbers in PARTS."""
+
+MAC_LOW = 26  # bit of PARTS
+MODES_MOST = 16  # as a configuration may list
 
 UNITS = tuple(dict.fromkeys(i.unit for i in INSTRUCTIONS))
 """The units that run instructions, in the order of their numbers."""
@@ -181,7 +194,7 @@ def _constants(config: Config) -> list[Register]:
         ("weight_slots", 8, memory.weight_slots, "weight vectors of a group in a weight word"),
         ("gated", 1, int(array.gated), "the array can skip"),
         ("pool", 1, int(config.drain.pool), "there is a vector unit"),
-        ("serial", 1, int(array.mac == "serial"), "bit-serial MAC units"),
+        ("mac", 3, MACS.index(array.mac), ", ".join(f"{n} {mac}" for n, mac in enumerate(MACS))),
     )
     digest = int(config.hash[:16], 16)
     words = array.clusters * memory.activation_words
@@ -196,7 +209,35 @@ def _constants(config: Config) -> list[Register]:
         constant("ACTIVATION_WORDS", 0x01C, "Words of the activation buffer, all banks", words),
         constant("WEIGHT_WORDS", 0x020, "Words of the weight buffer", memory.weight_words),
         constant("PARAMETER_WORDS", 0x024, "Parameter records", memory.parameter_words),
+        *_modes(config),
     ]
+
+
+def _modes(config: Config) -> list[Register]:
+    """What the MAC units multiply."""
+    modes = facts(config).modes
+    result = [
+        Register(
+            "MODES",
+            0x028,
+            "constant",
+            "How many modes the MAC units have",
+            (Field("count", 5, "number of modes; those beyond read as zero"),),
+            len(modes),
+        )
+    ]
+    for first in range(0, MODES_MOST, 4):
+        doc = (
+            "bits of activations less one, and from bit 4 of the field on bits of weights less one"
+        )
+        fields = tuple(Field(f"mode{number}", 8, doc) for number in range(first, first + 4))
+        value = sum(
+            (mode.activations - 1 | mode.weights - 1 << 4) << 8 * place
+            for place, mode in enumerate(modes[first : first + 4])
+        )
+        name, doc = f"MODES{first}", f"Modes {first} to {first + 3}"
+        result.append(Register(name, 0x02C + first, "constant", doc, fields, value))
+    return result
 
 
 def _operation(config: Config) -> list[Register]:
@@ -264,6 +305,20 @@ def _operation(config: Config) -> list[Register]:
         ),
         Register("COUNT", 0x06C, "ro", "Fired outputs of the slot", _word("number of outputs")),
     ]
+
+
+def units_told(parts: int, modes: Sequence[int]) -> str:
+    """What multiplies, in words: from the values of PARTS, and of MODES and those that follow."""
+    mac, (count, *words) = parts >> MAC_LOW & 7, modes
+    kind = MACS[mac] if mac < len(MACS) else f"kind {mac}"
+    codes = [word >> 8 * place & 0xFF for word in words for place in range(4)][:count]
+    listed = ", ".join(f"{(code & 15) + 1}x{(code >> 4) + 1}" for code in codes)
+    return f"{kind} units ({listed})"
+
+
+def unit_registers(config: Config) -> list[Register]:
+    """PARTS, MODES and those that follow: what a program that multiplies relies on."""
+    return [r for r in _constants(config) if r.name == "PARTS" or r.name.startswith("MODES")]
 
 
 def registers(config: Config) -> tuple[Register, ...]:

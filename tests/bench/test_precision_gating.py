@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hwgen.bench.precision_gating import main, measured
+from hwgen.bench.precision_gating import gated_chain, main, measured
+from hwgen.compiler.network import compile_network
 from hwgen.config import load
+from hwgen.errors import UserError
 from models.zoo import shipped
 
 
@@ -38,3 +40,9 @@ def test_of_a_network():
     assert whole["ideal"] == pytest.approx(ideal)
     assert whole["part"] == whole["cycles"] / sum(row["dense_cycles"] for row in layers)
     assert "| all |" in CliRunner().invoke(main, [str(shipped("fashion_pg43"))]).output
+
+
+def test_a_mixture_without_modes_is_refused_by_layer():
+    said = r"layer conv0 \(conv\): 8/3x4 bits; array.modes has 4x8, 2x8; configuration pg43"
+    with pytest.raises(UserError, match=said):
+        compile_network(gated_chain(8, 3, 8, 4), load("pg43", ["array.modes=4x8,2x8"]))

@@ -80,7 +80,7 @@ static void open_simulator(const char *path)
 
 static void tell(const char *what, const struct hwgen_device *device)
 {
-    char text[200];
+    char text[320];
     hwgen_message(device, text, sizeof text);
     printf("%s: %s\n", what, text);
 }
@@ -164,6 +164,11 @@ static void make_mistakes(struct hwgen_device *device, struct hwgen_memory memor
     tell("no program", (hwgen_start(&other), &other));
     program.hash_low ^= 1;
     tell("other configuration", (hwgen_load(&other, &program, &memory), &other));
+    program.units.mac = 2;
+    program.units.count = 5;
+    program.units.modes[0] = 0x77u | 0x1fu << 8 | 0x10u << 24;
+    program.units.modes[1] = 0xffu;
+    tell("other units", (hwgen_load(&other, &program, &memory), &other));
     memory.address += 32;
     tell("misplaced", (hwgen_load(&other, &PROGRAM, &memory), &other));
     memory.address -= 32;

@@ -126,6 +126,8 @@ class TestEveryKind:
             "no program": "no program has been loaded",
             "other configuration": "the program was compiled for another configuration than the "
             "accelerator has",
+            "other units": "the program was compiled for bricks units (8x8, 16x2, 1x1, 1x2, "
+            "16x16); the accelerator has parallel units (8x8)",
             "misplaced": "the memory must begin at a multiple of 4096, not at 0x10020",
             "after an error": "the accelerator is not idle: it runs a program, or waits for a "
             "reset",

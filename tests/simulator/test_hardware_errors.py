@@ -147,3 +147,15 @@ def test_a_network_that_needs_more_memory(compiled):
     with RtlSimulator(library(CONFIG), memory_bytes=BYTES) as simulator:
         with pytest.raises(UserError, match=r"network example needs \d+ bytes of memory, 4096 are"):
             Driver(simulator, CONFIG).load(compiled, 4096)
+
+
+def test_a_program_for_other_units_is_refused(session, network):
+    """The registers say what multiplies; a program for something else is not begun."""
+    narrow = load("tiny", ["array.mac=serial", "array.modes=8x8,4x4"])
+    other = compile_network(network, narrow)
+    with pytest.raises(UserError) as refusal:
+        session.driver.load(other, BYTES)
+    assert str(refusal.value) == (
+        f"network {network.name} was compiled for tiny, which has serial units (8x8, 4x4); "
+        "the accelerator is tiny and has parallel units (8x8)"
+    )
