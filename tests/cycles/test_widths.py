@@ -29,7 +29,9 @@ def random_job(config: Config, seed: int, most: int) -> Job:
 
 
 # The configurations of tests/rtl/test_every_width.py, so that their simulators are there.
-@pytest.mark.parametrize(("name", "most"), [("bricks", 8), ("serial", 8), ("xnor", 4)])
+@pytest.mark.parametrize(
+    ("name", "most"), [("bricks", 8), ("serial", 8), ("subword", 8), ("xnor", 4)]
+)
 def test_networks_of_all_widths(name, most):
     """Changes of mode, packing, dense weights, precision gating; programs one after the other."""
     config = unit(name)
@@ -37,7 +39,7 @@ def test_networks_of_all_widths(name, most):
     for n, memory in enumerate((DEFAULT, SLOW)):
         assert_equal(config, jobs[2 * n : 2 * n + 2], memory)
     used = {step.fields.get("mode", 0) for job in jobs for step in job.program.steps}
-    assert name == "xnor" or len(used) > 3
+    assert len(used) > 3 or name not in ("bricks", "serial")
     if name != "serial":
         assert any(step.fields.get("operation") == 3 for job in jobs for step in job.program.steps)
     if name == "bricks":

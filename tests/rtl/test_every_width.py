@@ -5,6 +5,7 @@ while the bus stalls.
 import numpy as np
 import pytest
 
+from hwgen.compiler.network import compile_network
 from hwgen.simulator.compare import Memory, compare
 from models.zoo.widths import random_widths
 from tests.compiler.test_widths import GATES, unit
@@ -36,6 +37,31 @@ def test_all_pairs_of_widths(name):
         network = random_widths(seed, widths, gates=GATES, groups=(1, 2), channels=10, size=5)
         fired += run(network, unit(name), seed, batch=1 + seed % 2)["counters"]["FIRED"]
     assert fired > 0
+
+
+def test_subwords():
+    """Multipliers that do one product of 8x8 bits or two of 4x4, in the mode of each layer."""
+    config, used = unit("subword"), set()
+    for seed, widths in enumerate([[(8, 8), (4, 4), (2, 3), (4, 2)], [(3, 4), (6, 2), (4, 4)]]):
+        network = random_widths(
+            seed, widths, gates=GATES, groups=(1, 2), channels=10, size=5, last_bits=8
+        )
+        compiled = compile_network(network, config)
+        used |= {s.fields["mode"] for s in compiled.program.steps if s.name == "PASS"}
+        run(network, config, seed + 1, batch=1 + seed)
+    assert used == {0, 1}
+
+
+def test_tiles_of_maps_that_stay_on_chip():
+    """The next layer reads packed words tile by tile where they were packed; nothing is loaded."""
+    network = random_widths(3, [(2, 2)] * 3, channels=8, size=8, residual=False, pool=False)
+    config = unit("bricks")
+    compiled = compile_network(network, config)
+    loads = {s.note.split(":")[0] for s in compiled.program.steps if "load planes" in s.note}
+    drains = [s.note for s in compiled.program.steps if s.note.startswith("conv0: drain")]
+    assert "conv1" not in loads and "conv2" not in loads and len(drains) > 1
+    run(network, config, 2)
+    run(network, config, 3)
 
 
 def test_signs_and_bits_on_an_xnor_array():
