@@ -16,6 +16,7 @@ from models.reference import prepare
 from models.reference import run as reference
 
 from ..config import load
+from ..errors import UserError
 from ..simulator.rtl import MemoryModel
 from .masks import density_for, generated_masks
 from .networks import NETWORKS
@@ -81,16 +82,26 @@ def _shaped(name: str, size: int, batch: int) -> Subject:
     return Subject(f"{name} {size}x{size}", source, network, masks, batch)
 
 
-def subjects(parts: Sequence[str], batches: Sequence[int]) -> list[Callable[[], Subject]]:
-    """What is measured: functions that make it, because masks are large."""
-    found = []
-    for batch in batches:
-        if "trained" in parts:
-            found += [partial(_of_zoo, *made, batch) for made in _trained()]
-        for part, size in SIZES.items():
-            if part in parts:
-                found += [partial(_shaped, name, size, batch) for name in NETWORKS]
-    return found
+def subjects(
+    parts: Sequence[str], batches: Sequence[int], only: str = ""
+) -> list[Callable[[], Subject]]:
+    """What is measured: functions that make it, because masks are large.
+
+    Raises
+    ------
+    UserError
+        If no network of these parts has ``only`` in its name.
+    """
+    named = {}
+    if "trained" in parts:
+        named |= {network.name: partial(_of_zoo, network, path) for network, path in _trained()}
+    for part, size in SIZES.items():
+        if part in parts:
+            named |= {f"{name} {size}x{size}": partial(_shaped, name, size) for name in NETWORKS}
+    chosen = [make for name, make in named.items() if only in name]
+    if named and not chosen:
+        raise UserError(f"ONLY: must be part of one of {', '.join(named)}, not {only!r}")
+    return [partial(make, batch) for batch in batches for make in chosen]
 
 
 def _compiled(subject: Subject, wide: bool, settings: Sequence[str], say: Say) -> tuple[Case, Case]:
@@ -112,10 +123,12 @@ def measure(
     say: Say = lambda step: None,
     show: Callable[[dict], None] = lambda row: None,
     more: Sequence[Subject] = (),
+    only: str = "",
 ) -> dict:
     """The whole document: ``runs`` (network x batch x memory) and ``densities`` (a sweep).
 
-    ``settings`` replace fields of both configurations; ``more`` are networks beside ``parts``.
+    ``settings`` replace fields of both configurations; ``more`` are networks beside those of
+    ``parts`` that have ``only`` in their name.
     ``say`` is told each step, ``show`` each row of either as soon as it is there.
     """
     document = {
@@ -127,7 +140,7 @@ def measure(
         "runs": [],
         "densities": [],
     }
-    made = [*(lambda subject=subject: subject for subject in more), *subjects(parts, batches)]
+    made = [*(lambda subject=subject: subject for subject in more), *subjects(parts, batches, only)]
     total = len(made) * len(bytes_a_cycle) + len(densities) * len(batches)
 
     def tell(step: str) -> None:

@@ -22,6 +22,7 @@ __all__ = ["command"]
     type=click.Choice(["trained", "cifar", "imagenet"]),
     help="Only these networks; may be repeated. Default: all, or none if NET is given.",
 )
+@click.option("--only", default="", help="Of these the ones whose name has this in it: resnet18.")
 @click.option(
     "--batch",
     "batches",
@@ -48,7 +49,9 @@ __all__ = ["command"]
 @click.option("--out", type=click.Path(path_type=Path), help="Write the figures as JSON.")
 @set_option
 @json_option
-def command(net, input, parts, batches, bytes_a_cycle, density, out, settings, as_json) -> None:
+def command(
+    net, input, parts, only, batches, bytes_a_cycle, density, out, settings, as_json
+) -> None:
     """Run whole networks through the cycle model: cgnet8 with gates against baseline8 without.
 
     `speed-up` is cycles without gates over cycles with them; `ideal` is how many times fewer
@@ -79,6 +82,7 @@ def command(net, input, parts, batches, bytes_a_cycle, density, out, settings, a
             say,
             show,
             [] if net is None else _own(net, input, batches),
+            only,
         )
     text = json.dumps(document, indent=1) + "\n"
     if out is not None:

@@ -153,6 +153,18 @@ def test_the_command_on_a_network_of_the_user(tmp_path):
             CliRunner().invoke(command, arguments, catch_exceptions=False)
 
 
+def test_some_networks_of_some_parts():
+    def names(*arguments) -> list[tuple]:
+        return [(made.args[0], *made.args[1:]) for made in suite.subjects(*arguments)]
+
+    assert names(("cifar", "imagenet"), (1, 16), "vgg16") == [
+        ("vgg16", 32, 1), ("vgg16", 224, 1), ("vgg16", 32, 16), ("vgg16", 224, 16)
+    ]  # fmt: skip
+    assert names((), (1,), "vgg16") == []
+    with pytest.raises(UserError, match="ONLY: must be part of one of fashion-small, not 'vgg'"):
+        suite.subjects(("trained",), (1,), "vgg")
+
+
 def test_the_sweep_of_densities(monkeypatch):
     """Each density against the dense network, which is run once; rows are shown one by one."""
     network, runs, shown = every_kind(5), [], []
