@@ -79,8 +79,9 @@ fpga: $(VENV)/.hwgen-synth ## BOARD=ulx3s|orangecrab|icebreaker|... [CONFIG= BAU
 		$(if $(BAUD),--baud $(call quote,$(BAUD))) $(if $(MEMORY),--memory $(call quote,$(MEMORY))) \
 		$(if $(DIVIDE),--divide $(call quote,$(DIVIDE))) --out $(call quote,$(OUT))
 
-ppa: $(VENV)/.hwgen-models $(VENV)/.hwgen-synth ## [ONLY="cycles/*"] [DECLARE="why"]: area, clock, cycles -> docs/results/ppa.json
-	@$(HWGEN) ppa $(if $(ONLY),--only $(call quote,$(ONLY))) $(if $(DECLARE),--declare $(call quote,$(DECLARE)))
+ppa: $(VENV)/.hwgen-models $(VENV)/.hwgen-synth ## [ONLY="cycles/*"] [LIBERTY= SRAM=] [DECLARE="why"]: area, clock, cycles -> docs/results/ppa.json
+	@$(HWGEN) ppa $(if $(ONLY),--only $(call quote,$(ONLY))) $(foreach file,$(LIBERTY),--liberty $(call quote,$(file))) \
+		$(if $(SRAM),--sram $(call quote,$(SRAM))) $(if $(DECLARE),--declare $(call quote,$(DECLARE)))
 
 energy: $(VENV)/.hwgen-models $(VENV)/.hwgen-synth ## Energy of an image by cause, cgnet8 against baseline8
 	@$(HWGEN) energy

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from hwgen.cli._progress import working
+from hwgen.errors import UserError
 from hwgen.files import check_writable, write_atomic
 
 __all__ = ["command"]
@@ -13,6 +14,17 @@ __all__ = ["command"]
 
 @click.command("ppa")
 @click.option("--only", default="*", help="Entries to measure, as 'cycles/*'; the others stay.")
+@click.option(
+    "--liberty",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Measure areas in these standard cells, too; may be repeated.",
+)
+@click.option(
+    "--sram",
+    type=click.Path(path_type=Path),
+    help="With --liberty: folder of the Liberty files of SRAM macros.",
+)
 @click.option("--declare", "why", help="Why figures are worse by more than 2 %.")
 @click.option(
     "--out",
@@ -21,17 +33,21 @@ __all__ = ["command"]
     show_default=True,
     help="The file that is compared with, and written.",
 )
-def command(only, why, out):
+def command(only, liberty, sram, why, out):
     """Measure area, clock and cycles of the shipped configurations and write them down.
 
     A figure that is worse than the file's by more than 2 % must be declared with a reason.
     """
+    from hwgen.flows import Libraries
     from hwgen.flows.ppa import measure, merge, read
 
     check_writable(out)
     kept = read(out)
-    with Console(stderr=True).status("…") as status:
-        measured = measure(only, status.update)
+    if sram and not liberty:
+        raise UserError("SRAM: is for --liberty only")
+    libraries = Libraries.read(liberty, sram) if liberty else None
+    with working() as (_, say):
+        measured = measure(only, say, libraries)
     document = merge(kept, measured, why)
     write_atomic(out, json.dumps(document, indent=1) + "\n")
     for name, figures in measured.items():

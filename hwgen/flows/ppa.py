@@ -12,6 +12,8 @@ from pathlib import Path
 
 from hwgen.config import load
 from hwgen.errors import UserError
+from hwgen.flows.parts import PARTS
+from hwgen.flows.synthesis import Aim, Libraries, synthesize
 
 __all__ = ["ENTRIES", "TOLERANCE", "Entry", "losses", "measure", "merge"]
 
@@ -20,7 +22,19 @@ TOLERANCE = 0.02
 
 HIGHER_IS_BETTER = frozenset({"fmax"})
 
-SHIPPED = ("tiny", "cgnet8", "baseline8", "serial8")
+NETWORKS = {
+    "tiny": "fashion_small",
+    "cgnet8": "fashion_small",
+    "baseline8": "fashion_small",
+    "serial8": "fashion_small",
+    "bitfusion8": "fashion_mixed",
+    "stripes8": "fashion_mixed",
+    "pg43": "fashion_pg43",
+    "bnn": "fashion_binary",
+}
+"""The shipped configurations, and the network that is trained for each."""
+
+WHOLE = "resnet18 224x224"
 
 
 @dataclass(frozen=True)
@@ -34,8 +48,6 @@ class Entry:
 
 def _count(config: str, module: str | None = None, fast: bool = False) -> Entry:
     def make(progress):
-        from hwgen.flows.synthesis import synthesize
-
         report = synthesize(load(config), "ecp5", module=module, progress=progress)
         return {name: report.total[name] for name in report.target.resources} | {
             "memory_bits": report.memory_bits
@@ -46,9 +58,6 @@ def _count(config: str, module: str | None = None, fast: bool = False) -> Entry:
 
 def _clock(config: str, part: str, module: str | None = None, fast: bool = False) -> Entry:
     def make(progress):
-        from hwgen.flows.parts import PARTS
-        from hwgen.flows.synthesis import Aim, synthesize
-
         report = synthesize(
             load(config), PARTS[part].target, module=module, aim=Aim(part=part), progress=progress
         )
@@ -58,14 +67,20 @@ def _clock(config: str, part: str, module: str | None = None, fast: bool = False
     return Entry(f"placed/{part}/{config}/{module or 'all'}", fast, make)
 
 
-def _cycles(config: str) -> Entry:
-    """The trained network that ships, with its own masks, a single image."""
+def _cell_area(config: str, libraries: Libraries) -> Entry:
+    def make(progress):
+        report = synthesize(load(config), "asic", libraries=libraries, progress=progress)
+        total = {name: report.total[name] for name in report.target.resources}
+        return {**total, "area": round(total["area"]), "memory_bits": report.memory_bits}
+
+    return Entry(f"area/{Path(libraries.cells.files[0]).name.split('.')[0]}/{config}", False, make)
+
+
+def _cycles(config: str, stem: str) -> Entry:
+    """The network that is trained for it, with its own masks, a single image."""
 
     def make(progress):
         import models.zoo
-        from hwgen.bench.whole import Case
-        from hwgen.compiler.decisions import decisions
-        from hwgen.cycles import predict
         from models.images import load_images
         from models.netfile import load as load_network
         from models.reference import prepare
@@ -73,44 +88,71 @@ def _cycles(config: str) -> Entry:
 
         progress("cycle model")
         folder = Path(models.zoo.__file__).parent
-        network = load_network(folder / "fashion_small.safetensors")
+        network = load_network(folder / f"{stem}.safetensors")
         images = load_images(folder / "fashion_sample.npz").images[:1]
         masks = reference(network, prepare(network, images), masks=True).masks
-        resolved = load(config)
-        case = Case.of(network, resolved, masks, 1)
-        program = case.compiled.program
-        fired = decisions(resolved, program, case.masks) if case.masks is not None else None
-        found = predict(resolved, program, fired)
-        return {"cycles": found.cycles, "bytes_read": found.counters["BYTES_READ"]}
+        return _predicted(config, network, masks or None)
 
-    return Entry(f"cycles/fashion_small/{config}", True, make)
+    return Entry(f"cycles/{stem}/{config}", True, make)
+
+
+def _cycles_whole(config: str) -> Entry:
+    """ResNet-18 at ImageNet shapes with generated masks, a single image."""
+
+    def make(progress):
+        from hwgen.bench.suite import subjects
+
+        progress("cycle model")
+        subject = subjects(("imagenet",), (1,), WHOLE)[0]()
+        return _predicted(config, subject.network, subject.masks)
+
+    return Entry(f"cycles/{WHOLE.replace(' ', '_')}/{config}", False, make)
+
+
+def _predicted(config: str, network, masks) -> dict[str, float]:
+    from hwgen.bench.whole import Case
+    from hwgen.cycles import predict
+
+    case = Case.of(network, load(config), masks, 1)
+    found = predict(case.compiled.config, case.compiled.program, case.decided())
+    return {"cycles": found.cycles, "bytes_read": found.counters["BYTES_READ"]}
 
 
 ENTRIES = {
     entry.name: entry
     for entry in (
-        *(_cycles(config) for config in SHIPPED),
+        *(_cycles(config, stem) for config, stem in NETWORKS.items()),
+        _cycles_whole("cgnet8"),
+        _cycles_whole("baseline8"),
         _count("tiny", "group", fast=True),
         _count("tiny", "parallel_mac", fast=True),
         _clock("tiny", "up5k", "task_packer", fast=True),
-        *(_count(config) for config in SHIPPED),
+        *(_count(config) for config in NETWORKS),
         _clock("tiny", "lfe5u-85f"),
         _clock("tiny", "lfe5u-85f", "group"),
     )
 }
+"""All but those in standard cells, whose Liberty files the user names."""
 
 
-def measure(pattern: str, progress: Callable[[str], None] = lambda stage: None) -> dict[str, dict]:
-    """The figures of all entries whose name matches a pattern such as ``cycles/*``.
+def measure(
+    pattern: str,
+    progress: Callable[[str], None] = lambda stage: None,
+    libraries: Libraries | None = None,
+) -> dict[str, dict]:
+    """The figures of all entries whose name matches a pattern such as ``cycles/*``; with
+    ``libraries`` there is one of each configuration in these cells, too.
 
     Raises
     ------
     UserError
         If none does.
     """
-    chosen = [entry for name, entry in ENTRIES.items() if fnmatch.fnmatch(name, pattern)]
+    cells = [_cell_area(config, libraries) for config in NETWORKS] if libraries else []
+    entries = ENTRIES | {entry.name: entry for entry in cells}
+    chosen = [entry for name, entry in entries.items() if fnmatch.fnmatch(name, pattern)]
     if not chosen:
-        raise UserError(f"ONLY: must match one of {', '.join(ENTRIES)}, not {pattern!r}")
+        raise UserError(f"ONLY: must match one of {', '.join(entries)}, not {pattern!r}")
     return {
         entry.name: entry.make(lambda stage, name=entry.name: progress(f"{name}: {stage}"))
         for entry in chosen

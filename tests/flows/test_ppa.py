@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from hwgen.errors import UserError
+from hwgen.flows import Libraries
 from hwgen.flows.ppa import ENTRIES, losses, measure, merge
+from tests.flows.test_timing import CELLS
 
 FILE = Path(__file__).parents[2] / "docs" / "results" / "ppa.json"
 QUICK = [name for name, entry in ENTRIES.items() if entry.quick]
@@ -39,6 +41,18 @@ def test_losses_are_declared():
     ]
     again = merge(document, {"a": {"lut": 90}}, None)
     assert again["declared_losses"] == document["declared_losses"]
+
+
+def test_areas_in_the_cells_of_a_user(tmp_path):
+    """They are named by the file, one for each configuration."""
+    (tmp_path / "cells.lib").write_text(CELLS)
+    libraries = Libraries.read((tmp_path / "cells.lib",), None)
+    with pytest.raises(UserError, match=r"ONLY: .*area/cells/tiny, .*area/cells/bnn, not 'x'"):
+        measure("x", libraries=libraries)
+    with pytest.raises(
+        UserError, match=r"ONLY: .*placed/lfe5u-85f/tiny/group, not 'area/cells/\*'"
+    ):
+        measure("area/cells/*")
 
 
 def test_unknown_entry():
