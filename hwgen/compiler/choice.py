@@ -53,9 +53,9 @@ class Choice:
 
 
 def _best_of_each(plans: Iterable[Plan]) -> tuple[Plan, ...]:
-    """The best plan of each order, the best of all first."""
+    """The first plan of each order, the first of all first."""
     best: dict[str, Plan] = {}
-    for plan in sorted(plans, key=lambda plan: plan.cycles):
+    for plan in plans:
         best.setdefault(plan.order, plan)
     return tuple(best.values())
 
@@ -78,7 +78,7 @@ def choose(
     hopeful = [plan for plan in best if plan.cycles < HOPELESS * plans[0].cycles]
     asked = dict.fromkeys([*hopeful, *plans[:BEST]])
     exact = [replace(plan, cycles=cycles_alone(config, layer, plan)) for plan in asked]
-    return Choice(by, _best_of_each(exact))
+    return Choice(by, _best_of_each(sorted(exact, key=lambda plan: plan.cycles)))
 
 
 def cycles_alone(config: Config, layer: Convolution, plan: Plan) -> float:

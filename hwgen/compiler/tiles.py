@@ -38,7 +38,9 @@ DENSITY = 0.25  # of gated layers that nobody has profiled
 COPY_CYCLES = 30  # of a load or a store, beside its words
 DRAIN_CYCLES = 30  # of a drain, beside its sums
 CHUNK_CYCLES = 4  # of a chunk, beside its words of weights
+MANY = 64  # tiles of a layer; fewer are none the better
 PASS_CYCLES = 40  # of a pass of a gated layer, beside its chunks
+CLOSE = 0.02  # part of the cycles of a layer that the estimate cannot tell
 SHARED = 0.02  # of a unit's time that others cannot use
 TILE_CYCLES = 150  # of a tile's block of a gated layer, beside its passes
 
@@ -111,6 +113,10 @@ class Plan:
         images = [(range(n), count) for n, count in ((self.images, whole), (rest, 1)) if n * count]
         return [(Tile(i, y, x), a * b * c) for i, a in images for y, b in down for x, c in across]
 
+    def tiles_of(self, layer: Convolution) -> int:
+        """How many tiles there are."""
+        return sum(like_it for _, like_it in self.kinds(layer))
+
     def input_words(self, layer: Convolution, tile: Tile, planes: int) -> int:
         """Words of the activation buffer for ``planes`` planes of a tile's input: of all that its
         passes read, or of one pass where they come and go.
@@ -120,6 +126,11 @@ class Plan:
         rows = layer.output.rows * layer.stride
         copies = layer.weights.shape[2] if self.copied and self.order == "input" else 1
         return planes * copies * len(tile.images) * rows * layer.input.columns
+
+    def loaded_words(self, layer: Convolution, tile: Tile, planes: int) -> float:
+        """Words of these that are loaded: none of rows that no pass reads."""
+        words, step, rows = self.input_words(layer, tile, planes), layer.row_step, tile.down.seen
+        return words / step if self.stacked else words * -(-rows // step) / rows
 
     def words_read(self, layer: Convolution, planes: int) -> int:
         """Words of the activation buffer for ``planes`` planes of the input of two tiles, one of
@@ -249,9 +260,9 @@ class _Estimate:
                     array += count * (TILE_CYCLES + PASS_CYCLES * passes)
                 drain += count * (share * channels / config.drain.lanes + DRAIN_CYCLES)
                 copies = layer.weights.shape[2] if plan.copied else 1
-                streamed += count * copies * plan.input_words(layer, tile, planes)
-            whole = like_it * plan.input_words(layer, tile, self.planes)
-            loaded += (whole if plan.order == "input" else streamed) / layer.row_step
+                streamed += count * copies * plan.loaded_words(layer, tile, planes)
+            whole = like_it * plan.loaded_words(layer, tile, self.planes)
+            loaded += whole if plan.order == "input" else streamed
             loaded += like_it * COPY_CYCLES
             made = like_it * self.outputs * tile.positions
             stored += made + like_it * self.runs * COPY_CYCLES
@@ -288,7 +299,7 @@ class _Estimate:
             return drained
         taps = layer.weights.shape[2] * layer.weights.shape[3]
         planes = min(self.planes, max(1, plan.limits.chunks // taps))
-        loaded = plan.input_words(layer, first, planes) / layer.row_step
+        loaded = plan.loaded_words(layer, first, planes)
         return loaded + drained + last.positions * -(-self.last_channels // layer.output.lanes)
 
 
@@ -305,7 +316,9 @@ def ranked_plans(
     order: str | None = None,
     reserve: int = 0,
 ) -> list[Plan]:
-    """The plans that fit, the cheapest first by estimate.
+    """The plans that fit, the cheapest first by estimate. Of those that are as cheap as the first
+    one but for what the estimate cannot tell, those of many tiles come last: other layers that work
+    at the same time come between their loads and stores.
 
     ``order``: only plans of this one, ``reserve``: words of the activation buffer that something
     else will need meanwhile.
@@ -345,7 +358,10 @@ def ranked_plans(
             f"layer {layer.name}: one step needs {least} words of the activation buffer, {size} "
             "are there; raise memory.activation_words"
         )
-    return sorted(map(estimate, fits[min(fits)]), key=lambda plan: plan.cycles)
+    plans = sorted(map(estimate, fits[min(fits)]), key=lambda plan: plan.cycles)
+    best = [plan for plan in plans if plan.cycles <= (1 + CLOSE) * plans[0].cycles]
+    few_first = sorted(best, key=lambda plan: max(MANY, plan.tiles_of(layer)))
+    return few_first + plans[len(best) :]
 
 
 def _plans(layer, order, shape, chunks, *, repeats) -> Iterator[Plan]:
