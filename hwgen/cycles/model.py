@@ -8,8 +8,10 @@ import numpy as np
 from ..compiler.program import Program, Step
 from ..config import Config
 from ..errors import UserError
+from ..rtl.mac import facts
 from ..simulator.rtl import MemoryModel
 from .core import Core
+from .modes import ModeCounts, counts_by_mode
 
 __all__ = ["Model", "Prediction", "Span", "predict"]
 
@@ -48,7 +50,9 @@ class Prediction:
         ``activation_reads`` and ``activation_writes`` of words; ``records_written``;
         ``sums_drained``.
     macs : int
-        Multiplications: ``dot_products`` times R. Vectors of narrower operands count as bytes.
+        Multiplications: those of each dot product, so many as its mode has operands.
+    modes : dict
+        What of it was in which mode of the MAC units, by the mode's number.
     spans : list of Span
         One for each instruction, in program order.
     """
@@ -57,6 +61,7 @@ class Prediction:
     counters: dict[str, int]
     operations: dict[str, int]
     macs: int
+    modes: dict[int, ModeCounts]
     spans: list[Span]
 
     def layers(self) -> dict[str, tuple[int, int]]:
@@ -171,11 +176,14 @@ class Model:
         counters, operations = core.counters()
         self.replayed = core.replayed()
         times = core.times().tolist()
+        modes = counts_by_mode(self.config, program, [fired for fired, _, _ in gates])
+        unit = facts(self.config)
         return Prediction(
             cycles=counters["CYCLES"],
             counters=counters,
             operations=operations,
-            macs=operations["dot_products"] * self.config.array.lanes,
+            macs=sum(unit.lanes_in(unit.modes[n]) * m.dot_products for n, m in modes.items()),
+            modes=modes,
             spans=[Span(step, *row) for step, row in zip(program.steps, times, strict=True)],
         )
 

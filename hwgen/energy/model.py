@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ..config import Config
 from ..cycles import Prediction
 from ..isa.parameters import RECORD_BYTES
+from ..rtl.mac import Mode, facts
 from .table import Table
 
 __all__ = ["CAUSES", "Energy", "Silicon", "energy_of"]
@@ -90,6 +91,15 @@ class Energy:
         }
 
 
+def _tree(table: Table, lanes: int, mode: Mode) -> float:
+    """The adder tree of a dot product: half as many adders as products, of their width and one bit,
+    and so on.
+    """
+    product = mode.activations + mode.weights
+    levels = range(1, lanes.bit_length())
+    return sum((lanes >> n) * table.addition(product + n) for n in levels)
+
+
 def energy_of(
     prediction: Prediction,
     config: Config,
@@ -119,21 +129,13 @@ def energy_of(
     """
     array, memory = config.array, config.memory
     done, counters = prediction.operations, prediction.counters
-    operand, product = array.activation_bits, array.activation_bits + array.weight_bits
-    vector = array.lanes * operand
+    vector = array.lanes * array.activation_bits
     held = config.channels_per_group if array.gated else array.slots
     sum_bits = config.accumulator_bits
     accumulators = array.rows * array.group * sum_bits
     activations = config.activation_rows * vector
     buffer = memory.weight_words * config.weight_word_bits
 
-    # An adder tree of R products has R / 2 adders of a product's width and one bit, and so on.
-    levels = [
-        (array.lanes >> n, product + n)
-        for n in range(1, array.lanes.bit_length())
-        if array.lanes >> n
-    ]
-    tree = sum(adders * table.addition(bits) for adders, bits in levels)
     sums_written = done["rows"] * array.group
     weight_store = 2 * held * array.lanes * array.weight_bits
     tasks = counters["FIRED"]
@@ -146,16 +148,24 @@ def energy_of(
     record = 8 * RECORD_BYTES
 
     spent = dict.fromkeys(CAUSES, 0.0)
-    multiplication = table.multiplication(operand, array.weight_bits)
-    active, idle = (float(prediction.macs), 0.0)
+    active, idle = 1.0, 0.0
     if nonzero is not None:
         # The unit's adders switch as its multipliers do.
-        active = table.activity("nonzero") * nonzero
-        idle = table.activity("zero") * (prediction.macs - nonzero)
-    spent["products"] = active * multiplication
-    spent["products with a zero"] = idle * multiplication
-    added = (active + idle) / array.lanes
-    spent["sums"] = added * tree + done["dot_products"] * table.addition(sum_bits)
+        part = nonzero / max(1, prediction.macs)
+        active, idle = table.activity("nonzero") * part, table.activity("zero") * (1 - part)
+    spent["sums"] = done["dot_products"] * table.addition(sum_bits)
+    moved = 0  # bits of operands, from register to register
+    unit = facts(config)
+    for number, counts in prediction.modes.items():
+        mode = unit.modes[number]
+        lanes, dots = unit.lanes_in(mode), counts.dot_products
+        products = lanes * dots * table.multiplication(mode.activations, mode.weights)
+        spent["products"] += active * products
+        spent["products with a zero"] += idle * products
+        spent["sums"] += (active + idle) * dots * _tree(table, lanes, mode)
+        hops = counts.vectors * config.groups + 2 * counts.vector_pushes
+        moved += lanes * (hops * mode.activations + dots * (mode.activations + mode.weights))
+    spent["activations on the way"] = table.register(moved)
     # Read for each dot product; each word sent is written by every engine of its group, in every
     # cluster where all hold the same.
     copies = array.clusters * (array.group if array.gated else 1)
@@ -165,10 +175,6 @@ def energy_of(
     )
     spent["accumulators"] = (
         (2 * sums_written + done["sums_drained"]) * sum_bits * table.memory(accumulators)
-    )
-    hops = done["vectors"] * config.groups + 2 * done["vector_pushes"]
-    spent["activations on the way"] = table.register(
-        hops * vector + done["dot_products"] * 2 * vector
     )
     spent["activation buffer"] = (
         (done["activation_reads"] + done["activation_writes"]) * vector * table.memory(activations)

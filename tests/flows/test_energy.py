@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 
 import models.zoo
+from hwgen.compiler.network import compile_network
 from hwgen.config import load
-from hwgen.cycles import Prediction
+from hwgen.cycles import Prediction, predict
+from hwgen.cycles.modes import ModeCounts
 from hwgen.energy import CAUSES, Silicon, Table, energy_of
 from hwgen.energy.zeros import nonzero_products
 from hwgen.errors import UserError
+from hwgen.rtl.mac import facts
 from models.reference import run as reference
 from models.zoo.synthetic import every_kind
+from models.zoo.widths import random_widths
+from tests.compiler.test_widths import GATES, unit
 
 TABLE = Table(
     "unit",
@@ -32,7 +37,7 @@ TABLE = Table(
 """A product of a x b bits is a * b, a sum its bits, a bit of memory half of log2 of its size."""
 
 
-def run(config, *, gates=(), counters=None, **operations) -> Prediction:
+def run(config, *, gates=(), counters=None, modes=None, **operations) -> Prediction:
     names = (
         "rows dot_products vectors vector_pushes weight_words_sent weight_words_written "
         "activation_reads activation_writes records_written sums_drained"
@@ -40,7 +45,11 @@ def run(config, *, gates=(), counters=None, **operations) -> Prediction:
     done = {name: operations.get(name, 0) for name in names}
     spans = [SimpleNamespace(step=SimpleNamespace(name="PASS", fields=gate)) for gate in gates]
     counted = Counter({"FIRED": 0, "BYTES_READ": 0, "BYTES_WRITTEN": 0, **(counters or {})})
-    return Prediction(10, counted, done, done["dot_products"] * config.array.lanes, spans)
+    if modes is None:
+        modes = {0: ModeCounts(*(done[f] for f in ("dot_products", "vectors", "vector_pushes")))}
+    unit = facts(config)
+    macs = sum(unit.lanes_in(unit.modes[n]) * counts.dot_products for n, counts in modes.items())
+    return Prediction(10, counted, done, macs, modes, spans)
 
 
 def spent(prediction, config, **options) -> dict[str, float]:
@@ -83,6 +92,42 @@ def test_by_hand():
         "clock": 2.0 * 100 * 10,
         "leakage": pytest.approx(3.0e-3 * 1000 * 10 / 1e6 * 1e12),
     }
+
+
+def test_narrow_modes_by_hand():
+    """Bricks on the engines of tiny: 4 products of 8x8 bits in a vector of 4 bytes, 8 of 4x4."""
+    config = load("tiny", ["array.mac=bricks", "array.modes=8x8,4x4"])
+    modes = {0: ModeCounts(2, 5, 3), 1: ModeCounts(3, 7, 6)}
+    found = spent(run(config, dot_products=5, modes=modes), config)
+    assert found["products"] == 2 * 4 * 64 + 3 * 8 * 16
+    tree, narrow = 2 * 17 + 18, 4 * 9 + 2 * 10 + 11
+    assert found["sums"] == 2 * tree + 3 * narrow + 5 * 32
+    vectors = (5 + 2 * 3) * 32 + (7 + 2 * 6) * 32  # as many bits in both
+    assert found["activations on the way"] == 2.0 * (vectors + 5 * 2 * 32)
+    # 32 products, half of them with a zero.
+    found = spent(run(config, dot_products=5, modes=modes), config, nonzero=16)
+    assert found["products"] == 0.5 * 0.5 * (2 * 4 * 64 + 3 * 8 * 16)
+    # A bit-serial unit gets narrow activations in bytes, whose other bits stand still.
+    config = load("tiny", ["array.mac=serial", "array.modes=8x8,3x8"])
+    found = spent(run(config, dot_products=3, modes={1: ModeCounts(3, 1, 1)}), config)
+    assert found["products"] == pytest.approx(3 * 4 * 24)
+    assert found["activations on the way"] == 2.0 * (3 * 4 * 3 + 3 * 4 * (3 + 8))
+
+
+@pytest.mark.parametrize("name", ["serial", "bricks"])
+def test_modes_add_up(name):
+    """Gated in all ways: what is told of each mode is together what the cycle model counts."""
+    config = unit(name)
+    network = random_widths(2, [(4, 4), (5, 3), (2, 2)], gates=GATES[1:], channels=10, size=5)
+    compiled = compile_network(network, config)
+    rng = np.random.default_rng(1)
+    gates = [step.fields for step in compiled.program.steps if step.fields.get("gate")]
+    fired = [rng.random((2 * gate["slots"], gate["positions"])) < 0.4 for gate in gates]
+    prediction = predict(config, compiled.program, fired)
+    assert len(prediction.modes) > 2
+    for name in ("dot_products", "vectors", "vector_pushes"):
+        of_modes = sum(getattr(counts, name) for counts in prediction.modes.values())
+        assert of_modes == prediction.operations[name] > 0
 
 
 @pytest.mark.parametrize("gated", [True, False])
