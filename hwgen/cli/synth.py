@@ -39,6 +39,13 @@ __all__ = ["command"]
 )
 @click.option("--seed", type=click.IntRange(1), default=1, show_default=True, help="Of the placer.")
 @click.option(
+    "--seeds",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many to try from --seed on: the fastest counts, and all are told.",
+)
+@click.option(
     "--liberty",
     type=click.Path(path_type=Path),
     multiple=True,
@@ -65,6 +72,7 @@ def command(
     part,
     frequency,
     seed,
+    seeds,
     liberty,
     sram,
     out,
@@ -99,9 +107,11 @@ def command(
         raise UserError("TIMING: is of one configuration; --compare counts two")
     if part and not timing:
         raise UserError("PART: is for --timing only")
+    if seeds > 1 and (not timing or target == "asic"):
+        raise UserError("SEEDS: is for --timing on an FPGA only")
     if timing and target != "asic":
         part_named(part, target)
-    aim = Aim(frequency, seed, part) if timing else None
+    aim = Aim(frequency, seed, part, seeds) if timing else None
     resolved = [load(config, settings) for config in configs]
     path = None
     if out is not None:

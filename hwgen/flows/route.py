@@ -1,8 +1,10 @@
 """Placing and routing a design on an FPGA: how fast it is, and how full the device."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import statistics
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 from hwgen.files import write_atomic
 from hwgen.flows.block_ram import with_output_registers
@@ -14,7 +16,7 @@ from hwgen.flows.process import identity
 from hwgen.flows.yosys import run_yosys, version
 from hwgen.simulator.rtl.build import cache_folder
 
-__all__ = ["PREPARE", "Placement", "Routing", "packed", "route"]
+__all__ = ["PREPARE", "Placement", "Routing", "packed", "route", "route_best"]
 
 CACHE_FORMAT = 2
 """Part of every key: raised when what is kept changes its meaning."""
@@ -69,12 +71,20 @@ class Routing:
         For each resource of the part, how many are used and how many there are.
     path : tuple of Stretch
         The critical path.
+    tried : dict
+        If it is the fastest of several: for each seed, the MHz that were reached.
     """
 
     placement: Placement
     fmax: float | None
     used: dict[str, tuple[int, int]]
     path: tuple[Stretch, ...]
+    tried: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def median(self) -> float:
+        """MHz that were reached with half of the seeds; what to expect of another one."""
+        return statistics.median(self.tried.values())
 
     @classmethod
     def read(cls, report: dict, placement: Placement, instances: Instances) -> "Routing":
@@ -98,7 +108,11 @@ class Routing:
             "fmax": None if self.fmax is None else round(self.fmax, 2),
             "used": {name: {"used": u, "available": a} for name, (u, a) in self.used.items()},
             "critical_path": [stretch.as_dict() for stretch in self.path],
+            **({"tried": self._tried(), "median": round(self.median, 2)} if self.tried else {}),
         }
+
+    def _tried(self) -> dict[str, float]:
+        return {str(seed): round(fmax, 2) for seed, fmax in self.tried.items()}
 
 
 def route(
@@ -127,29 +141,67 @@ def route(
     UserError
         If it does not fit.
     """
+    (routing,) = _routings(top, modules, placement, [placement.seed], progress)
+    return routing
+
+
+def route_best(
+    top: str,
+    modules: dict[str, Module],
+    placement: Placement,
+    count: int,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Routing:
+    """Like :func:`route`, with ``count`` seeds from that of ``placement`` on: the fastest, and what
+    the others reached.
+    """
+    seeds = range(placement.seed, placement.seed + count)
+    routings = []
+    for routing in _routings(top, modules, placement, seeds, progress):
+        routings.append(routing)
+        progress(f"seed {routing.placement.seed}: {routing.fmax or 0:.1f} MHz")
+    tried = {routing.placement.seed: routing.fmax or 0.0 for routing in routings}
+    best = max(routings, key=lambda routing: routing.fmax or 0)
+    return replace(best, tried=tried)
+
+
+def _routings(
+    top: str,
+    modules: dict[str, Module],
+    placement: Placement,
+    seeds: Iterable[int],
+    progress: Callable[[str], None],
+) -> Iterator[Routing]:
+    """A routing for each seed, of one netlist, which is made when the first is not known."""
     part = placement.part
     script = _script(top, part)
     design = text_below(top, modules)
     tools = [version(), identity(part.tool, part.package)]
-    recipe = [CACHE_FORMAT, tools, script, placement.arguments, design]
-    kept = cache_folder() / "route" / f"{digest_of(recipe)}.json"
-    try:
-        report = json.loads(kept.read_text())
-    except (OSError, ValueError):
+    instances = Instances(top, modules)
+
+    @cache
+    def inputs() -> dict[str, str]:
         netlist = run_yosys(
             script,
             {"design.v": design},
             ("netlist.json",),
             lambda stage: progress(f"Yosys: {stage}"),
         )["netlist.json"]
-        inputs = {"netlist.json": packed(netlist, part)}
-        arguments = placement.arguments
-        if part.clock_pin:
-            inputs["pins.cst"] = f'IO_LOC "clk" {part.clock_pin};\n'
-            arguments = [*arguments, "--vopt", "cst=pins.cst"]
-        report, _files = run_nextpnr(top, part, arguments, inputs, (), progress)
-        write_atomic(kept, json.dumps(report))
-    return Routing.read(report, placement, Instances(top, modules))
+        pins = {"pins.cst": f'IO_LOC "clk" {part.clock_pin};\n'} if part.clock_pin else {}
+        return {"netlist.json": packed(netlist, part), **pins}
+
+    for seed in seeds:
+        seeded = replace(placement, seed=seed)
+        recipe = [CACHE_FORMAT, tools, script, seeded.arguments, design]
+        kept = cache_folder() / "route" / f"{digest_of(recipe)}.json"
+        try:
+            report = json.loads(kept.read_text())
+        except (OSError, ValueError):
+            pins = ["--vopt", "cst=pins.cst"] if part.clock_pin else []
+            arguments = [*seeded.arguments, *pins]
+            report, _files = run_nextpnr(top, part, arguments, inputs(), (), progress)
+            write_atomic(kept, json.dumps(report))
+        yield Routing.read(report, seeded, instances)
 
 
 def packed(netlist: str, part: Part) -> str:

@@ -17,7 +17,7 @@ from hwgen.flows.modules import cells_of_modules
 from hwgen.flows.nextpnr import check_fit
 from hwgen.flows.parts import part_named
 from hwgen.flows.primitives import with_primitives
-from hwgen.flows.route import Placement, Routing, route
+from hwgen.flows.route import Placement, Routing, route, route_best
 from hwgen.flows.targets import RESOURCES, Target, target_named
 from hwgen.flows.yosys import SynthesisFailed
 from hwgen.memory import MemoryUse
@@ -45,12 +45,14 @@ class Libraries:
 class Aim:
     """The clock to aim at, in MHz; on an FPGA, the placer's seed and the part, if not the default.
 
-    ``part`` is a name in :data:`hwgen.flows.parts.PARTS`.
+    ``part`` is a name in :data:`hwgen.flows.parts.PARTS`. With ``seeds``, so many are tried from
+    ``seed`` on, and the fastest counts.
     """
 
     frequency: float = 100.0
     seed: int = 1
     part: str | None = None
+    seeds: int = 1
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,9 @@ def synthesize(
     taken = {RESOURCES[name]: (int(report.total[name]), available[name]) for name in available}
     check_fit(part, taken, top)
     placement = Placement(part, aim.frequency, aim.seed)
-    return replace(report, timing=route(top, modules, placement, progress))
+    if aim.seeds == 1:
+        return replace(report, timing=route(top, modules, placement, progress))
+    return replace(report, timing=route_best(top, modules, placement, aim.seeds, progress))
 
 
 def _within(

@@ -59,6 +59,9 @@ def routing_tables(timing: Routing | CellTiming) -> list[Table | Text]:
     reached = "no path from clock to clock"
     if timing.fmax is not None:
         reached = f"{timing.fmax:.1f} MHz, {frequency:g} MHz asked for"
+    if isinstance(timing, Routing) and timing.tried:
+        seeds = ", ".join(f"{fmax:.1f}" for fmax in timing.tried.values())
+        reached += f"; the best of {len(timing.tried)} seeds ({seeds}; median {timing.median:.1f})"
     return [*shown, Text(f"fmax: {reached} ({who})")]
 
 

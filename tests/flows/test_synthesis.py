@@ -93,6 +93,7 @@ def test_command_line(queue, tmp_path, capsys):
         (["tiny", "--target", "ecp5", "--sram", "."], "SRAM: is for target asic only"),
         (["tiny", "cgnet8", "--compare", "--timing"], "TIMING: is of one configuration"),
         (["tiny", "--part", "up5k"], "PART: is for --timing only"),
+        (["tiny", "--seeds", "2"], "SEEDS: is for --timing on an FPGA only"),
         (["tiny", "--timing", "--part", "up5k"], "PART: must be one of lfe5u-85f, lfe5u-45f"),
         (["tiny", "--timing", "--target", "xilinx"], "to be routed, not 'xilinx'"),
         (["tiny", "--compare"], "CONFIG: must be two configurations with --compare"),

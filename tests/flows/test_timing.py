@@ -1,6 +1,7 @@
 """How fast designs are: small ones that one can work out by hand, through the real tools."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from hwgen.flows.modules import split
 from hwgen.flows.nextpnr import check_fit
 from hwgen.flows.parts import PARTS, part_named
 from hwgen.flows.paths import Instances, critical_path
-from hwgen.flows.route import Placement, route
+from hwgen.flows.route import Placement, route, route_best
 from hwgen.tools import find
 
 NESTED = """module top (
@@ -89,6 +90,26 @@ def test_route(part, monkeypatch):
     assert {"nextpnr: packing", "nextpnr: routing"} <= set(stages)
     monkeypatch.setattr(route_module, "run_yosys", None)
     assert route("top", split(NESTED), placement).as_dict() == found.as_dict()
+
+
+def test_the_fastest_of_several_seeds(monkeypatch):
+    """One netlist for all; each placement is what it is alone."""
+    placement, ran = Placement(PARTS["up5k"], seed=3), []
+    for name in ("run_yosys", "run_nextpnr"):
+        tool = getattr(route_module, name)
+
+        def noted(*arguments, name=name, tool=tool):
+            ran.append(name)
+            return tool(*arguments)
+
+        monkeypatch.setattr(route_module, name, noted)
+    best = route_best("top", split(NESTED), placement, 3)
+    assert ran == ["run_yosys"] + 3 * ["run_nextpnr"]
+    alone = [route("top", split(NESTED), replace(placement, seed=n)).fmax for n in (3, 4, 5)]
+    assert len(ran) == 4
+    assert best.tried == dict(zip((3, 4, 5), alone, strict=True))
+    assert best.fmax == max(alone) == best.tried[best.placement.seed]
+    assert best.as_dict()["median"] == pytest.approx(sorted(alone)[1], abs=0.01)
 
 
 def test_what_does_not_fit():
