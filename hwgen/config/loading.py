@@ -157,7 +157,8 @@ def _convert(name: str, text: str, info: FieldInfo) -> Any:
         if info.annotation is bool:
             return {"true": True, "false": False}[text]
         if get_origin(info.annotation) is tuple:
-            return [part.strip() for part in text.split(",") if part.strip()]
+            bare = text.strip("[] ").replace('"', "")  # or as a file has it
+            return [part.strip() for part in bare.split(",") if part.strip()]
     except (ValueError, KeyError):
         raise UserError(f"SET {name}: must be {accepted(info)}, not {text!r}") from None
     return text

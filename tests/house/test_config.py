@@ -125,6 +125,8 @@ class TestFields:
 
 class TestOverrides:
     def test_a_list_is_written_with_commas(self):
+        config = load("tiny", ["array.mac=bricks", 'array.modes=["8x8", "4x2"]'])
+        assert config.array.modes == ("8x8", "4x2")
         config = load("tiny", ["array.mac=bricks", "array.modes=8x8, 4x2"])
         assert config.array.modes == ("8x8", "4x2")
         assert config.override(["array.modes="]).array.modes == ()
