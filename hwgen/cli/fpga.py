@@ -1,13 +1,12 @@
 """``hwgen fpga``: the bitstream of a board."""
 
 import json
-import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from hwgen.cli._options import config_argument, json_option, set_option
+from hwgen.cli._progress import working
 from hwgen.config import load
 from hwgen.console import output
 from hwgen.files import check_writable, write_together
@@ -45,14 +44,7 @@ def command(config, settings, board, baud, memory, divide, seed, out, as_json):
     stem = f"{resolved.name}_{board}"
     path = out / f"{stem}.{chosen.suffix}"
     check_writable(path)
-    start = time.monotonic()
-    console = Console(stderr=True)
-    with console.status(resolved.name) as status:
-
-        def progress(stage):
-            spent = time.monotonic() - start
-            status.update(f"{resolved.name} for {board}: {stage}, {spent:.0f} s")
-
+    with working() as (_, say):
         made = make_bitstream(
             resolved,
             chosen,
@@ -60,7 +52,7 @@ def command(config, settings, board, baud, memory, divide, seed, out, as_json):
             memory_bytes=memory,
             divide=int(divide) if divide else None,
             seed=seed,
-            progress=progress,
+            progress=lambda stage: say(f"{resolved.name} for {board}: {stage}"),
         )
     text = json.dumps(made.as_dict(), indent=2) + "\n"
     write_together({path: made.data, out / f"{stem}.json": text})

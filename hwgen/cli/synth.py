@@ -1,13 +1,12 @@
 """``hwgen synth``: how large the accelerator of a configuration is."""
 
 import json
-import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from hwgen.cli._options import json_option, set_option
+from hwgen.cli._progress import working
 from hwgen.config import load
 from hwgen.console import output
 from hwgen.errors import UserError
@@ -120,15 +119,12 @@ def command(
         check_writable(path)
     libraries = Libraries.read(liberty, sram) if target == "asic" else None
 
-    # The moving line is for people who wait; standard output stays clean for programs.
-    console = Console(stderr=True)
     reports = []
-    for config in resolved:
-        start = time.monotonic()
-        with console.status(config.name) as status:
+    with working() as (_, say):
+        for config in resolved:
 
-            def progress(stage, name=config.name, start=start, status=status):
-                status.update(f"{name} on {target}: {stage}, {time.monotonic() - start:.0f} s")
+            def progress(stage, name=config.name):
+                say(f"{name} on {target}: {stage}")
 
             reports.append(
                 synthesize(

