@@ -138,7 +138,7 @@ class Accelerator(wiring.Component):
         pool = int(config.drain.pool)
         buffer = ActivationBuffer(
             config,
-            readers=1 + len(clusters) * (1 + lanes) + pool,
+            readers=1 + len(clusters) * (1 + (lanes if config.drain.residual else 0)) + pool,
             writers=1 + len(clusters) * lanes + pool,
         )
         m.submodules.activations = resettable(buffer)
@@ -154,7 +154,8 @@ class Accelerator(wiring.Component):
         for cluster in clusters:
             reader(cluster.request, cluster.data)
             for n in range(lanes):
-                reader(cluster.residual_requests[n], cluster.residuals[n])
+                if config.drain.residual:
+                    reader(cluster.residual_requests[n], cluster.residuals[n])
                 connect(m, cluster.writes[n], next(writes))
         if pool:
             vector = VectorUnit(config)

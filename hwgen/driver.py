@@ -154,11 +154,11 @@ class Driver:
         raise HardwareError("the accelerator cannot be reset: its memory does not answer")
 
     def counters(self) -> dict[str, int]:
-        """Performance counters of the last program."""
+        """Performance counters of the last program: those that there are."""
         return {
             name: self.read(name)
             for name in self._registers
-            if self._registers[name].offset >= 0x100
+            if self._registers[name].offset >= 0x100 and self._registers[name].access == "ro"
         }
 
     def load(self, compiled: Compiled, memory_bytes: int, start: int = 0) -> "Session":

@@ -80,5 +80,6 @@ def gated(config: Config, name: str, masks: np.ndarray, model: MemoryModel, batc
         "waits": {
             what: counters[f"ARRAY_{what.upper()}"] / engines
             for what in ("starved", "unloaded", "interlocked")
+            if config.control.counters
         },
     }

@@ -44,7 +44,8 @@ def show(facts: dict) -> None:
             highlight=False,
             soft_wrap=True,
         )
-        console.print(_where(facts["where"], facts["cycles"]))
+        if facts["where"]:
+            console.print(_where(facts["where"], facts["cycles"]))
         console.print(_counters(facts["counters"]))
 
 

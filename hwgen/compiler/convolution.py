@@ -75,6 +75,11 @@ class Lowering:
                 f"layer {layer.name}: it is gated, configuration {config.name} has "
                 "array.gated = false"
             )
+        if layer.residual is not None and not config.drain.residual:
+            raise UserError(
+                f"layer {layer.name}: it adds a residual, configuration {config.name} has "
+                "drain.residual = false"
+            )
         largest = EVERY_BIT * int(np.abs(layer.weights.astype(np.int64)).sum(axis=(1, 2, 3)).max())
         if layer.gate is not None and largest >= DEPARTED:
             raise UserError(

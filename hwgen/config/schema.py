@@ -181,6 +181,14 @@ class DrainConfig(Section):
         area="The requantizer's shifter and the parameter memory.",
         speed="None; a larger shift allows smaller scales.",
     )
+    residual: bool = parameter(
+        True,
+        "Whether the drain can add a residual. False leaves its reader of the activation buffer "
+        "and its products out, and the compiler refuses layers that have one.",
+        area="A read port of the activation buffer, two multipliers and a queue a lane, 32 bits a "
+        "record.",
+        speed="None.",
+    )
     pool: bool = parameter(
         True,
         "Whether the pooling unit (maximum, average, global average) is present.",
@@ -250,10 +258,10 @@ class BusConfig(Section):
         area="Aligners, data buffers and the width of the weight buffer.",
         speed="Bytes a cycle; late layers with many weights wait for this.",
     )
-    address_width: Annotated[int, Range(32, 64)] = parameter(
+    address_width: Annotated[int, Range(16, 64)] = parameter(
         32,
         "Bits of a memory address.",
-        area="Address counters and bounds registers.",
+        area="Address counters, base and bounds registers.",
         speed="None.",
     )
     outstanding: Annotated[int, Range(1, 16)] = parameter(
@@ -271,7 +279,7 @@ class BusConfig(Section):
 
 
 class ControlConfig(Section):
-    """Instruction queues and the watchdog."""
+    """Instruction queues, performance counters and the watchdog."""
 
     watchdog_bits: Annotated[int, Range(8, 32)] = parameter(
         24,
@@ -280,11 +288,40 @@ class ControlConfig(Section):
         area="A counter.",
         speed="None; too few bits and a slow memory looks like a hang.",
     )
-    queue_depth: Annotated[int, PowerOfTwo(2, 64)] = parameter(
+    queue_depth: Annotated[int, PowerOfTwo(2, 64, zero=True)] = parameter(
         8,
-        "Instructions that wait in front of each of load, compute and store.",
-        area="An instruction word each.",
+        "Instructions that wait in front of each of load, compute and store. 0: there are no "
+        "queues; an instruction waits in the decoder for its tokens and its unit, and all others "
+        "behind it. Who posts must then stand before who waits, as in compiled programs.",
+        area="An instruction word each; with 0 also who asks for tokens.",
         speed="How far loads run ahead of computation.",
+    )
+    prefetch: Annotated[int, PowerOfTwo(1, 16)] = parameter(
+        4,
+        "Instructions that are asked for or wait for the decoder. With 1 the next one is asked for "
+        "when the last has left.",
+        area="256 bits each, the first in flip-flops.",
+        speed="Programs of short instructions wait for the memory's latency.",
+    )
+    bases: Annotated[int, PowerOfTwo(4, 8)] = parameter(
+        8,
+        "Base registers of loads and stores; the others read as zero.",
+        area="An address each, and its place in the register file, in front of load and store.",
+        speed="None; compiled programs use three.",
+    )
+    token_bits: Annotated[int, Range(2, 8)] = parameter(
+        8,
+        "Bits of a token counter: how many instructions of a unit may have ended that another unit "
+        "has not yet waited for.",
+        area="Twenty counters, twelve without vector unit.",
+        speed="None; a program that counts further stops the machine.",
+    )
+    counters: bool = parameter(
+        True,
+        "Whether there are performance counters. False leaves the one of cycles; the others read "
+        "as zero.",
+        area="A counter of 32 bits and its place in the register file, 18 times.",
+        speed="None.",
     )
 
 

@@ -55,20 +55,23 @@ class Range(Values):
 
 @dataclass(frozen=True)
 class PowerOfTwo(Values):
-    """A power of two from ``low`` to ``high``, both included."""
+    """A power of two from ``low`` to ``high``, both included, and perhaps 0."""
 
     low: int
     high: int
+    zero: bool = False
 
     def accepts(self, value: int) -> bool:
+        if value == 0:
+            return self.zero
         return self.low <= value <= self.high and value & (value - 1) == 0
 
     def schema(self) -> dict[str, Any]:
         first, last = self.low.bit_length() - 1, self.high.bit_length() - 1
-        return {"enum": [1 << exponent for exponent in range(first, last + 1)]}
+        return {"enum": [0] * self.zero + [1 << n for n in range(first, last + 1)]}
 
     def __str__(self) -> str:
-        return f"a power of two from {self.low} to {self.high}"
+        return f"{'0, or ' * self.zero}a power of two from {self.low} to {self.high}"
 
 
 class Choice(Values):

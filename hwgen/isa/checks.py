@@ -8,7 +8,15 @@ from enum import IntEnum
 
 from ..config import Config
 from ..rtl import mac
-from .instructions import HEADER, INSTRUCTION_BITS, INSTRUCTIONS, Field, Instruction, by_name
+from .instructions import (
+    HEADER,
+    INSTRUCTION_BITS,
+    INSTRUCTIONS,
+    TOKENS,
+    Field,
+    Instruction,
+    by_name,
+)
 
 __all__ = [
     "DIAGONALS",
@@ -19,6 +27,7 @@ __all__ = [
     "fields_in",
     "header_bits",
     "reason",
+    "token_count",
 ]
 
 
@@ -54,6 +63,9 @@ class Reason(IntEnum):
 DIAGONALS = 12
 """Values of the field `diagonal`: the longest way between turns is 2**10 positions of a cluster."""
 
+RESIDUAL = ("residual", "residual_signed", "residual_input")
+"""Fields of a DRAIN that must be zero where it cannot add a residual."""
+
 header_bits = sum(field.bits for field in HEADER)
 """Bits in front of an instruction's own fields."""
 
@@ -61,6 +73,12 @@ header_bits = sum(field.bits for field in HEADER)
 def available(config: Config) -> tuple[Instruction, ...]:
     """The instructions that an accelerator of ``config`` has the units for."""
     return tuple(i for i in INSTRUCTIONS if i.name != "VECTOR" or config.drain.pool)
+
+
+def token_count(config: Config) -> int:
+    """Token counters: one for each ordered pair of the units that do work."""
+    units = len(available(config)) - 1
+    return min(TOKENS, units * (units - 1))
 
 
 def field_ranges(config: Config, instruction: Instruction) -> dict[str, tuple[int, int]]:
@@ -82,12 +100,15 @@ def field_ranges(config: Config, instruction: Instruction) -> dict[str, tuple[in
     limits |= dict.fromkeys(addresses, largest)
     if instruction.unit in ("load", "store"):
         limits |= dict.fromkeys(("words", "rows", "planes"), largest + 1)
+        limits["base"] = config.control.bases
     if instruction.name == "PASS":
         # Each chunk has weights of its own.
         limits |= dict.fromkeys(("planes", "chunks"), config.memory.weight_words + 1)
         limits |= dict.fromkeys(("step_rows", "step_columns"), config.array.clusters + 1)
     if instruction.name == "DRAIN":
         limits["channels"] = config.channels_per_pass + 1
+        if not config.drain.residual:
+            limits |= dict.fromkeys(RESIDUAL, 1)
     limits |= _optional_limits(config, instruction.name)
     if not config.array.gated:
         limits |= dict.fromkeys(("thresholds", "gate", "conditional", "clear_counts"), 1)
@@ -144,7 +165,10 @@ def _optional_limits(config: Config, name: str) -> dict[str, int]:
 def fields_in(config: Config, instruction: Instruction) -> tuple[Field, ...]:
     """The fields that an accelerator of ``config`` has a use for."""
     limits = _optional_limits(config, instruction.name)
-    return tuple(f for f in instruction.fields if not f.optional or limits.get(f.name) != 1)
+    absent = {name for name, limit in limits.items() if limit == 1}
+    if not config.drain.residual:
+        absent.update(RESIDUAL)
+    return tuple(f for f in instruction.fields if f.name not in absent)
 
 
 def reason(config: Config, word: int) -> Reason | None:
@@ -162,6 +186,9 @@ def reason(config: Config, word: int) -> Reason | None:
         low += field.bits
     if word >> low or word >> INSTRUCTION_BITS:
         return Reason.PADDING
+    mask = (1 << TOKENS) - 1
+    if ((word >> 8 | word >> 8 + TOKENS) & mask) >> token_count(config):
+        return Reason.FIELD
     for name, (least, most) in field_ranges(config, instruction).items():
         if not least <= values[name] <= most:
             return Reason.FIELD

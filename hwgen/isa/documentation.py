@@ -85,6 +85,9 @@ def registers_page(config: Config) -> str:
         "store unit, row by row, and every instruction fetched must lie inside; a row that does "
         "not is not begun. Registers must not be written while a program runs, but CONTROL, the "
         "interrupts, WATCHDOG and COUNT_INDEX.",
+        "What a configuration leaves out reads as zero: performance counters other than CYCLES "
+        "(`control.counters`), base registers (`control.bases`), upper bits of addresses and of "
+        "LENGTH (`bus.address_width`), COUNT without gates.",
         "## Map",
         _table(("offset", "name", "access", "meaning"), rows),
         "## Fields",
@@ -126,7 +129,9 @@ def instructions_page() -> str:
         "counter in its `wait` is above zero and takes one token from each; when all that it does "
         "has become visible to the other units, each counter in its `post` gets one. The counters "
         "start a program at zero; one that would count beyond its end stops the machine. `post` of "
-        "END has no effect.",
+        "END has no effect. A configuration may have narrower counters (`control.token_bits`); "
+        "without vector unit there are twelve. Without queues (`control.queue_depth` = 0) an "
+        "instruction waits in front of all that follow it: who posts must stand before who waits.",
         "A malformed instruction stops the machine before it reaches its unit; what is checked is "
         "listed in [registers](registers.md#errors).",
         "## All instructions",

@@ -15,7 +15,6 @@ __all__ = [
     "BASES",
     "COUNTERS",
     "IDENTIFICATION",
-    "INDEX_BITS",
     "MACS",
     "MAC_LOW",
     "MODES_MOST",
@@ -24,6 +23,8 @@ __all__ = [
     "ErrorCode",
     "Register",
     "State",
+    "counters",
+    "number_bits",
     "register_map",
     "registers",
     "unit_registers",
@@ -32,7 +33,6 @@ __all__ = [
 
 REGISTER_BITS = 32
 BASES = 8  # base registers of loads and stores
-INDEX_BITS = 20  # of an instruction in its program
 IDENTIFICATION = int.from_bytes(b"hwgn", "big")
 
 MACS = ("parallel", "serial", "bricks", "subword", "xnor")
@@ -143,6 +143,18 @@ COUNTERS = {
 """Performance counters: 32 bits, modulo 2**32, cleared by the start of a program."""
 
 
+def counters(config: Config) -> list[str]:
+    """The performance counters that an accelerator of ``config`` has; the others read as zero."""
+    return list(COUNTERS) if config.control.counters else ["CYCLES"]
+
+
+def number_bits(config: Config) -> int:
+    """Bits of the number of an instruction in its program: of as many as there are addresses for,
+    and no more than a million.
+    """
+    return min(20, config.bus.address_width - 5)
+
+
 def _word(doc: str, bits: int = REGISTER_BITS) -> tuple[Field, ...]:
     return (Field("value", bits, doc),)
 
@@ -151,7 +163,13 @@ def _wide(name: str, offset: int, bits: int, doc: str) -> list[Register]:
     """Two registers that hold one number of up to 64 bits."""
     high = max(0, bits - REGISTER_BITS)
     return [
-        Register(f"{name}_LOW", offset, "rw", f"{doc}, bits 0 to 31", _word("", min(bits, 32))),
+        Register(
+            f"{name}_LOW",
+            offset,
+            "rw",
+            f"{doc}, bits 0 to 31",
+            _word("", min(bits, 32)) if bits else (),
+        ),
         Register(
             f"{name}_HIGH",
             offset + 4,
@@ -195,6 +213,7 @@ def _constants(config: Config) -> list[Register]:
         ("gated", 1, int(array.gated), "the array can skip"),
         ("pool", 1, int(config.drain.pool), "there is a vector unit"),
         ("mac", 3, MACS.index(array.mac), ", ".join(f"{n} {mac}" for n, mac in enumerate(MACS))),
+        ("counters", 1, int(config.control.counters), "all performance counters are there"),
     )
     digest = int(config.hash[:16], 16)
     words = array.clusters * memory.activation_words
@@ -278,12 +297,18 @@ def _operation(config: Config) -> list[Register]:
             "ro",
             "Instruction that the error is about, counted from the program's start; the one at "
             "the decoder where the unit keeps none",
-            _word("number of the instruction", INDEX_BITS),
+            _word("number of the instruction", number_bits(config)),
         ),
         Register("INTERRUPT_ENABLE", 0x04C, "rw", "Which interrupts raise irq", interrupts),
         Register("INTERRUPT_STATUS", 0x050, "w1c", "Which interrupts are pending", interrupts),
         *_wide("PROGRAM", 0x058, config.bus.address_width, "Address of the program"),
-        Register("LENGTH", 0x060, "rw", "Length of the program", _word("instructions", INDEX_BITS)),
+        Register(
+            "LENGTH",
+            0x060,
+            "rw",
+            "Length of the program",
+            _word("instructions", number_bits(config)),
+        ),
         Register(
             "WATCHDOG",
             0x064,
@@ -301,9 +326,17 @@ def _operation(config: Config) -> list[Register]:
                 Field("slot", 10, "slot of the group, 0 to D*V-1"),
                 Field("group", 6, "group of the cluster"),
                 Field("cluster", 4, "cluster"),
-            ),
+            )
+            if config.array.gated
+            else (),
         ),
-        Register("COUNT", 0x06C, "ro", "Fired outputs of the slot", _word("number of outputs")),
+        Register(
+            "COUNT",
+            0x06C,
+            "ro",
+            "Fired outputs of the slot",
+            _word("number of outputs") if config.array.gated else (),
+        ),
     ]
 
 
@@ -333,11 +366,14 @@ def registers(config: Config) -> tuple[Register, ...]:
     ]
     result = _constants(config) + _operation(config)
     for n in range(BASES):
-        result += _wide(f"BASE{n}", 0x080 + 8 * n, address, f"Base register {n}")
+        bits = address if n < config.control.bases else 0
+        result += _wide(f"BASE{n}", 0x080 + 8 * n, bits, f"Base register {n}")
     for n, (name, bits, doc) in enumerate(windows):
         result += _wide(name, 0x0C0 + 8 * n, bits, doc)
     for n, (name, doc) in enumerate(COUNTERS.items()):
-        result.append(Register(name, 0x100 + 4 * n, "ro", doc[0].upper() + doc[1:], _word("count")))
+        access = "ro" if name in counters(config) else "constant"
+        said = doc[0].upper() + doc[1:]
+        result.append(Register(name, 0x100 + 4 * n, access, said, _word("count")))
     return tuple(result)
 
 

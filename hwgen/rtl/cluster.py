@@ -40,7 +40,8 @@ class Cluster(wiring.Component):
     request, data : streams
         Read port of the activation buffer, for the streamer.
     residual_requests, residuals, writes : arrays of streams
-        Ports of the activation buffer, one of each a drain lane.
+        Ports of the activation buffer, one of each a drain lane; the first two with
+        ``drain.residual``.
     record_valid, record : In
         Parameter records from the load unit.
     count_slot, count_group, counts : In, In, Out
@@ -68,8 +69,6 @@ class Cluster(wiring.Component):
             "chunk_released": Out(config.groups),
             "request": Out(address),
             "data": In(word),
-            "residual_requests": Out(address).array(lanes),
-            "residuals": In(word).array(lanes),
             "writes": Out(stream.Signature(activation_write(config))).array(lanes),
             "record_valid": In(1),
             "record": In(path_write(config)),
@@ -78,6 +77,11 @@ class Cluster(wiring.Component):
             "unloaded": Out(config.groups),
             "interlocked": Out(config.groups),
         }
+        if config.drain.residual:
+            members |= {
+                "residual_requests": Out(address).array(lanes),
+                "residuals": In(word).array(lanes),
+            }
         if config.array.gated:
             members |= {
                 "count_slot": In(slot_shape(config)),
@@ -167,8 +171,9 @@ class Cluster(wiring.Component):
             connect(m, drain.group_commands[j], group.drain)
             connect(m, group.items, drain.items[j])
         for n in range(self._config.drain.lanes):
-            connect(m, drain.requests[n], flipped(self.residual_requests[n]))
-            connect(m, flipped(self.residuals[n]), drain.residuals[n])
+            if self._config.drain.residual:
+                connect(m, drain.requests[n], flipped(self.residual_requests[n]))
+                connect(m, flipped(self.residuals[n]), drain.residuals[n])
             connect(m, drain.writes[n], flipped(self.writes[n]))
 
     def _connect_gate(self, m, streamer, groups):

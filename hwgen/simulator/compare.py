@@ -227,7 +227,11 @@ def _means(compiled: Compiled, counters: list[dict[str, int]], simulated, second
 
 
 def where(config: Config, counters: dict[str, float]) -> dict[str, float]:
-    """Shares of the cycles of all groups: what they did, or what they waited for."""
+    """Shares of the cycles of all groups: what they did, or what they waited for; none if the
+    accelerator does not count it.
+    """
+    if "ARRAY_BUSY" not in counters:
+        return {}
     groups = config.array.clusters * config.groups * counters["CYCLES"]
     shares = {
         "computing": counters["ARRAY_BUSY"] / groups,

@@ -78,7 +78,8 @@ def random_case(
     weights = rng.integers(-127, 128, (outputs, per_in, height, width))
     sums = convolve(x, weights, stride, padding, groups)
     low, high = (0, 255) if rng.random() < 0.6 else (-128, 127)
-    residual = rng.integers(0, 256, sums.shape) if rng.random() < 0.3 else None
+    adds = rng.random() < 0.3 and config.drain.residual
+    residual = rng.integers(0, 256, sums.shape) if adds else None
 
     def result(acc, p):
         column = [v[:, None, None] for v in (p.multiplier, p.bias, p.shift)]

@@ -27,9 +27,17 @@ def _observer(config: Config) -> str:
         "  integer observed_cycle = 0;",
         "  always @(posedge clk) observed_cycle <= start ? 0 : observed_cycle + 1;",
     ]
-    for unit in queued_units(config):
+    if not config.control.queue_depth:
+        # The decoder gets the tokens; who waited for them in the cycle before has them.
+        bits = len(queued_units(config)) - 1
+        lines.append(f"  reg [{bits}:0] observed_waiting;")
+        lines.append("  always @(posedge clk) observed_waiting <= decoder_waiting;")
+    for n, unit in enumerate(queued_units(config)):
+        granted = f"tokens_granted[{UNITS.index(unit)}]"
+        if not config.control.queue_depth:
+            granted = f"tokens_granted[{UNITS.index('fetch')}] & observed_waiting[{n}]"
         happens = {
-            "ready": f"tokens_granted[{UNITS.index(unit)}]",
+            "ready": granted,
             "start": f"{unit}_valid & {unit}_ready",
             "end": f"{unit}_done",
         }

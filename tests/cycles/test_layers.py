@@ -44,6 +44,15 @@ def test_a_register_more():
     assert_equal(config, random_jobs(config, 3, 6), DEFAULT, instructions=True)
 
 
+@pytest.mark.parametrize(
+    "config", [load("micro"), load("tiny", ["control.queue_depth=0", "control.prefetch=2"])]
+)
+def test_instructions_that_wait_in_the_decoder(config):
+    jobs = random_jobs(config, 4, 6)
+    for memory in (FAST, SLOW):
+        assert_equal(config, jobs, memory)
+
+
 # The configurations of tests/rtl/test_random.py, so that their simulators are there.
 @pytest.mark.parametrize("seed", [34, 21, 49, 2])
 def test_random_configurations(seed):

@@ -4,8 +4,8 @@ import pytest
 from amaranth.hdl import Assert, C, Module, Signal
 
 from hwgen.config import load
-from hwgen.isa.checks import available, field_ranges
-from hwgen.isa.instructions import HEADER, INSTRUCTION_BITS
+from hwgen.isa.checks import available, field_ranges, token_count
+from hwgen.isa.instructions import HEADER, INSTRUCTION_BITS, TOKENS
 from hwgen.rtl.control.check import InstructionCheck
 
 from .proof import prove
@@ -37,6 +37,8 @@ class Harness(InstructionCheck):
                 fields[field.name] = value.as_signed() if field.signed else value
                 low += field.bits
             right = self._right(instruction.name, fields) & ~self.any_word[low:].any()
+            for place in (8, 8 + TOKENS):
+                right &= self.any_word[place : place + TOKENS] < 1 << token_count(self._config)
             for name, (least, most) in field_ranges(self._config, instruction).items():
                 right &= (fields[name] >= least) & (fields[name] <= most)
             with m.If(self.any_word[:8] == instruction.opcode):

@@ -331,6 +331,7 @@ class TestHash:
         }
         replaced = {"array.mac": "serial", "memory.style": "macro", "bus.address_width": 40}
         replaced["array.modes"] = ["8x8"]
+        replaced |= {"control.bases": 4, "control.token_bits": 7}
         # Fields with a single accepted value; and those whose neighbours bound them.
         fixed = {"array.activation_bits", "array.weight_bits"}
         together = {

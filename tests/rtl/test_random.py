@@ -34,7 +34,8 @@ def run_layers(config: Config, seed: int, accept=lambda layer: True) -> None:
     rng = np.random.default_rng(seed)
     kinds = [None, "channel", "precision"] if config.array.gated else [None]
     done = 0
-    with RtlSimulator(library(config), memory_bytes=MEMORY_BYTES, seed=seed) as simulator:
+    size = min(MEMORY_BYTES, 1 << config.bus.address_width)
+    with RtlSimulator(library(config), memory_bytes=size, seed=seed) as simulator:
         while done < LAYERS:
             gate = kinds[done % len(kinds)]
             case = random_case(rng, config, gate=gate, largest=int(rng.integers(8, 15)))
@@ -65,6 +66,11 @@ def test_rows_that_turn():
     settings = {"array.clusters": 4, "array.engines": 1, "array.group": 1, "bus.data_width": 64}
     config = load("tiny", settings | {"name": "diagonal"})
     run_layers(config, 3, lambda layer: layer.output.columns % 4 == 0)
+
+
+def test_the_smallest_configuration():
+    """No queues, no prefetch, no residuals, few bits of addresses, tokens and numbers."""
+    run_layers(load("micro"), 5)
 
 
 def test_drawing_comes_to_an_end():

@@ -220,7 +220,8 @@ private:
         };
         for (const Unit unit : {LOAD, DRAIN, VECTOR}) {
             const UnitQueue &queue = runner.queues[unit];
-            if (queue.offered && meet(queue.waiting.front())) return true;
+            const int offered = runner.offer(unit);
+            if (offered >= 0 && meet(offered)) return true;
             if (!queue.under_way.empty() && meet(queue.under_way.first())) return true;
         }
         return false;

@@ -24,15 +24,15 @@ struct UnitQueue {
     bool ended = false;                   // done in the cycle before
 
     bool valid() const { return waiting.valid(); }
-    bool asking() const { return waiting.valid() && !offered && (level != in_flight || ended); }
-    bool busy() const { return offered || level; }
+    bool room() const { return level != in_flight || ended; }
+    bool asking() const { return waiting.valid() && !offered && room(); }
     bool idle() const { return !waiting.valid() && level == 0; }
 };
 
 struct Fetch {
-    static constexpr unsigned PREFETCHED = 4, INSTRUCTION_BYTES = 32;
-    unsigned length = 0, beats = 0;
-    unsigned asked = 0, left = 0, room = PREFETCHED, parts = 0;
+    static constexpr unsigned INSTRUCTION_BYTES = 32;
+    unsigned length = 0, beats = 0, most = 0;
+    unsigned asked = 0, left = 0, room = 0, parts = 0;
     StreamFifo<char> prefetched;
     uint64_t address = 0;
     bool running = true;
@@ -40,20 +40,23 @@ struct Fetch {
     void build(const Config &config, unsigned instructions) {
         length = instructions;
         beats = INSTRUCTION_BYTES / config.beat_bytes;
-        prefetched.build(PREFETCHED * beats);
+        room = most = config.prefetch;
+        prefetched.build(most * beats);
     }
-    bool idle() const { return room == PREFETCHED; }
+    bool idle() const { return room == most; }
     bool valid() const { return parts == beats; }
     // True: something has changed.
     bool step(Cycle now, bool stop, bool leaving, MemoryPort &port) {
         bool asking = running && !stop && asked != length && room && port.splitters[0].ready();
-        bool beat = port.beat_valid(0) && prefetched.ready(now);
-        bool full = valid();
+        const bool full = valid(), waits = most > 1;  // beats in a memory
+        const bool beat = port.beat_valid(0) && (waits ? prefetched.ready(now) : !full);
         if (asking) port.splitters[0].ask({address + uint64_t(asked) * INSTRUCTION_BYTES, INSTRUCTION_BYTES});
-        const bool assembles = !full && prefetched.valid();
+        const bool assembles = waits ? !full && prefetched.valid() : beat;
         if (leaving) parts = 0, left++;
-        if (assembles) parts++, prefetched.pop(now);
-        if (beat) port.beat_ready = true, prefetched.push(0);
+        if (assembles) parts++;
+        if (assembles && waits) prefetched.pop(now);
+        if (beat) port.beat_ready = true;
+        if (beat && waits) prefetched.push(0);
         room += leaving - asking;
         asked += asking;
         if (stop) running = false;
@@ -73,7 +76,9 @@ struct ProgramRunner {
     UnitQueue queues[UNITS];
     Fetch fetch;
     unsigned counts[TOKENS] = {};
-    enum { NEXT, CHECK, DISPATCH, END, DROP, LAST } state = NEXT;
+    enum { NEXT, CHECK, TOKENS_OF, DISPATCH, END, DROP, LAST } state = NEXT;
+    unsigned most = 255;  // of a token counter
+    bool queued = true;   // instructions wait in queues, not at the decoder
     Cycle checked = 0;  // the cycle of the verdict
     unsigned at = 0;    // the instruction that is looked at
     bool ended = false;
@@ -81,6 +86,8 @@ struct ProgramRunner {
     Cycle next = 0;  // the next cycle that must be stepped, if nothing comes from outside
 
     void build(const Config &config) {
+        queued = config.queue_depth != 0;
+        most = (1u << config.token_bits) - 1;
         for (int unit = LOAD; unit < UNITS; unit++) {
             queues[unit].waiting.build(config.queue_depth);
             queues[unit].in_flight = unit == ARRAY ? PASSES_IN_FLIGHT : 1;
@@ -90,7 +97,11 @@ struct ProgramRunner {
     }
 
     // The instruction that is offered to a unit, or -1.
-    int offer(Unit unit) { return queues[unit].offered ? int(queues[unit].waiting.front()) : -1; }
+    int offer(Unit unit) const {
+        const UnitQueue &queue = queues[unit];
+        if (queued) return queue.offered ? int(queue.waiting.front()) : -1;
+        return at_decoder(unit, DISPATCH) && queue.room() ? int(at) : -1;
+    }
 
     void step(Cycle now, MemoryPort &port, Counters &counters) {
         for (int unit = LOAD; unit < UNITS; unit++) {
@@ -106,8 +117,9 @@ struct ProgramRunner {
         uint32_t posts[UNITS] = {}, posted = 0;
         for (int unit = LOAD; unit < UNITS; unit++) {
             UnitQueue &queue = queues[unit];
-            counters.busy[unit] += queue.busy();
+            counters.busy[unit] += busy(unit);
             counters.waiting[unit] += queue.asking() && granted != unit;
+            counters.waiting[unit] += at_decoder(unit, TOKENS_OF) && granted != FETCH;
             if (queue.ended) {
                 const unsigned number = queue.under_way.take();
                 posted |= posts[unit] = program[number].post;
@@ -116,10 +128,11 @@ struct ProgramRunner {
         }
         eligible = 0;
         for (int unit = FETCH; unit < UNITS && granted < 0; unit++) {
-            const bool asking = unit == FETCH ? state == END : queues[unit].asking();
+            const bool asking = unit == FETCH ? state == END || state == TOKENS_OF : queues[unit].asking();
             if (asking && !(asked(unit) & ~(filled | posted))) eligible |= 1u << unit;
         }
-        bool leaving = decode(now, granted == FETCH, quiet, counters);
+        const unsigned accepted = at;  // if it is one that waited at the decoder
+        const bool leaving = decode(now, granted == FETCH, quiet, counters);
         for (int unit = LOAD; unit < UNITS; unit++) {
             UnitQueue &queue = queues[unit];
             if (granted == unit) {
@@ -127,9 +140,10 @@ struct ProgramRunner {
                 times[queue.waiting.front()].granted = now;
             }
             if (queue.accepted) {
-                queue.under_way.at(now, queue.waiting.front());
-                times[queue.waiting.front()].accepted = now;
-                queue.waiting.pop(now);
+                const unsigned number = queued ? queue.waiting.front() : accepted;
+                queue.under_way.at(now, number);
+                times[number].accepted = now;
+                if (queued) queue.waiting.pop(now);
                 queue.offered = false;
             }
             queue.level += queue.accepted - queue.ended;
@@ -145,12 +159,16 @@ struct ProgramRunner {
         changes |= fetch.step(now, stopping, leaving, port);
         next = changes ? now + 1 : state == CHECK ? checked : NEVER;
         for (int unit = LOAD; unit < UNITS; unit++) {
-            was_busy[unit] = queues[unit].busy();
-            was_waiting[unit] = queues[unit].asking();
+            was_busy[unit] = busy(unit);
+            was_waiting[unit] = queues[unit].asking() || at_decoder(unit, TOKENS_OF);
         }
     }
 
 private:
+    // The instruction at the decoder is the unit's, and this is what it waits for: tokens, or the unit.
+    bool at_decoder(int unit, int what) const { return !queued && state == what && program[at].unit == unit; }
+    bool busy(int unit) const { return queues[unit].level || offer(Unit(unit)) >= 0; }
+
     int dispatched_to = -1;
     bool stopping = false;
     uint32_t filled = 0;    // counters above zero
@@ -168,7 +186,7 @@ private:
     void add(uint32_t tokens) {
         for (; tokens; tokens &= tokens - 1) {
             const unsigned token = __builtin_ctz(tokens);
-            overflow |= ++counts[token] > 255;
+            overflow |= ++counts[token] > most;
             filled |= 1u << token;
         }
     }
@@ -188,9 +206,19 @@ private:
                 }
                 return false;
             case CHECK:
-                if (now == checked) state = program[at].end ? END : DISPATCH;
+                if (now == checked) state = program[at].end ? END : queued ? DISPATCH : TOKENS_OF;
+                return false;
+            case TOKENS_OF:
+                if (granted) times[at].granted = now, state = DISPATCH;
                 return false;
             case DISPATCH:
+                if (!queued) {
+                    if (!queues[program[at].unit].accepted) return false;
+                    at++;
+                    counters.instructions++;
+                    state = NEXT;
+                    return true;
+                }
                 if (!queues[program[at].unit].waiting.ready(now)) return false;
                 dispatched_to = program[at++].unit;
                 counters.instructions++;

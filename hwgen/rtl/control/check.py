@@ -6,8 +6,16 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from ...config import Config
-from ...isa.checks import Reason, available, field_bits, field_ranges, header_bits, reason
-from ...isa.instructions import INSTRUCTION_BITS, Instruction, by_name
+from ...isa.checks import (
+    Reason,
+    available,
+    field_bits,
+    field_ranges,
+    header_bits,
+    reason,
+    token_count,
+)
+from ...isa.instructions import INSTRUCTION_BITS, TOKENS, Instruction, by_name
 from ..commands import instruction_fields
 from ..mac import facts
 from .product import SerialProduct
@@ -150,6 +158,9 @@ class InstructionCheck(wiring.Component):
         """The first reason that can be seen without a product, or 0."""
         found = Signal.like(self.reason)
         m.d.comb += found.eq(Reason.OPCODE)
+        # Token counters that are not there.
+        wait, post = (self.word[low : low + TOKENS] for low in (8, 8 + TOKENS))
+        absent = (wait | post)[token_count(self._config) :]
         with m.Switch(self.word[:8]):
             for instruction in available(self._config):
                 with m.Case(instruction.opcode):
@@ -164,7 +175,7 @@ class InstructionCheck(wiring.Component):
                     if instruction.name == "LOAD":
                         with m.If(self._astray(fields)):
                             m.d.comb += found.eq(Reason.SPREAD)
-                    with m.If(self._out_of_range(instruction, fields)):
+                    with m.If(self._out_of_range(instruction, fields) | absent.any()):
                         m.d.comb += found.eq(Reason.FIELD)
                     end = header_bits + instruction_fields(instruction).size
                     with m.If(self.word[end:].any()):

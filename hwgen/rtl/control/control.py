@@ -6,7 +6,7 @@ from amaranth.lib.wiring import connect, flipped
 from amaranth.utils import exact_log2
 
 from ...config import Config
-from ...isa.registers import BASES, COUNTERS, UNITS, registers
+from ...isa.registers import UNITS, counters, number_bits, registers
 from .decoder import queued_units
 from .load import LoadUnit
 from .memory_port import MemoryPort
@@ -52,7 +52,7 @@ class Control(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        m.submodules.sequencer = sequencer = Sequencer()
+        m.submodules.sequencer = sequencer = Sequencer(index_bits=number_bits(config))
         m.submodules.registers = bank = RegisterFile(
             registers(config), address_width=REGISTER_ADDRESS_BITS
         )
@@ -71,14 +71,14 @@ class Control(wiring.Component):
         self._connect_registers(m, bank, sequencer, runner, port, load, store)
         self._connect_units(m, runner, port, load, store)
         self._connect_faults(m, sequencer, runner, port, load, store)
-        counters = self._count(m, bank, sequencer, runner, port)
+        counts = self._count(m, bank, sequencer, runner, port)
 
         done = Cat(getattr(runner, f"{unit}_done") for unit in queued_units(config))
         m.d.comb += [
             sequencer.ended.eq(runner.ended),
             sequencer.bus_idle.eq(port.idle),
             runner.start.eq(sequencer.begin),
-            counters.clear.eq(sequencer.begin),
+            counts.clear.eq(sequencer.begin),
             runner.hold.eq(~sequencer.running),
             port.abandon.eq(sequencer.abandon),
             port.reset.eq(sequencer.unit_reset),
@@ -110,10 +110,10 @@ class Control(wiring.Component):
             port.read_end.eq(wide("read_end")),
             port.write_start.eq(wide("write_start")),
             port.write_end.eq(wide("write_end")),
-            self.count_index.eq(bank.count_index),
-            bank.count.eq(self.count),
         ]
-        for n in range(BASES):
+        if self._config.array.gated:
+            m.d.comb += [self.count_index.eq(bank.count_index), bank.count.eq(self.count)]
+        for n in range(self._config.control.bases):
             m.d.comb += [load.bases[n].eq(wide(f"base{n}")), store.bases[n].eq(wide(f"base{n}"))]
 
     def _connect_units(self, m, runner, port, load, store):
@@ -175,14 +175,16 @@ class Control(wiring.Component):
         for unit in queued_units(self._config):
             happens[f"WAITING_{unit.upper()}"] = getattr(runner, f"{unit}_waiting")
             happens[f"BUSY_{unit.upper()}"] = getattr(runner, f"{unit}_busy")
-        m.submodules.counters = counters = PerformanceCounters(
-            inputs={name: len(value) for name, value in happens.items()},
+        inputs = {name: happens.get(name, C(0, 1)) for name in counters(self._config)}
+        m.submodules.counters = counts = PerformanceCounters(
+            inputs={name: len(value) for name, value in inputs.items()},
             amounts={"BYTES_READ", "BYTES_WRITTEN", "FIRED"},
         )
-        m.d.comb += counters.enable.eq(sequencer.running)
-        for name in COUNTERS:
+        m.d.comb += counts.enable.eq(sequencer.running)
+        for name, value in inputs.items():
             count = name.lower()
-            if name in happens:
-                m.d.comb += getattr(counters, f"{count}_input").eq(happens[name])
-            m.d.comb += getattr(bank, count).eq(getattr(counters, count))
-        return counters
+            m.d.comb += [
+                getattr(counts, f"{count}_input").eq(value),
+                getattr(bank, count).eq(getattr(counts, count)),
+            ]
+        return counts

@@ -5,9 +5,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...config import Config
-from ...isa.checks import available
-from ...isa.instructions import HEADER, TOKENS, by_name
-from ...isa.registers import INDEX_BITS
+from ...isa.checks import available, token_count
+from ...isa.instructions import HEADER, by_name
+from ...isa.registers import number_bits
 from ..commands import instruction_layout
 from .check import InstructionCheck, fields_of
 from .fetch import fetched
@@ -21,16 +21,17 @@ def queued_units(config: Config) -> dict[str, str]:
     return {i.unit: i.name for i in available(config) if i.unit != "fetch"}
 
 
-def index_bits(unit: str) -> int:
+def index_bits(config: Config, unit: str) -> int:
     """Loads and stores meet errors of their own: they keep the number of their instruction."""
-    return INDEX_BITS if unit in ("load", "store") else 0
+    return number_bits(config) if unit in ("load", "store") else 0
 
 
 class Decoder(wiring.Component):
     """Checks instructions in program order, and gives each to the queue of its unit.
 
     A malformed instruction is reported, and nothing follows it. END waits for its tokens, then for
-    ``quiet``; what follows END is dropped.
+    ``quiet``; what follows END is dropped. Without queues every instruction waits here for its
+    tokens, and then for its unit.
 
     Parameters
     ----------
@@ -42,8 +43,10 @@ class Decoder(wiring.Component):
     i : In(stream of fetched)
     load, store, array, drain, vector : Out(stream of queued)
         ``vector`` is there with ``drain.pool``.
-    asking, ask, granted : Out(1), Out(TOKENS), In(1)
-        The tokens of END.
+    asking, ask, granted : Out(1), Out(tokens), In(1)
+        The tokens of END, without queues those of all instructions.
+    waiting : Out(units)
+        Units, in the order of :func:`queued_units`, whose instruction waits here for tokens.
     quiet : In(1)
         No unit has anything to do, and nothing is left to fetch.
     stopping : Out(1)
@@ -61,16 +64,18 @@ class Decoder(wiring.Component):
     def __init__(self, config: Config):
         self._config = config
         self._check = InstructionCheck(config)
-        queues = {
-            unit: Out(stream.Signature(queued(instruction_layout(name, config), index_bits(unit))))
-            for unit, name in queued_units(config).items()
-        }
+        tokens = token_count(config)
+        queues = {}
+        for unit, name in queued_units(config).items():
+            payload = queued(instruction_layout(name, config), index_bits(config, unit), tokens)
+            queues[unit] = Out(stream.Signature(payload))
         super().__init__(
             {
-                "i": In(stream.Signature(fetched)),
+                "i": In(stream.Signature(fetched(config))),
                 **queues,
                 "asking": Out(1),
-                "ask": Out(TOKENS),
+                "ask": Out(tokens),
+                "waiting": Out(len(queued_units(config))),
                 "granted": In(1),
                 "quiet": In(1),
                 "stopping": Out(1),
@@ -78,7 +83,7 @@ class Decoder(wiring.Component):
                 "malformed": Out(1),
                 "reason": Out(len(self._check.reason)),
                 "dispatched": Out(1),
-                "index": Out(INDEX_BITS),
+                "index": Out(number_bits(config)),
             }
         )
 
@@ -110,12 +115,19 @@ class Decoder(wiring.Component):
                     m.next = "CHECK"
             with m.State("CHECK"):
                 with m.If(check.done):
-                    m.next = "DISPATCH"
+                    m.next = "DISPATCH" if self._config.control.queue_depth else "TOKENS"
                     with m.If(is_end):
                         m.next = "END"
                     with m.If(check.reason != 0):
                         m.d.comb += self.malformed.eq(1)
                         m.next = "STOPPED"
+            if not self._config.control.queue_depth:
+                with m.State("TOKENS"):
+                    m.d.comb += self.asking.eq(1)
+                    with m.If(self.granted):
+                        m.next = "DISPATCH"
+                    with m.Else():
+                        m.d.comb += self.waiting.eq(target)
             with m.State("DISPATCH"):
                 self._dispatch(m, header, target)
                 with m.If(self.i.ready):

@@ -7,23 +7,23 @@ from amaranth.utils import exact_log2
 
 from ...config import Config
 from ...isa.instructions import INSTRUCTION_BITS
-from ...isa.registers import INDEX_BITS
+from ...isa.registers import number_bits
 from .fifo import StreamFIFO
 from .splitter import request
 
-__all__ = ["PREFETCHED", "Fetch", "fetched"]
-
-PREFETCHED = 4
-"""Instructions that are asked for or wait for the decoder."""
+__all__ = ["Fetch", "fetched"]
 
 INSTRUCTION_BYTES = INSTRUCTION_BITS // 8
 
-fetched = data.StructLayout({"word": INSTRUCTION_BITS, "index": INDEX_BITS})
-"""An instruction, and its number in the program."""
+
+def fetched(config: Config) -> data.StructLayout:
+    """An instruction, and its number in the program."""
+    return data.StructLayout({"word": INSTRUCTION_BITS, "index": number_bits(config)})
 
 
 class Fetch(wiring.Component):
-    """Reads a program, instruction after instruction; asks only for what it has room for.
+    """Reads a program, instruction after instruction; asks only for what it has room for:
+    ``config.control.prefetch`` instructions.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ class Fetch(wiring.Component):
             {
                 "start": In(1),
                 "address": In(config.bus.address_width),
-                "length": In(INDEX_BITS),
+                "length": In(number_bits(config)),
                 "stop": In(1),
                 "requests": Out(stream.Signature(request(config))),
                 "beats": In(stream.Signature(unsigned(config.bus.data_width))),
-                "o": Out(stream.Signature(fetched)),
+                "o": Out(stream.Signature(fetched(config))),
                 "idle": Out(1),
                 "exhausted": Out(1),
                 "misaligned": Out(1),
@@ -71,9 +71,10 @@ class Fetch(wiring.Component):
         m = Module()
         running = Signal()
         at = Signal.like(self.address)
-        unasked = Signal(INDEX_BITS)  # instructions still to be asked for
-        left = Signal(INDEX_BITS)  # instructions that have left
-        room = Signal(range(PREFETCHED + 1), init=PREFETCHED)
+        unasked = Signal.like(self.length)  # instructions still to be asked for
+        left = Signal.like(self.length)  # instructions that have left
+        most = self._config.control.prefetch
+        room = Signal(range(most + 1), init=most)
         asking, leaving = Signal(), Signal()
         m.d.comb += [
             self.requests.valid.eq(running & ~self.stop & (unasked != 0) & (room != 0)),
@@ -82,7 +83,7 @@ class Fetch(wiring.Component):
             asking.eq(self.requests.valid & self.requests.ready),
             leaving.eq(self.o.valid & self.o.ready),
             self.o.payload.index.eq(left),
-            self.idle.eq(room == PREFETCHED),
+            self.idle.eq(room == most),
             self.exhausted.eq(running & (left == self.length)),
         ]
         m.d.sync += [
@@ -102,13 +103,18 @@ class Fetch(wiring.Component):
         return m
 
     def _assemble(self, m):
-        """Beats wait in a memory; one instruction is in registers for the decoder."""
+        """One instruction is in registers for the decoder; beats of others wait in a memory."""
         beat_bits = self._config.bus.data_width
         beats = INSTRUCTION_BITS // beat_bits
-        m.submodules.prefetched = prefetched = StreamFIFO(
-            unsigned(beat_bits), depth=PREFETCHED * beats, name="prefetched"
-        )
-        wiring.connect(m, wiring.flipped(self.beats), prefetched.i)
+        source = self.beats
+        if self._config.control.prefetch > 1:
+            m.submodules.prefetched = prefetched = StreamFIFO(
+                unsigned(beat_bits),
+                depth=self._config.control.prefetch * beats,
+                name="prefetched",
+            )
+            wiring.connect(m, wiring.flipped(self.beats), prefetched.i)
+            source = prefetched.o
         word = Signal(INSTRUCTION_BITS)
         parts = Signal(range(beats + 1))
         full = Signal()
@@ -116,12 +122,12 @@ class Fetch(wiring.Component):
             full.eq(parts == beats),
             self.o.valid.eq(full),
             self.o.payload.word.eq(word),
-            prefetched.o.ready.eq(~full),
+            source.ready.eq(~full),
         ]
         with m.If(full & self.o.ready):
             m.d.sync += parts.eq(0)
-        with m.Elif(~full & prefetched.o.valid):
+        with m.Elif(~full & source.valid):
             m.d.sync += [
                 parts.eq(parts + 1),
-                word.eq(Cat(word, prefetched.o.payload)[beat_bits:]),
+                word.eq(Cat(word, source.payload)[beat_bits:]),
             ]

@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from ...config import Config
-from ...isa.registers import BASES
 from .. import mac
 from ..commands import instruction_layout
 from ..drain.records import record_write
@@ -37,7 +36,7 @@ class LoadUnit(wiring.Component):
     -------
     command : In(stream of instruction_layout("LOAD"))
     done : Out(1)
-    bases : In(address).array(8)
+    bases : In(address).array(config.control.bases)
     requests : Out(stream of request), beats : In(stream)
         To and from memory: a request's beats come in order, whole, first request first.
     activation_writes, weight_writes, record_writes : Out(stream)
@@ -51,7 +50,7 @@ class LoadUnit(wiring.Component):
             {
                 "command": In(stream.Signature(instruction_layout("LOAD", config))),
                 "done": Out(1),
-                "bases": In(config.bus.address_width).array(BASES),
+                "bases": In(config.bus.address_width).array(config.control.bases),
                 "requests": Out(stream.Signature(request(config))),
                 "beats": In(stream.Signature(unsigned(config.bus.data_width))),
                 "activation_writes": Out(stream.Signature(activation_write(config))),

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from ...isa.registers import COUNTERS, REGISTER_BITS
+from ...isa.registers import REGISTER_BITS
 
 __all__ = ["PerformanceCounters"]
 
@@ -25,7 +25,7 @@ class PerformanceCounters(wiring.Component):
     Parameters
     ----------
     inputs : dict of str to int
-        For each counter that does not count single strobes: bits of its input.
+        For each counter the bits of its input.
     amounts : set of str
         Counters whose input is a number to add; other inputs are bits, and the ones among them are
         counted.
@@ -34,22 +34,23 @@ class PerformanceCounters(wiring.Component):
     -------
     clear : In(1), enable : In(1)
     <name>_input : In
-        For each of :data:`hwgen.isa.registers.COUNTERS`, in lower case.
+        For each counter, in lower case.
     <name> : Out(32)
         Its count.
     """
 
     def __init__(self, *, inputs: dict[str, int], amounts: set[str]):
+        self._inputs = inputs
         self._amounts = amounts
         members = {"clear": In(1), "enable": In(1)}
-        for name in COUNTERS:
-            members[f"{name.lower()}_input"] = In(inputs.get(name, 1))
+        for name, bits in inputs.items():
+            members[f"{name.lower()}_input"] = In(bits)
             members[name.lower()] = Out(REGISTER_BITS)
         super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
-        for name in COUNTERS:
+        for name in self._inputs:
             happened = getattr(self, f"{name.lower()}_input")
             count = getattr(self, name.lower())
             if name in self._amounts:

@@ -5,8 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ...config import Config
-from ...isa.instructions import TOKENS
-from ...isa.registers import INDEX_BITS, UNITS
+from ...isa.checks import token_count
+from ...isa.registers import UNITS, number_bits
 from ..commands import instruction_layout
 from .decoder import Decoder, index_bits, queued_units
 from .fetch import Fetch
@@ -70,15 +70,15 @@ class ProgramRunner(wiring.Component):
             {
                 "start": In(1),
                 "address": In(config.bus.address_width),
-                "length": In(INDEX_BITS),
+                "length": In(number_bits(config)),
                 "hold": In(1),
                 "ended": Out(1),
                 "requests": Out(stream.Signature(request(config))),
                 "beats": In(stream.Signature(unsigned(config.bus.data_width))),
                 **units,
-                "load_index": Out(INDEX_BITS),
-                "store_index": Out(INDEX_BITS),
-                "fetch_index": Out(INDEX_BITS),
+                "load_index": Out(number_bits(config)),
+                "store_index": Out(number_bits(config)),
+                "fetch_index": Out(number_bits(config)),
                 "malformed": Out(1),
                 "reason": Out(len(self._decoder.reason)),
                 "misaligned": Out(1),
@@ -92,15 +92,21 @@ class ProgramRunner(wiring.Component):
         m = Module()
         m.submodules.fetch = fetch = Fetch(self._config)
         m.submodules.decoder = decoder = self._decoder
-        m.submodules.tokens = tokens = TokenCounters(units=len(UNITS))
+        m.submodules.tokens = tokens = TokenCounters(
+            units=len(UNITS),
+            tokens=token_count(self._config),
+            bits=self._config.control.token_bits,
+        )
         connect(m, fetch.requests, flipped(self.requests))
         connect(m, flipped(self.beats), fetch.beats)
         connect(m, fetch.o, decoder.i)
         own = UNITS.index("fetch")
         idle = [fetch.idle]
-        for unit, name in queued_units(self._config).items():
+        for n, (unit, name) in enumerate(queued_units(self._config).items()):
             queue = self._queue(m, unit, name, tokens)
             idle.append(queue.idle)
+            waiting = decoder.waiting[n] | (queue.asking & ~queue.granted)
+            m.d.comb += getattr(self, f"{unit}_waiting").eq(waiting)
         m.d.comb += [
             fetch.start.eq(self.start),
             fetch.address.eq(self.address),
@@ -110,7 +116,7 @@ class ProgramRunner(wiring.Component):
             tokens.clear.eq(self.start),
             tokens.asking[own].eq(decoder.asking),
             tokens.ask[own].eq(decoder.ask),
-            tokens.post[own].eq(C(0, TOKENS)),
+            tokens.post[own].eq(0),
             decoder.granted.eq(tokens.granted[own]),
             decoder.quiet.eq(Cat(idle).all()),
             self.ended.eq(decoder.ended),
@@ -130,8 +136,9 @@ class ProgramRunner(wiring.Component):
             instruction_layout(name, self._config),
             depth=self._config.control.queue_depth,
             in_flight=PASSES_IN_FLIGHT if unit == "array" else 1,
-            index_bits=index_bits(unit),
+            index_bits=index_bits(self._config, unit),
             name=unit,
+            tokens=token_count(self._config),
         )
         m.submodules[f"{unit}_queue"] = queue
         connect(m, getattr(self._decoder, unit), queue.i)
@@ -144,8 +151,7 @@ class ProgramRunner(wiring.Component):
             tokens.post[number].eq(queue.post),
             queue.granted.eq(tokens.granted[number]),
             getattr(self, f"{unit}_busy").eq(queue.busy),
-            getattr(self, f"{unit}_waiting").eq(queue.asking & ~queue.granted),
         ]
-        if index_bits(unit):
+        if index_bits(self._config, unit):
             m.d.comb += getattr(self, f"{unit}_index").eq(queue.index)
         return queue

@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from ...config import Config
-from ...isa.registers import BASES
 from ..commands import instruction_layout
 from .splitter import bytes_bits
 
@@ -61,7 +60,7 @@ class RowWalker(wiring.Component):
     eighths : In
         With ``i``: a row of words of so many eighths, in whole bytes; 0: of whole words. Only with
         ``dense``.
-    bases : In(address).array(8)
+    bases : In(address).array(config.control.bases)
         Base registers; must not change while a command is under way.
     o : Out(stream of row)
     misaligned : Out(1)
@@ -77,7 +76,7 @@ class RowWalker(wiring.Component):
             {
                 "i": In(stream.Signature(self._layout)),
                 "size": In(bits_for(len(words) - 1)),
-                "bases": In(config.bus.address_width).array(BASES),
+                "bases": In(config.bus.address_width).array(config.control.bases),
                 "o": Out(stream.Signature(row(config))),
                 "misaligned": Out(1),
                 **({"eighths": In(3)} if dense else {}),

@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...isa.registers import INDEX_BITS, UNITS, ErrorCode, State
+from ...isa.registers import UNITS, ErrorCode, State
 
 __all__ = ["FAULTS", "Sequencer", "status"]
 
@@ -37,6 +37,11 @@ class Sequencer(wiring.Component):
     (``reset``) → resetting → (at least two cycles, and until the bus is idle) → idle. An end or a
     fault counts in the cycle after it: much is between them and the state.
 
+    Parameters
+    ----------
+    index_bits : int
+        Bits of the number of an instruction.
+
     Members
     -------
     start, reset : In(1)
@@ -63,7 +68,7 @@ class Sequencer(wiring.Component):
         For software.
     """
 
-    def __init__(self):
+    def __init__(self, *, index_bits: int):
         super().__init__(
             {
                 "start": In(1),
@@ -71,9 +76,9 @@ class Sequencer(wiring.Component):
                 "ended": In(1),
                 **{name: In(1) for name in FAULTS},
                 "detail": In(4),
-                "fetch_index": In(INDEX_BITS),
-                "load_index": In(INDEX_BITS),
-                "store_index": In(INDEX_BITS),
+                "fetch_index": In(index_bits),
+                "load_index": In(index_bits),
+                "store_index": In(index_bits),
                 "bus_idle": In(1),
                 "begin": Out(1),
                 "running": Out(1),
@@ -82,7 +87,7 @@ class Sequencer(wiring.Component):
                 "finished": Out(1),
                 "failed": Out(1),
                 "status": Out(status),
-                "index": Out(INDEX_BITS),
+                "index": Out(index_bits),
             }
         )
 

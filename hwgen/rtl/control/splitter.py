@@ -79,7 +79,8 @@ class BurstSplitter(wiring.Component):
         beat = exact_log2(self._config.bus.data_width // 8)
         piece = beat + exact_log2(self.longest)
         first = Signal(width)
-        last = Signal(width + 1)  # the sum may be beyond the last address: outside of any window
+        # The sum may be beyond the last address: outside of any window.
+        last = Signal(max(width, bytes_bits(self._config)) + 1)
         # Of the burst that is offered: known a cycle before.
         final = Signal()  # it is the last
         beats = Signal(piece - beat)
@@ -104,7 +105,7 @@ class BurstSplitter(wiring.Component):
                 with m.If(self.i.valid):
                     m.next = "CHECK"
             with m.State("CHECK"):
-                with m.If((first >= self.start) & (last < self.end) & ~last[width]):
+                with m.If((first >= self.start) & (last < self.end) & ~last[width:].any()):
                     m.next = "CUT"
                 with m.Else():
                     m.d.comb += self.fault.eq(1)

@@ -5,7 +5,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ...config import Config
-from ...isa.registers import BASES
 from ..commands import instruction_layout
 from .beats import WordsToBeats, row_of_words
 from .fifo import StreamFIFO
@@ -32,7 +31,7 @@ class StoreUnit(wiring.Component):
     -------
     command : In(stream of instruction_layout("STORE", config))
     done : Out(1)
-    bases : In(address).array(8)
+    bases : In(address).array(config.control.bases)
     addresses : Out(stream), words : In(stream)
         To and from the activation buffer: one word for each address, in order.
     requests : Out(stream of request), beats : Out(stream of write_beat)
@@ -49,7 +48,7 @@ class StoreUnit(wiring.Component):
             {
                 "command": In(stream.Signature(instruction_layout("STORE", config))),
                 "done": Out(1),
-                "bases": In(config.bus.address_width).array(BASES),
+                "bases": In(config.bus.address_width).array(config.control.bases),
                 "addresses": Out(stream.Signature(activation_address(config))),
                 "words": In(stream.Signature(unsigned(config.vector_bits))),
                 "requests": Out(stream.Signature(request(config))),

@@ -21,11 +21,10 @@ def drain_sum(config: Config) -> data.StructLayout:
 
 
 def drain_place(config: Config) -> data.StructLayout:
-    """Where a sum's output goes, word and byte, and the word of its residual."""
+    """Where a sum's output goes, word and byte, and the word of its residual if there are any."""
     words = ceil_log2(config.array.clusters * config.memory.activation_words)
-    return data.StructLayout(
-        {"word": words, "byte": ceil_log2(config.array.lanes), "residual_word": words}
-    )
+    residual = {"residual_word": words} if config.drain.residual else {}
+    return data.StructLayout({"word": words, "byte": ceil_log2(config.array.lanes), **residual})
 
 
 class Addresser(wiring.Component):
@@ -166,9 +165,9 @@ class Addresser(wiring.Component):
             channels.read_en.eq(self.sum_valid),
             channels.read_index.eq(self.sum.record),
         ]
-        raster_2, raster_3, plane, word, residual_word = (
+        raster_2, raster_3, plane, word = (
             Signal.like(self.place.word, name=name, reset_less=True)
-            for name in ("raster_2", "raster_3", "plane", "word", "residual_word")
+            for name in ("raster_2", "raster_3", "plane", "word")
         )
         # Which of the G positions with this number is the cluster's; see the field `diagonal`.
         column = Signal(ceil_log2(config.array.clusters))
@@ -187,8 +186,12 @@ class Addresser(wiring.Component):
             plane.eq(channel[lane_bits:] * command.output_plane_stride),
             byte.eq(channel[:lane_bits]),
             word.eq(command.output + raster_3),
-            residual_word.eq(command.residual_input + raster_3),
             self.place.word.eq(word + plane),
-            self.place.residual_word.eq(residual_word + plane),
             self.place.byte.eq(byte),
         ]
+        if config.drain.residual:
+            residual_word = Signal.like(word, name="residual_word", reset_less=True)
+            m.d.sync += [
+                residual_word.eq(command.residual_input + raster_3),
+                self.place.residual_word.eq(residual_word + plane),
+            ]

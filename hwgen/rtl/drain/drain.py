@@ -33,7 +33,7 @@ class Drain(wiring.Component):
     items : Array of In(stream(drain_item))
         From the groups.
     requests, residuals, writes : Array of stream
-        Ports of the activation buffer, one of each a lane.
+        Ports of the activation buffer, one of each a lane; the first two with ``drain.residual``.
     record_valid, record : In
         From the load unit.
     """
@@ -42,6 +42,10 @@ class Drain(wiring.Component):
         self._config = config
         lanes = config.drain.lanes
         words = ceil_log2(config.array.clusters * config.memory.activation_words)
+        readers = {
+            "requests": Out(stream.Signature(unsigned(words))).array(lanes),
+            "residuals": In(stream.Signature(unsigned(8 * config.array.lanes))).array(lanes),
+        }
         super().__init__(
             {
                 "cluster": In(max(1, ceil_log2(config.array.clusters))),
@@ -49,8 +53,7 @@ class Drain(wiring.Component):
                 "done": Out(1),
                 "group_commands": Out(stream.Signature(drain_command(config))).array(config.groups),
                 "items": In(stream.Signature(drain_item(config))).array(config.groups),
-                "requests": Out(stream.Signature(unsigned(words))).array(lanes),
-                "residuals": In(stream.Signature(unsigned(8 * config.array.lanes))).array(lanes),
+                **(readers if config.drain.residual else {}),
                 "writes": Out(stream.Signature(byte_write(config))).array(lanes),
                 "record_valid": In(1),
                 "record": In(path_write(config)),
@@ -84,7 +87,7 @@ class Drain(wiring.Component):
                 position = self.position(c, cluster, item["position"])
                 offset = plane * c["output_plane_stride"] + position
                 residual = 0
-                if c["residual"]:
+                if c.get("residual"):
                     residual = int(activations[(c["residual_input"] + offset) % size][byte])
                     if c["residual_signed"] and residual > 127:
                         residual -= 256
@@ -153,8 +156,9 @@ class Drain(wiring.Component):
             ]
             for k, group in enumerate(groups):
                 connect(m, flipped(self.items[group]), lane.items[k])
-            connect(m, lane.request, flipped(self.requests[n]))
-            connect(m, flipped(self.residuals[n]), lane.residual)
+            if config.drain.residual:
+                connect(m, lane.request, flipped(self.requests[n]))
+                connect(m, flipped(self.residuals[n]), lane.residual)
             connect(m, lane.write, flipped(self.writes[n]))
             with m.If(start):
                 m.d.sync += open_lanes[n].eq(1)

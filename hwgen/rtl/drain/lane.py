@@ -15,8 +15,6 @@ from .requantizer import Requantizer
 
 __all__ = ["DrainLane", "byte_write"]
 
-PARAMETERS = ("multiplier", "shift", "residual_multiplier", "bias")
-
 
 def byte_write(config: Config) -> data.StructLayout:
     """A write to the activation buffer: word address, the word, and a bit for each byte that is
@@ -45,7 +43,7 @@ class DrainLane(wiring.Component):
     items : Array of In(stream(drain_item))
         From the groups.
     request, residual : stream
-        Read port of the activation buffer.
+        Read port of the activation buffer; only with ``drain.residual``.
     write : Out(stream(byte_write))
         Write port of the activation buffer.
     record_valid, record : In
@@ -61,6 +59,10 @@ class DrainLane(wiring.Component):
         self._config = config
         self._groups = groups
         words = ceil_log2(config.array.clusters * config.memory.activation_words)
+        reader = {
+            "request": Out(stream.Signature(unsigned(words))),
+            "residual": In(stream.Signature(unsigned(8 * config.array.lanes))),
+        }
         super().__init__(
             {
                 "start": In(1),
@@ -68,8 +70,7 @@ class DrainLane(wiring.Component):
                 "cluster": In(max(1, ceil_log2(config.array.clusters))),
                 "group": In(max(1, ceil_log2(config.groups))),
                 "items": In(stream.Signature(drain_item(config))).array(groups),
-                "request": Out(stream.Signature(unsigned(words))),
-                "residual": In(stream.Signature(unsigned(8 * config.array.lanes))),
+                **(reader if config.drain.residual else {}),
                 "write": Out(stream.Signature(byte_write(config))),
                 "record_valid": In(1),
                 "record": In(path_write(config)),
@@ -93,14 +94,19 @@ class DrainLane(wiring.Component):
         sums, places = self._wait(m, front)
 
         # A sum goes when its place, its residual and a free place behind the requantizer are there.
-        go, room_behind = Signal(), Signal()
-        needs = self.command.residual
+        go, room_behind, added = Signal(), Signal(), Signal()
         m.d.comb += [
-            go.eq(places.o.valid & room_behind & (self.residual.valid | ~needs)),
+            added.eq(1),
+            go.eq(places.o.valid & room_behind & added),
             places.o.ready.eq(go),
             sums.o.ready.eq(go),
-            self.residual.ready.eq(go & needs),
         ]
+        if self._config.drain.residual:
+            needs = self.command.residual
+            m.d.comb += [
+                added.eq(self.residual.valid | ~needs),
+                self.residual.ready.eq(go & needs),
+            ]
         result_valid, result = self._requantize(m, go, sums.o.payload, places.o.payload.byte)
         self._write(m, go, places.o.payload, result_valid, result)
 
@@ -133,9 +139,10 @@ class DrainLane(wiring.Component):
         places = self._queue(
             m, "places", front.place_valid, self._target(front.place.word, front.place.byte)
         )
-        asked = front.place_valid & self.command.residual
-        requests = self._queue(m, "requests", asked, front.place.residual_word)
-        connect(m, requests.o, flipped(self.request))
+        if self._config.drain.residual:
+            asked = front.place_valid & self.command.residual
+            requests = self._queue(m, "requests", asked, front.place.residual_word)
+            connect(m, requests.o, flipped(self.request))
         return sums, places
 
     def _target(self, word, byte):
@@ -146,16 +153,20 @@ class DrainLane(wiring.Component):
     def _requantize(self, m, go, item, byte):
         """Sum, residual and record meet in the requantizer."""
         config, command = self._config, self.command
+        fields = ["multiplier", "shift", "bias"]
+        if config.drain.residual:
+            fields.insert(2, "residual_multiplier")
         m.submodules.records = records = RecordMemory(
             config,
-            fields=list(PARAMETERS),
+            fields=fields,
             paths=2 if config.array.gated else 1,
             name="drain records",
         )
         m.submodules.requantizer = requantizer = Requantizer(
-            multiplier_bits=config.drain.multiplier_bits, shift_max=config.drain.shift_max
+            multiplier_bits=config.drain.multiplier_bits,
+            shift_max=config.drain.shift_max,
+            residual=config.drain.residual,
         )
-        residual = Signal(8, reset_less=True)
         sum_held = Signal.like(item["sum"])
         m.d.comb += [
             records.write_valid.eq(self.record_valid),
@@ -163,19 +174,20 @@ class DrainLane(wiring.Component):
             records.read_en.eq(go),
             records.read_index.eq(item.record),
         ]
-        m.d.sync += [
-            sum_held.eq(item["sum"]),
-            residual.eq(Mux(command.residual, self.residual.payload.word_select(byte, 8), 0)),
-        ]
+        m.d.sync += sum_held.eq(item["sum"])
         operands, record = requantizer.i, records.record
-        sign = residual[7] & command.residual_signed
+        if config.drain.residual:
+            residual = Signal(8, reset_less=True)
+            word = self.residual.payload
+            m.d.sync += residual.eq(Mux(command.residual, word.word_select(byte, 8), 0))
+            sign = residual[7] & command.residual_signed
+            m.d.comb += operands.residual.eq(Cat(residual, sign).as_signed())
         m.d.comb += [
             operands.acc.eq(sum_held),
-            operands.residual.eq(Cat(residual, sign).as_signed()),
             requantizer.low.eq(command.low),
             requantizer.high.eq(command.high),
         ]
-        m.d.comb += [operands[name].eq(record[name]) for name in PARAMETERS]
+        m.d.comb += [operands[name].eq(record[name]) for name in fields]
         if config.array.gated:
             m.d.comb += records.read_base.eq(~item.full)
 

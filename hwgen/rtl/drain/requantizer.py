@@ -15,14 +15,16 @@ PIECE_BITS = 16
 """Of a factor that is multiplied at once: what a multiplier block of an FPGA takes."""
 
 
-def requantizer_input(multiplier_bits: int, shift_max: int) -> data.StructLayout:
-    """Operands: ``acc`` and ``residual`` with their multipliers, bias and shift."""
+def requantizer_input(
+    multiplier_bits: int, shift_max: int, residual: bool = True
+) -> data.StructLayout:
+    """Operands: ``acc`` and perhaps ``residual`` with their multipliers, bias and shift."""
+    added = {"residual": signed(9), "residual_multiplier": signed(RESIDUAL_BITS)}
     return data.StructLayout(
         {
             "acc": signed(32),
             "multiplier": signed(multiplier_bits),
-            "residual": signed(9),
-            "residual_multiplier": signed(RESIDUAL_BITS),
+            **(added if residual else {}),
             "bias": signed(BIAS_BITS),
             "shift": shift_max.bit_length(),
         }
@@ -42,6 +44,8 @@ class Requantizer(wiring.Component):
         Bits of M, signed.
     shift_max : int
         Largest S.
+    residual : bool
+        Whether there is b*Mb.
 
     Members
     -------
@@ -55,10 +59,11 @@ class Requantizer(wiring.Component):
 
     latency = 8
 
-    def __init__(self, *, multiplier_bits: int, shift_max: int):
+    def __init__(self, *, multiplier_bits: int, shift_max: int, residual: bool = True):
         self._multiplier_bits = multiplier_bits
         self._shift_max = shift_max
-        self._layout = requantizer_input(multiplier_bits, shift_max)
+        self._residual = residual
+        self._layout = requantizer_input(multiplier_bits, shift_max, residual)
         super().__init__(
             {
                 "i": In(self._layout),
@@ -100,10 +105,12 @@ class Requantizer(wiring.Component):
 
         # 1: operands, in registers at the multipliers; 2: products of their pieces.
         acc, multiplier = register("acc", i.acc), register("multiplier", i.multiplier)
-        residual = register("residual", i.residual)
-        residual_multiplier = register("residual_multiplier", i.residual_multiplier)
         pieces = list(products("product", acc, multiplier))
-        residual_pieces = list(products("residual_product", residual_multiplier, residual))
+        residual_pieces = []
+        if self._residual:
+            residual = register("residual", i.residual)
+            residual_multiplier = register("residual_multiplier", i.residual_multiplier)
+            residual_pieces = list(products("residual_product", residual_multiplier, residual))
 
         # 3, 4: their sum.
         shape = signed(self.total_bits)
@@ -113,17 +120,28 @@ class Requantizer(wiring.Component):
         total = register("total", product + others, shape)
 
         # 5, 6: floor((t + (1 << (S-1))) / 2**S) is ((t >> (S-1)) + 1) >> 1, which needs no wide
-        # addition. The shift goes first by eights, then by ones.
+        # addition. The shift goes first by eights, then by ones. What has more than 11 bits in the
+        # end is beyond any clamp, so of all above it matters only whether it is the sign.
         places = delayed("places", (delayed("shift", i.shift, 1) - 1)[: len(i.shift)], 3)
-        by_eights = register("by_eights", total >> Cat(Const(0, 3), places[3:]))
-        by_ones = register("by_ones", by_eights >> register("ones", places[:3]))
+        eights = places[3:]
+        kept = RESULT_BITS + 2 + 7
+        sign = register("sign", total[-1])
+        window = register("by_eights", (total >> Cat(Const(0, 3), eights))[:kept])
+        beyond = Signal(1 << len(eights))
+        for n in range(len(beyond)):
+            above = total[min(kept + 8 * n, len(total)) :]
+            m.d.comb += beyond[n].eq(above != total[-1].replicate(len(above)))
+        high = register("high", register("above", beyond.bit_select(eights, 1)))
+        by_ones = register("by_ones", Cat(window, sign).as_signed() >> register("ones", places[:3]))
 
-        # 7: what has more than 11 bits is beyond any clamp. 8: half up, and the clamp.
+        # 7: whether it is beyond. 8: half up, and the clamp.
         beyond = by_ones[RESULT_BITS + 1 :]
         sign = by_ones[-1]
         near = by_ones[: RESULT_BITS + 2].as_signed()
         far = Cat(~sign.replicate(RESULT_BITS + 1), sign).as_signed()
-        doubled = register("doubled", Mux(beyond == sign.replicate(len(beyond)), near, far))
+        doubled = register(
+            "doubled", Mux(high | (beyond != sign.replicate(len(beyond))), far, near)
+        )
         rounded = Signal(signed(RESULT_BITS + 2))
         m.d.comb += rounded.eq((doubled + 1) >> 1)
         with m.If(rounded < self.low):
