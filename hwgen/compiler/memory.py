@@ -9,7 +9,13 @@ __all__ = ["Buffers", "Full", "NoRoom", "Ring"]
 
 
 class Full(Exception):
-    """No room beside the ranges that are still needed; nothing has changed."""
+    """No room beside the ranges that are still needed; nothing has changed. ``field``: the
+    configuration's that gives more.
+    """
+
+    def __init__(self, field: str):
+        super().__init__(field)
+        self.field = field
 
 
 class NoRoom(UserError):
@@ -26,8 +32,9 @@ class Ring:
     end stay apart from the others.
     """
 
-    def __init__(self, size: int, *, tight: bool = False):
+    def __init__(self, size: int, field: str, *, tight: bool = False):
         self.size = size
+        self._field = field
         self._tight = tight
         self._next = 0
         self._placed: dict[Hashable, tuple[int, int]] = {}  # key -> (first word, words)
@@ -74,7 +81,7 @@ class Ring:
         if at_end or self._tight:
             fitting = [(low, high) for low, high in holes if high - low >= words]
             if not fitting:
-                raise Full
+                raise Full(self._field)
             if at_end:
                 return fitting[-1][1] - words
             return min(fitting, key=lambda hole: hole[1] - hole[0])[0]
@@ -83,7 +90,7 @@ class Ring:
             for at, (_, high) in zip(begins, holes, strict=True):
                 if at + words <= high:
                     return at
-        raise Full
+        raise Full(self._field)
 
 
 class Buffers:
@@ -92,9 +99,9 @@ class Buffers:
     def __init__(self, config: Config):
         self._config = config
         words = config.array.clusters * config.memory.activation_words
-        self.activations = Ring(words, tight=True)
-        self.weights = Ring(config.memory.weight_words)
-        self.parameters = Ring(config.memory.parameter_words)
+        self.activations = Ring(words, "memory.activation_words", tight=True)
+        self.weights = Ring(config.memory.weight_words, "memory.weight_words")
+        self.parameters = Ring(config.memory.parameter_words, "memory.parameter_words")
         # The vector unit works beside the array, on its own tiles.
         self.vector_words = words // 5
         # Many small segments: the weights of a conditional pass are wanted faster than they come,

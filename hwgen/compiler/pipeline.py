@@ -48,14 +48,13 @@ def schedule(config: Config, buffers: Buffers, items: Sequence[Item]) -> None:
                 return
             try:
                 load()
-            except Full:
+            except Full as full:
                 if needed_at > now + SOON or (needed_at > now and not freed):
                     return
                 if not freed:
                     raise NoRoom(
                         f"layer {items[order[now]].layer}: a buffer is too small for one step; "
-                        "raise memory.activation_words, memory.weight_words or "
-                        "memory.parameter_words"
+                        f"raise {full.field}"
                     ) from None
                 free(len(freed) - 1)
                 continue
