@@ -16,7 +16,7 @@ from hwgen.flows.nextpnr import run_nextpnr
 from hwgen.flows.paths import Instances
 from hwgen.flows.primitives import with_primitives
 from hwgen.flows.process import identity, run_tool
-from hwgen.flows.route import PREPARE, Placement, Routing, packed
+from hwgen.flows.route import Placement, Routing, packed, prepared
 from hwgen.flows.yosys import run_yosys, version
 from hwgen.simulator.rtl.build import cache_folder
 
@@ -158,7 +158,7 @@ def make_bitstream(
     arguments = [*part.arguments, *told, *asked, "--freq", f"{clock_hz / 1e6:g}"]
     arguments += ["--seed", str(seed), "--timing-allow-fail"]
     synthesis = f"{part.synthesis} -top {top}"
-    lines = ["read_verilog design.v", *PREPARE, synthesis, "write_json netlist.json"]
+    lines = ["read_verilog design.v", *prepared(part), synthesis, "write_json netlist.json"]
     script = "\n".join(lines) + "\n"
     tools = [version(), identity(part.tool, part.package), board.pack]
     recipe = digest_of([CACHE_FORMAT, tools, script, arguments, constraints, verilog])

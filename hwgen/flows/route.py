@@ -16,19 +16,26 @@ from hwgen.flows.process import identity
 from hwgen.flows.yosys import run_yosys, version
 from hwgen.simulator.rtl.build import cache_folder
 
-__all__ = ["PREPARE", "Placement", "Routing", "packed", "route", "route_best"]
+__all__ = ["Placement", "Routing", "packed", "prepared", "route", "route_best"]
 
 CACHE_FORMAT = 2
 """Part of every key: raised when what is kept changes its meaning."""
 
 
-PREPARE = (
-    "setattr -mod -set keep_hierarchy 1 *parallel_mac*",
-    "setattr -unset reprocess_after t:MULT18X18D",
-)
-"""Engines of a group get the same activations: made one, their registers could not lie beside all
-the multipliers that they feed. And a module that names a primitive must not be read again when the
-library comes: it is flattened by then."""
+def prepared(part: Part) -> list[str]:
+    """Yosys commands between reading a design and synthesizing it for ``part``.
+
+    Engines of a group get the same activations: made one, their registers could not lie beside all
+    the multipliers that they feed. And a module that names a primitive must not be read again when
+    the library comes: it is flattened by then. Both are for an ECP5 alone; for Gowin a module that
+    stays gets pads around its ports.
+    """
+    if part.target != "ecp5":
+        return []
+    return [
+        "setattr -mod -set keep_hierarchy 1 *parallel_mac*",
+        "setattr -unset reprocess_after t:MULT18X18D",
+    ]
 
 
 @dataclass(frozen=True)
@@ -214,7 +221,7 @@ def packed(netlist: str, part: Part) -> str:
 
 
 def _script(top: str, part: Part) -> str:
-    lines = ["read_verilog design.v", *PREPARE, f"{part.synthesis} -top {top}"]
+    lines = ["read_verilog design.v", *prepared(part), f"{part.synthesis} -top {top}"]
     if part.target != "ecp5":
         # These nextpnr know no blocks without pins: a wire that is no port any more needs none.
         lines += [f"select -set pins {top}/x:* {top}/w:clk %d", "delete -port @pins"]
