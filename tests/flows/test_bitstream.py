@@ -15,14 +15,28 @@ module {name} (
   input  wire rx,
   output reg  tx
 );
-  always @(posedge clk) tx <= rst | rx;
+  wire line;
+  {name}_parallel_mac mac (
+    .clk(clk), .i(rx), .o(line)
+  );
+  always @(posedge clk) tx <= rst | line;
+endmodule
+
+module {name}_parallel_mac (
+  input  wire clk,
+  input  wire i,
+  output reg  o
+);
+  always @(posedge clk) o <= i;
 endmodule
 """
 
 
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
-    """A line that echoes, instead of an accelerator; nothing is known yet."""
+    """A line that echoes, instead of an accelerator; nothing is known yet. A part of it is called
+    like what stays a module of its own where that is better.
+    """
     monkeypatch.setenv("HWGEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(
         bitstream, "system_verilog", lambda config, name, **wanted: ECHO.format(name=name)
