@@ -41,6 +41,7 @@ struct Accelerator {
         activations.build(config, 1 + config.clusters * (1 + config.drain_lanes) + config.pool,
                           1 + config.clusters * config.drain_lanes + config.pool);
         array.build(config, skips);
+        beside_array = ~array.port_set;
         channels.assign(config.parameter_words, 0);
         drains.resize(config.clusters);
         drained.resize(config.clusters);
@@ -89,8 +90,8 @@ struct Accelerator {
 
     void step() {
         if (port_next <= now || !skips) port.memory.offer(now);
-        const bool buffer = activations_next <= now || activations.writing() || !skips;
-        if (buffer) activations.arbitrate_writes(counters), activations.arbitrate_reads(array.counters);
+        const bool buffer = activations_next <= now || activations.writing.any() || !skips;
+        if (buffer) activations.arbitrate_writes(counters), activations.arbitrate_reads(activations.readers, array.counters);
         step_array();
         step_drains();
         step_vector();
@@ -104,11 +105,13 @@ struct Accelerator {
 
 private:
     Cycle port_next = 0, activations_next = 0, drains_next = 0, vector_next = 0, copies_next = 0;
+    PortSet beside_array;       // read ports of the others
     bool pass_offered = false;  // to the array, in the cycle before
     bool runner_poked = false;  // a unit has taken or ended an instruction in this cycle
 
+    bool others_read() const { return (activations.awake & beside_array).any(); }
     // Others read activations, or words that are read are written.
-    bool others_disturb_array() const { return activations.held() || activations.reads_beside(array.ports); }
+    bool others_disturb_array() const { return activations.held() || others_read(); }
 
     // What the array and the others have told each other in this cycle.
     void remember() {
@@ -163,7 +166,7 @@ private:
         while (now < end) {
             const unsigned what = event != last && at + event->when == now ? event++->what : 0;
             if (port_next <= now) port.memory.offer(now);
-            if (activations.writing()) activations.arbitrate_writes(counters);
+            if (activations.writing.any()) activations.arbitrate_writes(counters);
             UnitQueue &queue = runner.queues[ARRAY];
             queue.accepted = what & Replay::ACCEPTED, queue.done = what & Replay::DONE;
             runner_poked |= queue.accepted || queue.done;
@@ -176,7 +179,7 @@ private:
             runner_poked = false;
             step_port();
             offered ^= (what & Replay::OFFERED) != 0;
-            if (offered_pass() != offered || activations.reads_beside(array.ports) ||
+            if (offered_pass() != offered || others_read() ||
                 (controls && writes_meet_reads(base, taken)))
                 return false;
             Cycle next = std::min({runner.next, port_next, activations_next, drains_next, vector_next, copies_next});
@@ -196,9 +199,9 @@ private:
         while (at <= now) {
             for (; event != segment.events.end() && start + event->when < at; event++)
                 offered ^= (event->what & Replay::OFFERED) != 0;
-            activations.arbitrate_alone(array.ports, array.counters);
+            activations.arbitrate_reads(array.port_set, array.counters);
             array.step(at, offered, activations);
-            const bool reads = at == now ? activations.step_reads() : activations.step_alone(array.ports);
+            const bool reads = at == now ? activations.step_reads(activations.readers) : activations.step_reads(array.port_set);
             array.poke(at + 1, activations);
             Cycle next = reads ? at + 1 : std::max(array.next(), at + 1);
             if (event != segment.events.end()) next = std::min(next, start + event->when + 1);
@@ -263,7 +266,7 @@ private:
     }
 
     void step_activations(bool buffer) {
-        if (!buffer && !activations.reading()) return;
+        if (!buffer && !activations.awake.any()) return;
         activations_next = activations.step() ? now + 1 : NEVER;
         array.poke(now + 1, activations);
     }
@@ -346,8 +349,7 @@ private:
                                loads.accepted);
         stores.done = store.step(now, store_command, bases, port, activations.reads[0], stores.accepted);
         runner_poked |= loads.done || loads.accepted || stores.done || stores.accepted;
-        *activations.writes[0].valid = load.writes_activations();
-        activations.writes[0].address = load.address();
+        activations.writes[0].offer(load.writes_activations(), load.address());
         copies_next = load.idle() && store.idle() ? NEVER : now + 1;
     }
 };

@@ -5,22 +5,9 @@
 
 #include "counters.h"
 #include "fifo.h"
+#include "ports.h"
 
 namespace hwgen {
-
-// Who was served least recently goes first; in the beginning, who has the lowest number.
-struct Arbiter {
-    std::vector<uint64_t> served;
-    uint64_t newest = 0;
-
-    void build(unsigned ways) {
-        served.resize(ways);
-        for (unsigned n = 0; n < ways; n++) served[n] = n;
-        newest = ways;
-    }
-    bool before(unsigned a, unsigned b) const { return served[a] < served[b]; }
-    void serve(unsigned n) { served[n] = newest++; }
-};
 
 // A word that is read, and for which chunk of the array.
 struct Reading {
@@ -51,15 +38,19 @@ struct ReadPort {
     bool valid_ = false;
     unsigned free = ROOM;
     bool was_granted = false, has_room = true;
-    uint8_t *awake = nullptr;  // whether it may change in this cycle
+    unsigned number = 0;
+    PortSet *awake = nullptr;  // ports that may change in this cycle
     // In this cycle
     bool asked = false, taken = false, granted = false;
-    Reading request{};
 
     bool ready() const { return waiting < 2; }
-    void ask(uint32_t address, uint64_t chunk = 0) { asked = true, *awake = 1, request = {address, uint32_t(chunk)}; }
+    void ask(uint32_t address, uint64_t chunk = 0) {
+        asked = true;
+        awake->add(number);
+        places[(oldest + waiting) & 1] = {address, uint32_t(chunk)};
+    }
     bool valid() const { return valid_; }
-    void take() { taken = true, *awake = 1; }
+    void take() { taken = true, awake->add(number); }
     bool wants() const { return waiting && has_room; }
     const Reading &first() const { return places[oldest]; }
     // `hold`: the first two stages stay where they are. True: something has changed for its reader.
@@ -71,17 +62,15 @@ struct ReadPort {
             flight = (flight << 1 | granted) & (CHOSEN | READING | READ | ANSWERING);
             reading = chosen, chosen = first();
         }
-        if (asked) places[(oldest + waiting) & 1] = request;
         waiting += asked - granted;
         oldest ^= granted;
         has_room = free > 2;
         free += taken - was_granted;
         was_granted = granted;
-        const bool pull = answers && (!valid_ || taken);
-        const bool changed = pull || granted;
+        const bool pull = answers && (!valid_ || taken), changed = pull || granted;
         valid_ = pull || (valid_ && !taken);
         answers += answered - pull;
-        *awake = waiting || flight || was_granted || has_room != (free > 2) || (answers && !valid_);
+        awake->put(number, waiting || flight || was_granted || has_room != (free > 2) || (answers && !valid_));
         asked = taken = granted = false;
         return changed;
     }
@@ -95,196 +84,170 @@ struct ReadPort {
         a.value(flight);
         if (flight & CHOSEN) a.reading(chosen);
         if (flight & READING) a.reading(reading);
-        a.value(answers), a.value(valid_), a.value(free), a.value(was_granted), a.value(has_room), a.value(*awake);
+        a.value(answers), a.value(valid_), a.value(free), a.value(was_granted), a.value(has_room);
+        bool wakes = awake->has(number);
+        a.value(wakes);
+        if (Archive::RESTORES) awake->put(number, wakes);
     }
 };
 
 struct WritePort {
-    uint8_t *valid = nullptr;
+    unsigned number = 0;
+    PortSet *offering = nullptr;  // ports that have something to write
     bool granted = false;
     uint32_t address = 0;
+
+    void offer(bool valid, uint32_t where) { offering->put(number, valid), address = where; }
+};
+
+// Whose turn it is at each bank: who was served least recently goes first; in the beginning, who has the lowest number.
+struct Turns {
+    unsigned banks = 0, ports = 0;
+    std::vector<uint64_t> served;  // for each bank, of each port
+    uint64_t newest = 0;
+
+    void build(unsigned of_banks, unsigned of_ports) {
+        banks = of_banks, ports = of_ports;
+        for (unsigned n = 0; n < banks * ports; n++) served.push_back(n % ports);
+        newest = ports;
+    }
+    uint64_t of(unsigned bank, unsigned port) const { return served[bank * ports + port]; }
+    void serve(unsigned bank, unsigned port) { served[bank * ports + port] = newest++; }
+
+    // One of those who ask wins at each bank that any of them asks for: `address(port)`, `grant(port, bank)`.
+    template <class Address, class Grant>
+    void arbitrate(const PortSet &asking, Address &&address, Grant &&grant) {
+        unsigned winners[MOST_BANKS];
+        uint64_t wanted = 0;
+        asking.each([&](unsigned n) {
+            const unsigned b = address(n) & (banks - 1);
+            if (!(wanted >> b & 1) || of(b, n) < of(b, winners[b])) winners[b] = n;
+            wanted |= uint64_t(1) << b;
+        });
+        for (; wanted; wanted &= wanted - 1) {
+            const unsigned b = unsigned(__builtin_ctzll(wanted));
+            serve(b, winners[b]);
+            grant(winners[b], b);
+        }
+    }
+    static constexpr unsigned MOST_BANKS = 64;
 };
 
 struct ActivationBuffer {
     unsigned banks = 0, words = 0;
     std::vector<ReadPort> reads;
     std::vector<WritePort> writes;
-    std::vector<uint8_t> changed;  // for the reader of each port
+    PortSet readers;  // all of them
+    PortSet awake;    // read ports: a request waits, or the reader has asked or taken something in this cycle
+    PortSet changed;  // read ports: for their readers
+    PortSet writing;  // write ports that have something to write
 
-    void build(const Config &config, unsigned readers, unsigned writers) {
+    void build(const Config &config, unsigned read_ports, unsigned write_ports) {
         banks = config.activation_banks;
         words = config.clusters * config.activation_words;
-        reads.resize(readers);
-        writes.resize(writers);
-        awake.assign(readers, 0);
-        changed.assign(readers, 0);
-        valid.assign(writers, 0);
-        for (unsigned n = 0; n < readers; n++) reads[n].awake = &awake[n];
-        for (unsigned n = 0; n < writers; n++) writes[n].valid = &valid[n];
-        read_winners.assign(banks, -1);
-        write_winners.assign(banks, -1);
-        read_arbiters.resize(banks);
-        write_arbiters.resize(banks);
-        for (Arbiter &arbiter : read_arbiters) arbiter.build(readers);
-        for (Arbiter &arbiter : write_arbiters) arbiter.build(writers);
+        reads.resize(read_ports);
+        writes.resize(write_ports);
+        for (unsigned n = 0; n < read_ports; n++) reads[n].number = n, reads[n].awake = &awake, readers.add(n);
+        for (unsigned n = 0; n < write_ports; n++) writes[n].number = n, writes[n].offering = &writing;
+        read_turns.build(banks, read_ports);
+        write_turns.build(banks, write_ports);
     }
 
     // Grants of this cycle: of each write port, and of the readers that move on at the end of the cycle.
     void arbitrate_writes(Counters &counters) {
-        bool some = false;
-        for (unsigned n = 0; n < writes.size(); n++) {
-            if (!valid[n]) continue;
-            writes[n].granted = false;
-            compete(write_arbiters, write_winners, n, writes[n].address);
-            some = true;
-        }
-        if (some)
-            counters.activation_writes += award(write_arbiters, write_winners, [&](unsigned n) {
+        writing.each([&](unsigned n) { writes[n].granted = false; });
+        write_turns.arbitrate(
+            writing, [&](unsigned n) { return writes[n].address; },
+            [&](unsigned n, unsigned bank) {
                 writes[n].granted = true;
-                granted_writes.push_back(writes[n].address & (words - 1));
+                counters.activation_writes++;
+                written[newest].put(bank, writes[n].address & (words - 1));
             });
     }
-    void arbitrate_reads(Counters &counters) {
-        bool some = false;
-        for (unsigned n = 0; n < reads.size() && !hold; n++) {
-            if (!awake[n] || !reads[n].wants()) continue;
-            compete(read_arbiters, read_winners, n, reads[n].first().address);
-            some = true;
-        }
-        if (some)
-            counters.activation_reads +=
-                award(read_arbiters, read_winners, [&](unsigned n) { reads[n].granted = true; });
+    // `ports`: the only ones that may read.
+    void arbitrate_reads(const PortSet &ports, Counters &counters) {
+        if (hold) return;
+        PortSet asking;
+        (awake & ports).each([&](unsigned n) {
+            if (reads[n].wants()) asking.add(n);
+        });
+        read_turns.arbitrate(
+            asking, [&](unsigned n) { return reads[n].first().address; },
+            [&](unsigned n, unsigned) { reads[n].granted = true, counters.activation_reads++; });
     }
 
     // True: it may do something in the next cycle.
     bool step() {
-        const bool conflict = !written.empty() && meets();
-        bool busy = step_reads();
-        busy |= step_writes();
+        const Written &before = written[!newest];
+        const bool conflict = before.banks && meets(before);
+        const bool reads = step_reads(readers), writes = step_writes();
         hold = conflict;
-        return busy;
+        return reads || writes;
     }
-    bool step_reads() {
-        bool busy = false;
-        for (unsigned n = 0; n < reads.size(); n++) {
-            changed[n] = awake[n] && reads[n].step(hold);
-            busy |= awake[n];
-        }
-        return busy;
+    bool step_reads(const PortSet &ports) {
+        changed = PortSet();
+        const PortSet stepped = awake & ports;
+        stepped.each([&](unsigned n) { changed.put(n, reads[n].step(hold)); });
+        return (awake & stepped).any();
     }
     // The same if nothing is read that is written.
     bool step_writes() {
-        const bool some = !granted_writes.empty();
-        if (some || !written.empty()) {
-            written.swap(granted_writes);
-            granted_writes.clear();
-        }
+        const bool some = written[newest].banks;
+        newest = !newest;
+        written[newest].banks = 0;
         return some;
     }
 
-    // Cycles in which only `ports` are read, and nothing that is written.
-    void arbitrate_alone(const std::vector<unsigned> &ports, Counters &counters) {
-        bool some = false;
-        for (const unsigned n : ports) {
-            if (!awake[n] || !reads[n].wants()) continue;
-            compete(read_arbiters, read_winners, n, reads[n].first().address);
-            some = true;
-        }
-        if (some)
-            counters.activation_reads +=
-                award(read_arbiters, read_winners, [&](unsigned n) { reads[n].granted = true; });
-    }
-    bool step_alone(const std::vector<unsigned> &ports) {
-        bool busy = false;
-        for (const unsigned n : ports) {
-            changed[n] = awake[n] && reads[n].step(false);
-            busy |= awake[n];
-        }
-        return busy;
-    }
     bool held() const { return hold; }
-    // Somebody besides `ports` reads.
-    bool reads_beside(const std::vector<unsigned> &ports) const {
-        unsigned n = 0;
-        for (const unsigned port : ports) {
-            for (; n < port; n++)
-                if (awake[n]) return true;
-            n++;
-        }
-        for (; n < awake.size(); n++)
-            if (awake[n]) return true;
-        return false;
-    }
 
     // Who of `ports` was served least recently, in each bank. Restored, those that have been `served` since are the newest.
     template <class Archive>
     void archive_turns(Archive &a, const std::vector<unsigned> &ports, const std::vector<uint32_t> &served) {
-        std::vector<unsigned> order(ports.size());
         for (unsigned b = 0; b < banks; b++) {
-            Arbiter &arbiter = read_arbiters[b];
-            for (unsigned i = 0; i < ports.size(); i++) {
-                unsigned rank = 0;
-                if (!Archive::RESTORES)
-                    for (const unsigned other : ports) rank += arbiter.before(other, ports[i]);
-                a.value(rank);
-                order[rank] = i;
-            }
-            if (!Archive::RESTORES) continue;
-            for (const unsigned i : order)
-                if (served[b] >> i & 1) arbiter.serve(ports[i]);
+            uint64_t ranks = 0;  // four bits for each port
+            for (unsigned i = 0; i < ports.size() && !Archive::RESTORES; i++)
+                for (const unsigned other : ports)
+                    ranks += uint64_t(read_turns.of(b, other) < read_turns.of(b, ports[i])) << 4 * i;
+            a.value(ranks);
+            if (!Archive::RESTORES || !served[b]) continue;
+            unsigned order[16];
+            for (unsigned i = 0; i < ports.size(); i++) order[ranks >> 4 * i & 15] = i;
+            for (unsigned rank = 0; rank < ports.size(); rank++)
+                if (served[b] >> order[rank] & 1) read_turns.serve(b, ports[order[rank]]);
         }
     }
-    std::vector<uint64_t> turns() const {
-        std::vector<uint64_t> newest;
-        for (const Arbiter &arbiter : read_arbiters) newest.push_back(arbiter.newest);
-        return newest;
-    }
-    // Which of `ports` have been served since `turns` was that, in each bank.
-    std::vector<uint32_t> served(const std::vector<unsigned> &ports, const std::vector<uint64_t> &since) const {
+    uint64_t turn() const { return read_turns.newest; }
+    // Which of `ports` have been served since `turn` was that, in each bank.
+    std::vector<uint32_t> served(const std::vector<unsigned> &ports, uint64_t since) const {
         std::vector<uint32_t> result(banks);
         for (unsigned b = 0; b < banks; b++)
             for (unsigned i = 0; i < ports.size(); i++)
-                result[b] |= uint32_t(read_arbiters[b].served[ports[i]] >= since[b]) << i;
+                result[b] |= uint32_t(read_turns.of(b, ports[i]) >= since) << i;
         return result;
     }
 
-    // A request waits, or a reader has asked or taken something in this cycle; a writer has something to write.
-    bool reading() const { return std::any_of(awake.begin(), awake.end(), [](uint8_t one) { return one; }); }
-    bool writing() const { return std::any_of(valid.begin(), valid.end(), [](uint8_t one) { return one; }); }
-
 private:
-    std::vector<uint8_t> awake, valid;  // of the read ports, of the write ports
-    std::vector<Arbiter> read_arbiters, write_arbiters;
-    std::vector<int> read_winners, write_winners;        // of each bank; all -1 between cycles
-    std::vector<uint32_t> granted_writes, written;  // words, in this cycle and in the one before
+    // Words, one in a bank at most.
+    struct Written {
+        uint64_t banks = 0;
+        uint32_t word[Turns::MOST_BANKS];
+        void put(unsigned bank, uint32_t address) { banks |= uint64_t(1) << bank, word[bank] = address; }
+    };
+    Turns read_turns, write_turns;
+    Written written[2];   // in this cycle, and in the one before
+    bool newest = false;  // which of them is of this cycle
     bool hold = false;  // a row would be read while it is written: all reads wait for a cycle
 
     // Whether a word would be read and written in the same cycle.
-    bool meets() const {
-        const unsigned stage = hold ? ReadPort::READING : ReadPort::CHOSEN;
-        for (const ReadPort &port : reads)
-            if (port.flight & stage)
-                for (uint32_t word : written)
-                    if (((hold ? port.reading : port.chosen).address & (words - 1)) == word) return true;
-        return false;
-    }
-
-    void compete(const std::vector<Arbiter> &arbiters, std::vector<int> &winners, unsigned n, uint32_t address) {
-        const unsigned b = address & (banks - 1);
-        if (winners[b] < 0 || arbiters[b].before(n, winners[b])) winners[b] = int(n);
-    }
-
-    template <class Grant>
-    unsigned award(std::vector<Arbiter> &arbiters, std::vector<int> &winners, Grant &&grant) {
-        unsigned count = 0;
-        for (unsigned b = 0; b < banks; b++) {
-            if (winners[b] < 0) continue;
-            arbiters[b].serve(winners[b]);
-            grant(winners[b]);
-            winners[b] = -1;
-            count++;
-        }
-        return count;
+    bool meets(const Written &before) const {
+        bool some = false;
+        awake.each([&](unsigned n) {
+            const ReadPort &port = reads[n];
+            if (!(port.flight & (hold ? ReadPort::READING : ReadPort::CHOSEN))) return;
+            const uint32_t word = (hold ? port.reading : port.chosen).address & (words - 1), bank = word & (banks - 1);
+            some |= before.banks >> bank & 1 && before.word[bank] == word;
+        });
+        return some;
     }
 };
 

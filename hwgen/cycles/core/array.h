@@ -17,6 +17,7 @@ struct Array {
     bool accepted = false, done = false;  // a pass, in this cycle
     Counters counters;
     std::vector<unsigned> ports;  // of the buffer, one for each cluster
+    PortSet port_set;
 
     void build(const Config &c, bool skips) {
         config = &c;
@@ -29,6 +30,7 @@ struct Array {
             clusters[g].build(c, feeder, g, skips);
             for (Group &group : clusters[g].groups) group.gates = &decisions[group.index];
             ports.push_back(1 + g * (1 + c.drain_lanes));
+            port_set.add(ports.back());
         }
         fork.build(1 + c.clusters);
     }
@@ -70,7 +72,7 @@ struct Array {
     // What has been read may be there.
     void poke(Cycle when, const ActivationBuffer &buffer) {
         for (unsigned g = 0; g < clusters.size(); g++)
-            if (buffer.changed[ports[g]]) clusters[g].poke(when);
+            if (buffer.changed.has(ports[g])) clusters[g].poke(when);
     }
     // The next cycle that must be stepped.
     Cycle next() const {

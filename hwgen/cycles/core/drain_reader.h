@@ -10,56 +10,48 @@ struct Item {
     uint16_t slot, position;
 };
 
+// An item a cycle while they are taken, and one to say that it was the last; rows that have none go by on their own.
 struct DrainReader {
     enum { ALL, FINISHED, TASKS };
-    unsigned engines = 0;
+    static constexpr Cycle FIRST = 4, NOTHING = 3;  // from the start of the drain to the first row, or to the end if there is none
     const Group *group = nullptr;
     int64_t source = 0;
-    unsigned slots = 1, positions = 0;  // of what is walked: a task row counts as a position with one row
-    bool running = false, fetching = false, fetched = false, fresh = false;
-    uint32_t rest = 0;
+    unsigned engines = 0, slots = 1, positions = 0;  // a task row counts as a position with one row
     RowCounter rows;
-    RowCounter ahead, current;  // the row that was read, the row whose sums leave
+    bool more = false;   // `rows` is one that has not been read
+    uint32_t rest = 0;   // sums that are left of the row before it
+    RowCounter current;  // and which row that is
+    Cycle at = 0;        // when the next row is seen, or the end
 
-    bool ready() const { return !running; }
-    bool some() const { return positions; }
-    uint32_t left() const { return fresh ? holds() : rest; }
-    bool ended() const { return running && !fetching && !fetched && !left(); }
-    bool valid() const { return left() || ended(); }
-    Item item() const {
-        unsigned lane = __builtin_ctz(left());
+    // The drain starts in cycle `now`.
+    void begin(Cycle now, const DrainFields &command, unsigned own_positions) {
+        source = command.source;
+        slots = source == TASKS ? 1 : command.slots;
+        positions = source == TASKS ? group->planner.decisions->rows.size() : own_positions;
+        more = positions;
+        rest = 0;
+        at = now + (more ? FIRST : NOTHING);
+    }
+    bool valid(Cycle now) {
+        while (!rest && at <= now) {
+            if (!more) return true;
+            current = rows;
+            rest = holds();
+            more = !rows.last(slots, positions);
+            rows.advance(slots, positions);
+            at += more;
+        }
+        return rest;
+    }
+    bool ended() const { return !rest; }
+    Item take(Cycle now) {
+        unsigned lane = __builtin_ctz(rest);
+        rest &= rest - 1;
+        at = now + 1;
         if (source != TASKS) return {uint16_t(current.column * engines + lane), uint16_t(current.position)};
         const Decisions &decisions = *group->planner.decisions;
         const TaskRow &record = decisions.rows[current.row];
         return {decisions.slots[current.row * engines + lane], lane > record.last0 ? record.second : record.first};
-    }
-
-    // `taken`: the item of this cycle is; `command`: comes in this cycle.
-    void step(bool items_ready, const DrainFields *command, unsigned own_positions) {
-        if (!running && !command) return;
-        uint32_t now_left = left(), others = now_left & (now_left - 1);
-        bool ends = ended();
-        bool gone = !others && (items_ready || !now_left);
-        bool take = fetched && gone, reads = fetching && some() && (!fetched || take);
-        bool last = rows.last(slots, positions);
-        rest = items_ready ? others : now_left;
-        fresh = take;
-        if (take) current = ahead;
-        if (reads) {
-            ahead = rows;
-            fetched = true;
-            rows.advance(slots, positions);
-        } else if (take) {
-            fetched = false;
-        }
-        if (fetching && ((reads && last) || !some())) fetching = false;
-        if (ends && items_ready) running = false;
-        if (command) {
-            source = command->source;
-            slots = source == TASKS ? 1 : command->slots;
-            positions = source == TASKS ? group->planner.decisions->rows.size() : own_positions;
-            running = fetching = true;
-        }
     }
 
 private:

@@ -24,11 +24,25 @@ struct StreamFifo {
 
 // What waits in a memory behind an output register; of hwgen/rtl/fifo.py (RamFifo) and credit_queue.py (CreditQueue).
 // Pushed in one cycle, offered two cycles later. `step` ends the cycle.
-template <class T>
-struct RamFifo {
-    std::vector<T> rows;
-    unsigned mask = 0, level = 0, write = 0, read = 0;
+struct RamQueue {
+    unsigned level = 0;
     bool valid = false;  // of the output
+
+    bool busy() const { return level || valid; }
+    // True: the output changes.
+    bool step(bool taken, bool push) {
+        const bool pull = level && (!valid || taken);
+        valid = pull || (valid && !taken);
+        level += push - pull;
+        return pull;
+    }
+};
+
+// The same, and what is in it.
+template <class T>
+struct RamFifo : RamQueue {
+    std::vector<T> rows;
+    unsigned mask = 0, write = 0, read = 0;
     T out{};
 
     void build(unsigned least) {
@@ -37,17 +51,9 @@ struct RamFifo {
         mask = size - 1;
     }
     bool full() const { return level == mask + 1; }
-    bool busy() const { return level || valid; }
     void step(bool taken, bool push, const T &value) {
-        bool pull = level && (!valid || taken);
         if (push) rows[write++ & mask] = value;
-        if (pull) {
-            out = rows[read++ & mask];
-            valid = true;
-        } else if (taken) {
-            valid = false;
-        }
-        level += push - pull;
+        if (RamQueue::step(taken, push)) out = rows[read++ & mask];
     }
     // `each` archives a row.
     template <class Archive, class Each>

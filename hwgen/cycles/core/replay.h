@@ -47,7 +47,7 @@ struct Replay {
     unsigned gates = 0;
     Counters counters;
     std::vector<Event> events;
-    std::vector<uint64_t> turns;
+    uint64_t turn = 0;  // of the buffer's readers
 
     // The chunks of the program get their names.
     void name(Array &array) {
@@ -90,7 +90,7 @@ struct Replay {
         gates = array.gates();
         counters = array.counters;
         events.clear();
-        turns = buffer.turns();
+        turn = buffer.turn();
     }
     void disturb() { left = nullptr; }
     void happens(Cycle now, uint8_t what) {
@@ -131,7 +131,7 @@ private:
         for (unsigned n = 0; n < COUNTERS; n++)
             if (const uint64_t by = array.counters.begin()[n] - counters.begin()[n]) segment->counts.push_back({n, by});
         segment->events = events;
-        segment->served = buffer.served(array.ports, turns);
+        segment->served = buffer.served(array.ports, turn);
         size += sizeof(Segment) + 4 * segment->kinds.size() + 16 * segment->counts.size() + 8 * segment->events.size() +
                 4 * segment->served.size() + 128;
         left->segments.insert(left->segments.begin(), std::move(segment));

@@ -31,7 +31,7 @@ struct VectorUnit {
     // Requantizer and results
     unsigned requantizing = 0;
     uint32_t results_on_their_way = 0;  // a bit a cycle
-    RamFifo<char> results;
+    RamQueue results;
     unsigned words_under_way = 0;
     uint32_t address = 0;
 
@@ -40,7 +40,6 @@ struct VectorUnit {
         mask = c.clusters * c.activation_words - 1;
         requests.build(TAPS);
         taps.build(TAPS);
-        results.build(WORDS);
     }
     bool ready() const { return !busy; }
     bool done() const { return walked && missing == 0; }
@@ -59,7 +58,7 @@ struct VectorUnit {
             requantizing = config->lanes;
         else if (requantizing)
             requantizing--;
-        results.step(written, pushed, 0);
+        results.step(written, pushed);
         words_under_way += given - written;
         address += written;
 
@@ -100,8 +99,7 @@ struct VectorUnit {
             x = y = column = row = plane = number = 0;
             address = command.output;
         }
-        *write.valid = results.valid;
-        write.address = address;
+        write.offer(results.valid, address);
     }
 
 private:
