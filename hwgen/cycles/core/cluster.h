@@ -102,7 +102,7 @@ struct Cluster {
 
         if (!streamer.tasks.complete()) streamer.poke(std::max(now + 1, streamer.tasks.next(groups)));
         next = chain_moves || !sleeps ? now + 1 : streamer.next_step;
-        for (const Group &group : groups) next = std::min(next, group.next);
+        for (const Group &group : groups) next = std::min(next, group.wakes(now));
     }
 
     bool archivable() const {
@@ -122,15 +122,15 @@ struct Cluster {
     }
 
 private:
+    // Vectors that leave the queue of a group.
     unsigned sequence(Cycle now, Group &group, bool commanded, Counters &counters) {
-        if (commanded) {
+        if (group.next <= now || ((commanded || !sleeps) && group.run_until <= now)) {
+            if (!commanded) return group.sequence(now, nullptr, counters);
             const GroupCommand command = command_of(pass);
-            if (now >= group.run_until) return group.sequence(now, &command, counters);
-            group.planner.commands.step(false, true, command);
-            return 0;
+            return group.sequence(now, &command, counters);
         }
-        if (group.next <= now || (!sleeps && group.run_until <= now)) return group.sequence(now, nullptr, counters);
-        return 0;
+        if (commanded) group.planner.commands.step(false, true, command_of(pass));
+        return group.leaves(now);
     }
 };
 

@@ -39,6 +39,10 @@ struct Group {
     // The next cycle that must be stepped; before it, every cycle is like the others
     Cycle next = 0, run_until = 0, counted = 0;
     uint64_t Counters::*waits = nullptr;  // what those cycles count as
+    // Vectors that leave the queue before `run_until`: two bits for each cycle
+    static constexpr unsigned MOST_TASK_ROWS = 32;
+    uint64_t leaving = 0;
+    Cycle leaving_from = 0;
 
     void build(const Config &c, Feeder &source, unsigned number, bool in_runs) {
         config = &c;
@@ -58,6 +62,14 @@ struct Group {
     bool accepts(bool wanted) const { return link.ready() && (queue_ready() || !wanted); }
     // Something has changed that a row may have waited for.
     void poke(Cycle when) { next = std::min(next, std::max(when, run_until)); }
+
+    unsigned leaves(Cycle now) const { return now < run_until && leaving ? leaving >> 2 * (now - leaving_from) & 3 : 0; }
+    // The next cycle in which anything happens.
+    Cycle wakes(Cycle now) const {
+        if (now + 1 >= run_until || !leaving) return next;
+        const uint64_t coming = leaving >> 2 * (now + 1 - leaving_from);
+        return coming ? now + 1 + unsigned(__builtin_ctzll(coming)) / 2 : next;
+    }
 
     // Vectors that leave the queue.
     unsigned sequence(Cycle now, const GroupCommand *command, Counters &counters) {
@@ -124,6 +136,9 @@ struct Group {
         }
         unsigned waits_for = waits == &Counters::array_unloaded ? 1 : waits == &Counters::array_starved ? 2 : 0;
         a.value(waits_for);
+        uint64_t coming = a.now < run_until ? leaving >> 2 * (a.now - leaving_from) : 0;
+        a.value(coming);
+        if (Archive::RESTORES) leaving = coming, leaving_from = a.now;
         waits = waits_for == 1 ? &Counters::array_unloaded : waits_for == 2 ? &Counters::array_starved : nullptr;
     }
 
@@ -190,24 +205,33 @@ private:
         fires = false;
     }
 
-    // Rows of a position need its vector and the weights, which are there, and nothing else: the next ones are issued at
-    // once, up to the last, which takes the vector from the queue (or the one before, if a chunk ends with that).
+    // Rows that need nothing but weights and vectors that are there are issued at once, but for the last two of a chunk.
     void run(Cycle now, unsigned vectors, Counters &counters) {
+        if (config->mac_steps[row.mode] > 1 || row.release || !row.some) return;
+        if (!planner.active() || feeder->loaded <= chunks_done) return;
+        leaving = 0;
+        const unsigned rows = row.conditional ? run_tasks(now, vectors, counters) : run_position(now, vectors, counters);
+        if (!rows) return;
+        counters.rows += rows;
+        counters.array_busy += rows;
+        next = run_until = counted = rest_until = now + rows + 1;
+        gone_until = now + rows + DISTANCE;
+    }
+
+    // All rows of a position up to the last, which takes the vector from the queue (or the one before, if a chunk ends with
+    // that). How many.
+    unsigned run_position(Cycle now, unsigned vectors, Counters &counters) {
         const GroupCommand &command = planner.commands.out;
         RowCounter &dense = planner.dense;
-        if (config->mac_steps[row.mode] > 1) return;
-        if (row.conditional || row.release || !row.some || !vectors || feeder->loaded <= chunks_done) return;
-        if (!planner.active() || command.conditional || dense.column == 0) return;
+        if (!vectors || command.conditional || dense.column == 0) return 0;
         const bool last = dense.position + 1 == command.positions;
         const unsigned end = command.slots - 1 - last;
-        if (dense.column > end) return;
+        if (dense.column > end) return 0;
         const unsigned rows = end - (dense.column - 1);
         PlannedRow one = row;
         for (unsigned n = 0; n < std::min<unsigned>(rows, DISTANCE - 1); n++, one.row++)
-            if (interlocked(one, now + 1 + n)) return;
-        counters.rows += rows;
+            if (interlocked(one, now + 1 + n)) return 0;
         counters.dot_products += rows * row.engines;
-        counters.array_busy += rows;
         for (unsigned n = 0; n < rows && row.gate; n++, row.row++) judge(0, counters);
         dense.row -= 1, dense.column -= 1;  // those of `row`
         for (unsigned n = rows - std::min<unsigned>(rows, DISTANCE - 1); n < rows; n++) {
@@ -218,9 +242,31 @@ private:
         row = planner.next(config->group);
         dense.row++, dense.column++;
         if (dense.column == command.slots) dense.column = 0, dense.position++;
-        next = run_until = counted = rest_until = now + rows + 1;
-        last_mode = command.mode;
-        gone_until = now + rows + DISTANCE;
+        return rows;
+    }
+
+    // Task rows as far as the vectors reach, which leave the queue meanwhile. How many.
+    unsigned run_tasks(Cycle now, unsigned vectors, Counters &counters) {
+        const std::vector<TaskRow> &all = planner.decisions->rows;
+        TaskRows &tasks = planner.tasks;
+        if (!planner.commands.out.conditional || !tasks.valid || !tasks.fetched) return 0;
+        const unsigned first = row.row, last = std::min<unsigned>(all.size() - 2, first + MOST_TASK_ROWS);
+        unsigned rows = 0;
+        for (unsigned at = first; at != last && vectors > all[at].straddles(); at++, rows++) {
+            row.row = at;
+            if (rows < DISTANCE - 1 && interlocked(row, now + 1 + rows)) break;
+            remember(now + 1 + rows);
+            vectors -= all[at].pops;
+            leaving |= uint64_t(all[at].pops) << 2 * rows;
+            counters.dot_products += all[at].last + 1;
+        }
+        row.row = first;
+        if (!rows) return 0;
+        leaving_from = now + 1;
+        tasks.jump(rows - 1, all.size());
+        row = planner.next(config->group);
+        tasks.jump(1, all.size());
+        return rows;
     }
 };
 

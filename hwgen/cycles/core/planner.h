@@ -54,6 +54,11 @@ struct TaskRows {
         fetched = valid = false;
         store_row = 0;
     }
+    // On by so many rows of all, while nothing is missing.
+    void jump(unsigned by, unsigned rows) {
+        row = (row + by) % rows, fetched_row = (fetched_row + by) % rows, store_row = (store_row + by) % rows;
+        last = row + 1 == rows, fetched_last = fetched_row + 1 == rows;
+    }
     void step(unsigned rows, bool advance) {
         bool moves = fetched && (!valid || advance);
         bool reads = !fetched || moves;
