@@ -4,7 +4,7 @@ import numpy as np
 
 from models.netfile import Builder, Network
 
-__all__ = ["NETWORKS", "resnet18", "vgg16"]
+__all__ = ["NETWORKS", "gated_layer", "resnet18", "vgg16"]
 
 BASE = 8
 """A gated layer computes one of so many of its input channels for every output."""
@@ -15,10 +15,10 @@ VGG16 = (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512
 class _Net:
     """Layers with random weights one after the other; convolutions are gated if asked for."""
 
-    def __init__(self, name: str, size: int, gated: bool):
+    def __init__(self, name: str, shape: tuple[int, int, int], gated: bool):
         self.gated = gated
         self.builder = Builder(f"{name}-{'gated' if gated else 'dense'}")
-        self.last = self.builder.input((3, size, size))
+        self.last = self.builder.input(shape)
         self._rng = np.random.default_rng(0)
 
     def _parameters(self, channels: int, residual: bool = False) -> dict:
@@ -68,7 +68,7 @@ def resnet18(size: int = 224, *, gated: bool = True) -> Network:
     that of CIFAR. The 3x3 convolutions of the blocks are gated.
     """
     large = size >= 64
-    net = _Net(f"resnet18-{size}", size, gated)
+    net = _Net(f"resnet18-{size}", (3, size, size), gated)
     x = net.conv("conv1", net.last, 64, 7 if large else 3, 2 if large else 1)
     if large:
         x = net.builder.maxpool("maxpool", x, (3, 3), (2, 2), (1, 1, 1, 1))
@@ -91,7 +91,7 @@ def vgg16(size: int = 224, *, gated: bool = True) -> Network:
     """VGG-16 for images of ``size`` pixels; from 64 on with three layers of classifier, below with
     one. All convolutions but the first one are gated.
     """
-    net = _Net(f"vgg16-{size}", size, gated)
+    net = _Net(f"vgg16-{size}", (3, size, size), gated)
     x, count = net.last, 0
     for item in VGG16:
         if item == "M":
@@ -103,6 +103,13 @@ def vgg16(size: int = 224, *, gated: bool = True) -> Network:
     for name, features in (("fc1", 4096), ("fc2", 4096)) if size >= 64 else ():
         net.linear(name, features)
     net.linear("fc", 1000 if size >= 64 else 10)
+    return net.build()
+
+
+def gated_layer(channels: int, size: tuple[int, int]) -> Network:
+    """A gated 3x3 convolution alone, from and to as many channels."""
+    net = _Net("layer", (channels, *size), gated=True)
+    net.conv("layer", net.last, channels, 3, gate=True)
     return net.build()
 
 

@@ -23,6 +23,7 @@ TOLERANCE = 0.02
 HIGHER_IS_BETTER = frozenset({"fmax"})
 
 NETWORKS = {
+    "micro": "fashion_small",
     "tiny": "fashion_small",
     "cgnet8": "fashion_small",
     "baseline8": "fashion_small",
