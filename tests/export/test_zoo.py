@@ -29,6 +29,8 @@ def test_fashion_small_classifies_its_sample():
     ("name", "widths"),
     [
         ("fashion_mixed", ["8x8", "4x4", "2x2", "2x2", "8x8"]),
+        ("fashion_pg43", ["8x8", "4x4", "4x4", "4x4", "8x8"]),
+        ("fashion_pg32", ["8x8", "3x4", "3x4", "3x4", "8x8"]),
         ("fashion_binary", ["1x1"] * 5),
     ],
 )
