@@ -184,10 +184,15 @@ class Session:
         self.input = self.constants + _aligned(len(compiled.program.constants))
         self.work = self.input + _aligned(compiled.input.bytes)
         self.end = self.work + _aligned(compiled.work_bytes)
-        if self.end > start + memory_bytes:
+        reach = (1 << compiled.config.bus.address_width) - start
+        if self.end > start + min(memory_bytes, reach):
             raise UserError(
                 f"network {compiled.network.name} needs {self.end - start} bytes of memory, "
-                f"{memory_bytes} are there"
+                + (
+                    f"{memory_bytes} are there"
+                    if memory_bytes <= reach
+                    else f"configuration {compiled.config.name} reaches {reach} (bus.address_width)"
+                )
             )
         driver.transport.write_memory(self.program, code)
         driver.transport.write_memory(self.constants, compiled.program.constants)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwgen.bench.whole import ungated
 from hwgen.config import load
 from hwgen.simulator.compare import Memory, compare
 from models.netfile import load as load_network
@@ -48,3 +49,15 @@ def test_the_shipped_network():
     with np.load(ZOO / "fashion_sample.npz") as sample:
         images = prepare(network, sample["images"][:2])
     run(network, "cgnet8", images, Memory(latency=20))
+
+
+def test_the_shipped_network_without_its_gates():
+    """On the smallest configuration, in as many cycles as the model says."""
+    network = ungated(load_network(ZOO / "fashion_small.safetensors"))
+    with np.load(ZOO / "fashion_sample.npz") as sample:
+        images = prepare(network, sample["images"][:1])
+    memory = Memory(latency=20)
+    facts = run(network, "micro", images, memory)
+    said = compare(network, load("micro"), images, backend="cycle", memory=memory)
+    assert facts["cycles"] == said["cycles"]
+    assert facts["where"] == {} and facts["counters"].keys() == {"CYCLES"}

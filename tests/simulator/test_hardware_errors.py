@@ -1,12 +1,15 @@
 """Whatever stops the Verilog reaches the user as a sentence, and a reset brings it back."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from hwgen.compiler.network import compile_network
 from hwgen.compiler.program import encode
 from hwgen.config import load
-from hwgen.driver import Driver, HardwareError
+from hwgen.driver import Driver, HardwareError, Session
 from hwgen.errors import UserError
 from hwgen.isa.checks import Reason
 from hwgen.isa.packing import pack, unpack
@@ -147,6 +150,13 @@ def test_a_network_that_needs_more_memory(compiled):
     with RtlSimulator(library(CONFIG), memory_bytes=BYTES) as simulator:
         with pytest.raises(UserError, match=r"network example needs \d+ bytes of memory, 4096 are"):
             Driver(simulator, CONFIG).load(compiled, 4096)
+
+
+def test_a_network_beyond_the_last_address(compiled):
+    """The memory is large enough, the addresses are too short."""
+    short = replace(compiled, config=CONFIG.override({"bus.address_width": 16}))
+    with pytest.raises(UserError, match=r"needs \d+ bytes .* tiny reaches 4096 \(bus.address_w"):
+        Session(SimpleNamespace(config=short.config), short, 1 << 20, (1 << 16) - 4096)
 
 
 def test_a_program_for_other_units_is_refused(session, network):
