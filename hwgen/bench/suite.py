@@ -176,7 +176,7 @@ def _runs(
         memory = MemoryModel(LATENCY, bandwidth / (32 if wide else 16))
 
         def running(step: str, bandwidth: int = bandwidth) -> None:
-            say(f"{name}, {bandwidth} bytes a cycle: {step}")
+            say(f"{name}, {bandwidth} B/cycle: {step}")
 
         yield {
             "subject": subject.name,

@@ -83,7 +83,7 @@ def run(case: Case, memory: MemoryModel, say: Say = lambda step: None) -> dict:
     least = sum(needed.values()) / config.macs
 
     def progress(cycles: int) -> None:
-        say(f"{config.name}, {cycles / 1e6:.0f} M cycles of at least {least / 1e6:.0f} M")
+        say(f"{config.name}, {cycles / 1e6:.0f} M of ≥ {least / 1e6:.0f} M cycles")
 
     prediction = predict(config, compiled.program, case.decided(), memory, progress=progress)
     useful = {layer: macs / config.macs for layer, macs in needed.items()}

@@ -25,7 +25,7 @@ def working() -> Iterator[tuple[Console, Callable[[str], None]]]:
     if not console.is_terminal:
         yield console, _lines()
         return
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    columns = SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
     with Progress(*columns, console=console, transient=True) as display:
         task = display.add_task("…", total=None)
         yield console, lambda step: display.update(task, description=step)

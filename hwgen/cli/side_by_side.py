@@ -74,29 +74,31 @@ def command(config, settings, against, only, python, seconds, out, as_json):
 
 
 def _print(document: dict) -> None:
+    from rich import box
     from rich.table import Table
 
     from hwgen.console import output
 
     console = output()
-    table = Table(title=f"{document['config']}, {document['macs_a_cycle']} MACs a cycle")
-    table.add_column("layer")
+    title = f"{document['config']}, {document['macs_a_cycle']} MACs a cycle"
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("layer", no_wrap=True)
     rivals = [name for name in document["layers"][0]["models"] if name != "hwgen"]
     for name in ("least", "alone", "steady", *rivals):
-        table.add_column(name, justify="right")
+        table.add_column(name.replace("-", "\n"), justify="right")
     for row in document["layers"]:
         own = row["models"]["hwgen"]
         cells = [
             f"{row['layer']['macs'] // document['macs_a_cycle']:,}",
-            f"{own['cycles']:,} ({own['utilization']:.1%})",
-            f"{own['steady_cycles']:,} ({own['steady_utilization']:.1%})",
+            f"{own['cycles']:,}\n{own['utilization']:.1%}",
+            f"{own['steady_cycles']:,}\n{own['steady_utilization']:.1%}",
         ]
         for name in rivals:
             found = row["models"][name]
             if "cycles" in found:
-                cells.append(f"{found['cycles']:,} ({found['utilization']:.1%})")
+                cells.append(f"{found['cycles']:,}\n{found['utilization']:.1%}")
             else:
-                cells.append(f"not in {found['gave_up_after']:.0f} s")
+                cells.append(f"not in\n{found['gave_up_after']:.0f} s")
         table.add_row(row["layer"]["name"], *cells)
     console.print(table)
     spent = {

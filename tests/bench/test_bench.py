@@ -127,7 +127,7 @@ def test_the_command_writes_what_it_prints(tmp_path, monkeypatch):
     assert document["densities"] == []  # they are of a network for CIFAR
     steps = [line.partition(" s: ")[2] for line in result.stderr.splitlines()]
     assert "1 of 1: fashion-small, batch 1: compiling for cgnet8" in steps
-    assert "1 of 1: fashion-small, batch 1, 16 bytes a cycle: baseline8, 0 M cycles" in steps[-1]
+    assert steps[-1] == "1 of 1: fashion-small, batch 1, 16 B/cycle: baseline8, 0 M of ≥ 0 M cycles"
     (row,) = [r for r in document["runs"] if r["subject"] == "fashion-small"]
     assert row["ideal"] > row["speedup"] > 1
     assert row["gated"]["config"] == "cgnet8" and row["dense"]["config"] == "baseline8"

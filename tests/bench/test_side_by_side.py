@@ -75,7 +75,7 @@ def test_a_rival_that_takes_too_long(tmp_path, capsys):
     arguments = ["side-by-side", "tiny", "--only", "ResNet-20, 8x8", "--against", "scalesim-os"]
     with pytest.raises(SystemExit) as end:
         main([*arguments, "--python", str(slow), "--seconds", "1", "--out", str(out)])
-    assert end.value.code == 0 and "not in 1 s" in capsys.readouterr().out
+    assert end.value.code == 0 and "not in" in capsys.readouterr().out
     (row,) = json.loads(out.read_text())["layers"]
     assert row["models"]["scalesim-os"] == {"gave_up_after": 1.0}
     assert row["models"]["hwgen"]["cycles"] > 0
