@@ -75,7 +75,9 @@ def command(config, settings, benches, areas, checks, out) -> None:
 
 
 def _together(benches: list[dict]) -> dict | None:
-    """The runs and densities of all, or None of none; of the same one the last."""
+    """The runs and densities of all, or None of none; of the same one the last. Those of a network
+    stand together.
+    """
     if not benches:
         return None
     runs, densities = {}, {}
@@ -84,7 +86,10 @@ def _together(benches: list[dict]) -> dict | None:
             runs[row["subject"], row["batch"], row["bytes_a_cycle"]] = row
         for row in one["densities"]:
             densities[row["batch"], row["density"]] = row
-    return benches[0] | {"runs": list(runs.values()), "densities": list(densities.values())}
+    names = list(dict.fromkeys(name for name, *_ in runs))
+    ordered = sorted(runs, key=lambda run: (names.index(run[0]), *run[1:]))
+    together = [runs[run] for run in ordered]
+    return benches[0] | {"runs": together, "densities": list(densities.values())}
 
 
 def _read(option: str, path: Path) -> dict:

@@ -5,7 +5,7 @@ from .svg import Axis, Drawing, Frame, number
 
 __all__ = ["against_bandwidth", "against_density", "layers", "legend", "roofline", "speedups"]
 
-NAME = 178  # room for names left of bars
+NAME = 206  # room for names left of bars
 COLOURS = 6  # of lines; after so many they come again, dashed and with hollow dots
 
 
