@@ -60,6 +60,11 @@ class BeatsToWords(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
+        # Bytes of a word that somebody wants: without gates there is no base path, which is the
+        # second half of a record.
+        self._wanted = load_words(config)
+        if not config.array.gated:
+            self._wanted[2] = max(RECORD_BYTES // 2, config.bus.data_width // 8)
         super().__init__(
             {
                 "target": In(2),
@@ -80,12 +85,15 @@ class BeatsToWords(wiring.Component):
         row = Signal(row_of_beats(self._config))  # what is left of it
         active = Signal()
         final = Signal()  # its last word comes next
-        held = Signal(max(beat_bits, 8 * max(sizes)))  # the newest beat on top
-        parts = Signal(range(len(held) // beat_bits + 1))  # beats of an unfinished word
+        held = Signal(max(beat_bits, 8 * max(self._wanted)))  # the newest beat on top
+        unwanted = Signal()  # beats of a record that do not come in
+        most = max(beat_bits, 8 * max(sizes))
+        parts = Signal(range(most // beat_bits + 1))  # beats of an unfinished word
         full = Signal()  # a word, or a beat of words, is there
         given, ended, emptied, complete = Signal(), Signal(), Signal(), Signal()
         following = Signal(len(row.offset) + 1)
 
+        m.d.comb += unwanted.eq((self.target == 2) & (parts >= 8 * self._wanted[2] // beat_bits))
         words = self._words(m, held, row, full)
         with m.Switch(self.target):
             for n, (size, word) in enumerate(zip(sizes, words, strict=True)):
@@ -113,8 +121,9 @@ class BeatsToWords(wiring.Component):
         with m.If(emptied | ended):
             m.d.sync += full.eq(0)
         with m.If(self.beats.valid & self.beats.ready):
+            with m.If(~unwanted):
+                m.d.sync += held.eq(Cat(held, self.beats.payload)[beat_bits:])
             m.d.sync += [
-                held.eq(Cat(held, self.beats.payload)[beat_bits:]),
                 full.eq(complete),
                 parts.eq(Mux(complete, 0, parts + 1)),
             ]
@@ -132,14 +141,14 @@ class BeatsToWords(wiring.Component):
         outputs = [self.activation_writes, self.weight_writes, self.record_writes]
         places = [("address", "data"), ("address", "data"), ("index", "record")]
         sizes = load_words(self._config)
-        for n, (output, (address, word), size) in enumerate(
-            zip(outputs, places, sizes, strict=True)
+        for n, (output, (address, word), size, wanted) in enumerate(
+            zip(outputs, places, sizes, self._wanted, strict=True)
         ):
             if size * 8 < beat_bits:
                 lane = row.offset[exact_log2(size) :]
                 value = held[-beat_bits:].word_select(lane, size * 8)
             else:
-                value = held[len(held) - size * 8 :]
+                value = held[len(held) - wanted * 8 :]
             m.d.comb += [
                 output.valid.eq(full & (self.target == n)),
                 output.payload[address].eq(row.buffer),
