@@ -2,9 +2,9 @@
 
 ``fashion_small.safetensors`` is what ``make train-demo`` and ``hwgen export`` make of
 ``models/configs/fashion_small.toml``; its ``info`` says what it reaches. ``fashion_mixed`` (8, 4
-and 2 bits), ``fashion_pg43`` and ``fashion_pg32`` (precision gating) and ``fashion_binary`` (±1)
-come from the configurations of the same names, after as many steps as their ``info`` says
-(``docs/results/widths.md``).
+and 2 bits), ``fashion_ternary`` (weights of -1, 0 and 1), ``fashion_pg43`` and ``fashion_pg32``
+(precision gating) and ``fashion_binary`` (±1) come from the configurations of the same names,
+after as many steps as their ``info`` says (``docs/results/widths.md``).
 ``fashion_sample.npz`` holds the first 128 test images of Fashion-MNIST (MIT licence,
 ``fashion_sample.LICENSE``).
 """

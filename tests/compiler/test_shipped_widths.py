@@ -18,6 +18,7 @@ DEAR = 1.10
     [
         ("fashion_mixed", "bitfusion8"),
         ("fashion_mixed", "stripes8"),
+        ("fashion_ternary", "bitfusion8"),
         ("fashion_binary", "bnn"),
         ("fashion_pg43", "pg43"),
         ("fashion_pg32", "pg43"),

@@ -13,7 +13,7 @@ from models.zoo import fashion_sample, load_shipped, shipped, shipped_names
 def test_shipped_networks_cannot_overflow(name):
     network = load_shipped(name)
     prove_bounds(network)
-    assert network.gated or name in ("fashion_mixed", "fashion_binary")
+    assert network.gated or name in ("fashion_mixed", "fashion_ternary", "fashion_binary")
 
 
 def test_fashion_small_classifies_its_sample():
@@ -29,6 +29,7 @@ def test_fashion_small_classifies_its_sample():
     ("name", "widths"),
     [
         ("fashion_mixed", ["8x8", "4x4", "2x2", "2x2", "8x8"]),
+        ("fashion_ternary", ["8x8", "4x2", "4x2", "4x2", "8x8"]),
         ("fashion_pg43", ["8x8", "4x4", "4x4", "4x4", "8x8"]),
         ("fashion_pg32", ["8x8", "3x4", "3x4", "3x4", "8x8"]),
         ("fashion_binary", ["1x1"] * 5),
