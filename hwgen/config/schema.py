@@ -158,6 +158,13 @@ class ArrayConfig(Section):
         "third of them are in the block RAM of the weights.",
         speed="A pass ends two cycles later (one without parallel units); the clock can be faster.",
     )
+    trim_planes: bool = parameter(
+        False,
+        "Whether bit-serial units leave out the upper bits of a vector that are zeros, or copies "
+        "of the sign, in all lanes. Only dense arrays of several modes can.",
+        area="A shifter of R bytes a group, and 6 bits more for each vector in its queue.",
+        speed="A vector takes as many cycles as the next mode that holds it.",
+    )
 
 
 class DrainConfig(Section):
@@ -421,12 +428,14 @@ class Config(Section):
 
     def _check_modes(self) -> None:
         """Refuse modes that the MAC unit lacks, or whose operands nothing could pack."""
-        from hwgen.rtl.mac import KINDS, Mode, facts
+        from hwgen.rtl.mac import KINDS, Mode, facts, trim_needs
 
         kind = KINDS[self.array.mac]
         for text in self.array.modes:
             if not kind.can(Mode.parse(text)):
                 raise cannot("array.modes", f"{kind.CAN} with array.mac = {self.array.mac}", text)
+        if self.array.trim_planes and (needs := trim_needs(self)):
+            raise cannot("array.trim_planes", needs, "true")
         if not self.drain.pool and facts(self).packs:
             raise cannot(
                 "drain.pool",

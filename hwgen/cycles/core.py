@@ -104,6 +104,7 @@ def _library() -> ctypes.CDLL:
             [c.c_void_p, c.c_void_p, c.c_uint64, c.c_void_p, c.c_uint64, c.c_char_p, c.c_uint64],
         ),
         "gate": (None, [c.c_void_p, c.c_void_p, c.c_uint32, c.c_uint32, c.c_uint32]),
+        "trim": (None, [c.c_void_p, c.c_void_p, c.c_uint32, c.c_uint32, c.c_uint32]),
         "run": (c.c_int, [c.c_void_p, c.c_uint64]),
         "counters": (None, [c.c_void_p, c.POINTER(_Counters)]),
         "replayed": (c.c_uint64, [c.c_void_p]),
@@ -164,6 +165,11 @@ class Core:
         """Decisions of the next gate: (slot of the block, position)."""
         fired = np.ascontiguousarray(fired, np.uint8)
         self._lib.cycles_gate(self._core, fired.ctypes.data, slots, fired.shape[1], diagonal)
+
+    def trim(self, modes: np.ndarray, diagonal: int) -> None:
+        """Modes of the vectors of the next PASS: (chunk, position)."""
+        modes = np.ascontiguousarray(modes, np.uint8)
+        self._lib.cycles_trim(self._core, modes.ctypes.data, *modes.shape, diagonal)
 
     def run(self, limit: int, progress: Callable[[int], None] = lambda cycles: None) -> bool:
         """Until the end of the program; whether it came within ``limit`` cycles. ``progress`` hears

@@ -99,6 +99,15 @@ def _decisions(config: Config, program: Program, decisions) -> list[tuple[np.nda
     ]
 
 
+def _passes(program: Program, trimmed: Sequence[np.ndarray]) -> list[Step]:
+    """The passes of a program, which must be those that ``trimmed`` is of."""
+    passes = [step for step in program.steps if step.name == "PASS"]
+    shapes = [(step.fields["chunks"], step.fields["positions"]) for step in passes]
+    if shapes != [modes.shape for modes in trimmed]:
+        raise UserError("the modes of vectors are of another program")
+    return passes
+
+
 class Model:
     """An accelerator and its memory, in time only; runs one program after the other.
 
@@ -139,6 +148,7 @@ class Model:
         program: Program,
         decisions: Iterable[np.ndarray] | None = None,
         *,
+        trimmed: Sequence[np.ndarray] = (),
         bases: Sequence[int] = (),
         address: int = 0,
         limit: int = 1 << 40,
@@ -152,6 +162,9 @@ class Model:
             For each gated PASS, in program order, which outputs fire: a boolean array (slot of the
             block, position), as `hwgen.simulator.machine.Machine` leaves them in ``fired``. Without
             them every output fires.
+        trimmed
+            With ``array.trim_planes``, for each PASS the modes of its vectors (chunk, position), as
+            the machine leaves them in ``trimmed``. Without them no vector is trimmed.
         bases, address
             Base registers and the program's address; they matter modulo 4096 only, and are best
             left alone if all are multiples of that.
@@ -170,13 +183,16 @@ class Model:
         core.begin(program, bases, address)
         for gate in gates:
             core.gate(*gate)
+        if trimmed:
+            for step, modes in zip(_passes(program, trimmed), trimmed, strict=True):
+                core.trim(modes, step.fields["diagonal"])
         if not core.run(limit, progress):
             self.reset()
             raise UserError(f"the program has not ended after {limit} cycles")
         counters, operations = core.counters()
         self.replayed = core.replayed()
         times = core.times().tolist()
-        modes = counts_by_mode(self.config, program, [fired for fired, _, _ in gates])
+        modes = counts_by_mode(self.config, program, [fired for fired, _, _ in gates], trimmed)
         unit = facts(self.config)
         return Prediction(
             cycles=counters["CYCLES"],

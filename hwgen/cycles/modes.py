@@ -21,19 +21,30 @@ class ModeCounts:
 
 
 def counts_by_mode(
-    config: Config, program: Program, fired: Sequence[np.ndarray]
+    config: Config,
+    program: Program,
+    fired: Sequence[np.ndarray],
+    trimmed: Sequence[np.ndarray] = (),
 ) -> dict[int, ModeCounts]:
     """For each mode that a PASS of ``program`` is in, by its number, what is done in it; ``fired``
-    are the decisions of the gates (slot of the block, position), in order.
+    are the decisions of the gates (slot of the block, position), in order, ``trimmed`` perhaps for
+    each pass the modes of its vectors (chunk, position).
     """
     groups, engines = config.groups, config.array.engines
     found: dict[int, ModeCounts] = {}
-    decisions, tasks = iter(fired), None
+    decisions, tasks, vectors = iter(fired), None, iter(trimmed)
     for step in program.steps:
         if step.name != "PASS":
             continue
         fields = step.fields
         chunks, positions = fields["chunks"], fields["positions"]
+        if trimmed:
+            for mode, count in zip(*np.unique(next(vectors), return_counts=True), strict=True):
+                counts = found.setdefault(int(mode), ModeCounts())
+                counts.dot_products += int(count) * fields["slots"] * engines
+                counts.vectors += int(count)
+                counts.vector_pushes += int(count) * groups
+            continue
         counts = found.setdefault(fields["mode"], ModeCounts())
         if fields["conditional"]:
             counts.dot_products += chunks * int(tasks.sum())

@@ -10,7 +10,16 @@ from ..compiler.network import Compiled, compile_network
 from ..config import Config
 from ..cycles import Model
 from ..driver import Driver
-from .compare import MEMORY_BYTES, PROFILED, Comparison, Memory, profile, progress_bar, where
+from .compare import (
+    MEMORY_BYTES,
+    PROFILED,
+    Comparison,
+    Memory,
+    profile,
+    progress_bar,
+    vector_modes,
+    where,
+)
 from .rtl import MemoryModel, RtlSimulator, library
 
 __all__ = ["check"]
@@ -59,7 +68,10 @@ def check(
             for run in range(0, len(block), batch):
                 masks = {name: m[run : run + batch] for name, m in result.masks.items()}
                 fired = decisions(config, compiled.program, masks)
-                counters.append(model.run(compiled.program, fired, limit=limit).counters)
+                group = block[run : run + batch]
+                modes = vector_modes(compiled, group if batch > 1 else group[0])
+                found = model.run(compiled.program, fired, trimmed=modes, limit=limit)
+                counters.append(found.counters)
                 progress.update(task, advance=batch)
         chosen = np.unique(np.linspace(0, runs - 1, min(samples, runs)).round().astype(int))
         progress.update(task, description="samples on the Verilog", total=len(chosen), completed=0)
@@ -111,7 +123,9 @@ def _samples(
             if model is not None:
                 masks = {name: m[first : first + batch] for name, m in expected.masks.items()}
                 fired = decisions(config, compiled.program, masks)
-                predicted = model.run(compiled.program, fired, limit=limit).cycles
+                modes = vector_modes(compiled, group if batch > 1 else group[0])
+                found = model.run(compiled.program, fired, trimmed=modes, limit=limit)
+                predicted = found.cycles
                 measured = session.driver.counters()["CYCLES"]
                 if predicted != measured:
                     wrong.append(

@@ -51,8 +51,8 @@ def _groups(images: np.ndarray, batch: int) -> Iterator[tuple[int, np.ndarray]]:
         yield first, images[numbers] if batch > 1 else images[first]
 
 
-def _functional(compiled: Compiled, image: np.ndarray, inspect: Callable) -> list[np.ndarray]:
-    """Run the program in integers; returns which outputs fired, gate by gate."""
+def _functional(compiled: Compiled, image: np.ndarray, inspect: Callable) -> Machine:
+    """Run the program in integers; the machine knows what of the data decides on the time."""
     constants = compiled.program.constants
     bases = [0, len(constants), len(constants) + compiled.input.bytes]
     memory = bytearray(constants + compiled.input.pack(image) + bytes(compiled.work_bytes))
@@ -64,7 +64,14 @@ def _functional(compiled: Compiled, image: np.ndarray, inspect: Callable) -> lis
         view = compiled.views[layer.name]
         start = bases[view.tensor.base] + view.tensor.offset
         inspect(layer.name, view.unpack(bytes(memory[start : start + view.tensor.bytes])))
-    return machine.fired
+    return machine
+
+
+def vector_modes(compiled: Compiled, image: np.ndarray) -> list[np.ndarray]:
+    """The modes of all vectors of a run, for the cycle model, if the array trims them."""
+    if not compiled.config.array.trim_planes:
+        return []
+    return _functional(compiled, image, lambda name, got: None).trimmed
 
 
 class Comparison:
@@ -203,9 +210,10 @@ def _cycle(compiled, images, memory, limit, comparison, say) -> dict:
     model = Model(compiled.config, MemoryModel(memory.latency, memory.bandwidth, memory.stall))
     counters, seconds = [], 0.0
     for first, group in _groups(images, compiled.batch):
-        fired = _functional(compiled, group, comparison.checker(first))
+        machine = _functional(compiled, group, comparison.checker(first))
         started = time.monotonic()
-        counters.append(model.run(compiled.program, fired, limit=limit).counters)
+        data = {"decisions": machine.fired, "trimmed": machine.trimmed}
+        counters.append(model.run(compiled.program, **data, limit=limit).counters)
         seconds += time.monotonic() - started
         say("images", compiled.batch)
     return _means(compiled, counters, sum(one["CYCLES"] for one in counters), seconds)

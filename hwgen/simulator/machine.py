@@ -8,6 +8,7 @@ lacks a token.
 
 import random
 from collections import defaultdict, deque
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from ..compiler.weights import (
 from ..config import Config
 from ..isa.instructions import TOKEN_BITS
 from ..isa.parameters import RECORD, RECORD_BYTES
-from ..rtl.mac import facts
+from ..rtl.mac import Mode, PlaneTrimmer, facts
 
 __all__ = ["Machine"]
 
@@ -34,12 +35,24 @@ def _integers(data: bytes, low: int, bits: int, signed: bool) -> int:
     return int.from_bytes(data[low : low + -(-bits // 8)], "little", signed=signed)
 
 
+def _trimmed_modes(
+    modes: Sequence[Mode], mode: int, words: np.ndarray, *, signed: bool
+) -> np.ndarray:
+    """The mode of each vector (…, byte) whose upper planes are left out."""
+    table = np.array([PlaneTrimmer.model(modes, mode, planes) for planes in range(8)], np.uint8)
+    shifted = np.where(words & 128, ~words, words) << 1 if signed else words
+    ones = np.bitwise_or.reduce(shifted.astype(np.uint8), axis=-1)
+    spare = np.array([min(7, 8 - n.bit_length()) for n in range(256)])
+    return table[spare[ones]]
+
+
 class Machine:
     """An accelerator of ``config`` beside a ``memory`` (bytearray); ``bases`` are the base
     registers.
 
     `run` executes a program. `fired` holds, for each gated PASS in order, the decisions as a
-    boolean array (slot of the block, position).
+    boolean array (slot of the block, position); `trimmed`, in an array that trims vectors, for each
+    PASS the modes of its vectors (chunk, position).
     """
 
     def __init__(
@@ -49,6 +62,7 @@ class Machine:
         self.memory = memory
         self.bases = bases
         self.fired = []
+        self.trimmed = []
         array = config.array
         self._order = random.Random(seed) if seed is not None else None
         self._activations = np.zeros(
@@ -162,7 +176,12 @@ class Machine:
         data = self._weight_words(at, words)
         mode = f.get("mode", 0)
         weights = unpack_chunks(config, data, f["chunks"], f["slots"], mode).astype(np.float64)
-        vectors = self._vectors(f, mode).astype(np.float64)
+        words = self._vectors(f)
+        unit = facts(config)
+        if array.trim_planes:
+            self.trimmed.append(_trimmed_modes(unit.modes, mode, words, signed=bool(f["signed"])))
+        places = unit.activations_in(unit.modes[mode])
+        vectors = unpacked(words, places, signed=bool(f["signed"])).astype(np.float64)
         # float64 is exact: |sum| < 2**53
         sums = np.einsum("cpr,csr->sp", vectors, weights, optimize=True).astype(np.int64)
         sums <<= f.get("sum_shift", 0)
@@ -177,10 +196,8 @@ class Machine:
             self._banks[1 - bank] = self._banks[bank].copy()
             self.fired.append(self._decisions)
 
-    def _vectors(self, f: dict, mode: int) -> np.ndarray:
-        """(chunk, position, lane of the mode)."""
-        unit = facts(self.config)
-        places = unit.activations_in(unit.modes[mode])
+    def _vectors(self, f: dict) -> np.ndarray:
+        """What is streamed: (chunk, position, byte)."""
         positions = np.arange(f["positions"])
         row, column = np.divmod(positions, f["width"])
         top = row * f["stride"]
@@ -196,8 +213,7 @@ class Machine:
                     address = f["input"] + plane * f["input_plane_stride"] + y * f["in_columns"] + x
                     words = self._activations[np.where(inside, address, 0) % len(self._activations)]
                     words = np.where(inside[:, None], words & f["mask"], 0).astype(np.uint8)
-                    words = words << np.uint8(f.get("align", 0))
-                    chunks.append(unpacked(words, places, signed=bool(f["signed"])))
+                    chunks.append(words << np.uint8(f.get("align", 0)))
         return np.stack(chunks)
 
     # Drain and vector unit

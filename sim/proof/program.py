@@ -8,7 +8,7 @@ from hwgen.compiler.compiled import Compiled
 from hwgen.compiler.decisions import decisions
 from hwgen.cycles import Model
 from hwgen.driver import ALIGNMENT, Driver, Session
-from hwgen.simulator.compare import Comparison
+from hwgen.simulator.compare import Comparison, vector_modes
 from hwgen.simulator.machine import Machine
 from hwgen.simulator.rtl import MemoryModel, RtlSimulator, library
 from models.reference import Result
@@ -97,7 +97,8 @@ class _Proof:
         ) as simulator:
             session = self.session(simulator)
             for first, group in self.groups():
-                predicted = model.run(compiled.program, self.fired(first)).counters
+                modes = vector_modes(compiled, group)
+                predicted = model.run(compiled.program, self.fired(first), trimmed=modes).counters
                 for _ in range(REST):
                     session.driver.read("ID")
                 limit = PATIENCE * predicted["CYCLES"]

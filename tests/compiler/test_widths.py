@@ -29,6 +29,7 @@ UNITS = {
     "subword": ["array.mac=subword", "array.modes=8x8,4x4"],
     "xnor": ["array.mac=xnor", "drain.shift_max=40"],
 }
+TRIMMED = [*UNITS["serial"], "array.gated=false", "array.trim_planes=true", "name=unit_trimmed"]
 GATES = (None, "channel", "precision", "both")
 
 

@@ -86,7 +86,8 @@ def _predictions(config: Config, jobs: list[Job], model: MemoryModel) -> list[Pr
     for job in jobs:
         machine = Machine(config, bytearray(job.memory), job.bases)
         machine.run(job.program)
-        found.append(predictor.run(job.program, machine.fired, bases=job.bases, limit=LIMIT))
+        data = {"trimmed": machine.trimmed, "bases": job.bases}
+        found.append(predictor.run(job.program, machine.fired, limit=LIMIT, **data))
     return found
 
 

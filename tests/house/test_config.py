@@ -340,6 +340,12 @@ class TestHash:
             "drain.lanes": {"array.engines": 4, "drain.lanes": 2},
             "drain.multiplier_bits": {"drain.multiplier_bits": 17},
             "drain.shift_max": {"drain.shift_max": 32},
+            "array.trim_planes": {
+                "array.mac": "serial",
+                "array.modes": ["8x8", "4x8"],
+                "array.gated": False,
+                "array.trim_planes": True,
+            },
         }
         hashes = {config.hash}
         names = [name for name, _ in fields() if name not in fixed]

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from hwgen.compiler.network import compile_network
+from hwgen.config import load
 from hwgen.simulator.compare import Memory, compare
 from models.zoo.widths import random_widths
-from tests.compiler.test_widths import GATES, unit
+from tests.compiler.test_widths import GATES, TRIMMED, unit
 
 CYCLES = 3_000_000
 EVERY = [(a, w) for a in range(2, 9) for w in range(2, 9)]
@@ -50,6 +51,14 @@ def test_subwords():
         used |= {s.fields["mode"] for s in compiled.program.steps if s.name == "PASS"}
         run(network, config, seed + 1, batch=1 + seed)
     assert used == {0, 1}
+
+
+def test_vectors_of_small_numbers():
+    """Bit planes that are zero in a whole vector are left out, and nothing else."""
+    for seed in range(2):
+        widths = [(8, 4), (5, 8), (7, 3), (1, 2)]
+        network = random_widths(seed, widths, groups=(1, 2), channels=10, size=5)
+        run(network, load("tiny", TRIMMED), seed + 1, batch=1 + seed)
 
 
 def test_tiles_of_maps_that_stay_on_chip():

@@ -125,7 +125,7 @@ private:
     // A chunk of weights arrives in this cycle, and the array may know what it will do then: the others go on alone for so
     // long as that lasts and they do not disturb it. True: cycle `now` is done, else all go on together with it.
     bool replay_from_here(Cycle limit) {
-        if (!array.archivable() || others_disturb_array() || writes_meet_reads(array.from(), array.taken)) {
+        if (array.trims() || !array.archivable() || others_disturb_array() || writes_meet_reads(array.from(), array.taken)) {
             replay.disturb();
             return false;
         }

@@ -40,9 +40,13 @@ struct Array {
         taken = 0;
         counters = Counters();
         for (auto &gates : decisions) gates.clear();
-        for (Cluster &cluster : clusters)
+        for (Cluster &cluster : clusters) {
+            cluster.trimmed.clear();
             for (Group &group : cluster.groups) group.restart(now);
+        }
     }
+    // What vectors hold decides on the time they take.
+    bool trims() const { return !clusters[0].trimmed.empty(); }
 
     // `offered`: there is a pass to take.
     void step(Cycle now, bool offered, ActivationBuffer &buffer) {

@@ -16,6 +16,7 @@ struct Pass {
     PassFields fields;
     unsigned positions;  // of the cluster
     uint64_t first;      // chunk
+    unsigned number;     // of the program's passes
 };
 
 // Numbers of things that are equal if and only if their numbers are.
@@ -55,7 +56,7 @@ struct Chunks {
         const uint64_t start = first + part_of.size();
         const unsigned gates = passes.empty() ? 0 : passes.back().gates + (passes.back().pass.fields.gate != 0);
         part_of.insert(part_of.end(), fields.chunks, unsigned(passes.size()));
-        passes.push_back({{fields, 0, start}, start + uint64_t(fields.chunks), gates});
+        passes.push_back({{fields, 0, start, unsigned(passes.size())}, start + uint64_t(fields.chunks), gates});
     }
 
     unsigned part_number(uint64_t chunk) const { return part_of[chunk - first]; }

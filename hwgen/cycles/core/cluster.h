@@ -13,6 +13,7 @@ struct Cluster {
     std::vector<Group> groups;
     Fork fork;
     StrobeJoin join;
+    std::vector<std::vector<uint8_t>> trimmed;  // of each pass, the modes of its vectors
     bool chain_moves = true;  // or has moved in the cycle before
     Cycle next = 0;           // the next cycle that must be stepped
     // In this cycle
@@ -52,10 +53,11 @@ struct Cluster {
         pass.positions = positions(pass.fields.positions);
         return pass;
     }
-    static GroupCommand command_of(const Pass &pass) {
+    GroupCommand command_of(const Pass &pass) const {
         const PassFields &f = pass.fields;
         return {bool(f.gate),   bool(f.conditional), bool(f.bank), unsigned(f.slots),
-                pass.positions, f.chunks,            pass.first,   unsigned(f.mode)};
+                pass.positions, f.chunks,            pass.first,   unsigned(f.mode),
+                pass.number < trimmed.size() ? trimmed[pass.number].data() : nullptr};
     }
 
     // A chunk has been loaded.

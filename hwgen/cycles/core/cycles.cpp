@@ -5,6 +5,12 @@
 
 using namespace hwgen;
 
+// Which position of a tile is number `n` of cluster `g`.
+static unsigned position_of(unsigned n, unsigned g, unsigned clusters, unsigned diagonal) {
+    const unsigned turns = diagonal ? n >> (diagonal - 1) : 0;
+    return n * clusters + ((g - turns) & (clusters - 1));
+}
+
 #pragma GCC visibility push(default)
 extern "C" {
 
@@ -48,8 +54,7 @@ void cycles_gate(Accelerator *accelerator, const uint8_t *fired, uint32_t slots,
             Decisions decisions;
             decisions.fired.assign(own * slots, 0);
             for (unsigned n = 0; n < own; n++) {
-                unsigned turns = diagonal ? n >> (diagonal - 1) : 0;
-                unsigned position = n * clusters + ((g - turns) & (clusters - 1));
+                const unsigned position = position_of(n, g, clusters, diagonal);
                 for (unsigned s = 0; s < engines * slots; s++)
                     if (fired[(j * engines * slots + s) * size_t(positions) + position])
                         decisions.fired[n * slots + s / engines] |= 1u << s % engines;
@@ -57,6 +62,19 @@ void cycles_gate(Accelerator *accelerator, const uint8_t *fired, uint32_t slots,
             TaskPacker{engines, decisions}.pack(slots);
             accelerator->array.decisions[g * config.groups + j].push_back(std::move(decisions));
         }
+    }
+}
+
+// The modes in which the vectors of the next pass are multiplied: a byte for each chunk and position.
+void cycles_trim(Accelerator *accelerator, const uint8_t *modes, uint32_t chunks, uint32_t positions, uint32_t diagonal) {
+    const unsigned clusters = accelerator->config.clusters;
+    for (unsigned g = 0; g < clusters; g++) {
+        const unsigned own = (positions + clusters - 1 - g) / clusters;
+        std::vector<uint8_t> dealt;
+        for (unsigned chunk = 0; chunk < chunks; chunk++)
+            for (unsigned n = 0; n < own; n++)
+                dealt.push_back(modes[chunk * size_t(positions) + position_of(n, g, clusters, diagonal)]);
+        accelerator->array.clusters[g].trimmed.push_back(std::move(dealt));
     }
 }
 

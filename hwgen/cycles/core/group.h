@@ -207,7 +207,7 @@ private:
 
     // Rows that need nothing but weights and vectors that are there are issued at once, but for the last two of a chunk.
     void run(Cycle now, unsigned vectors, Counters &counters) {
-        if (config->mac_steps[row.mode] > 1 || row.release || !row.some) return;
+        if (config->mac_steps[row.mode] > 1 || planner.commands.out.trimmed || row.release || !row.some) return;
         if (!planner.active() || feeder->loaded <= chunks_done) return;
         leaving = 0;
         const unsigned rows = row.conditional ? run_tasks(now, vectors, counters) : run_position(now, vectors, counters);

@@ -11,6 +11,7 @@ struct GroupCommand {
     int64_t chunks;
     uint64_t first;  // chunk
     unsigned mode;
+    const uint8_t *trimmed = nullptr;  // modes of the vectors, chunk after chunk; none: all in `mode`
 };
 
 // hwgen/rtl/group/layouts.py: planned_row.
@@ -97,6 +98,8 @@ struct Planner {
         bool last_chunk = chunk == command.chunks;
         planned.bank = command.bank;
         planned.mode = command.mode;
+        if (command.trimmed && command.positions)
+            planned.mode = command.trimmed[uint64_t(chunk - 1) * command.positions + dense.position];
         planned.conditional = command.conditional;
         planned.gate = command.gate && last_chunk;
         if (!command.conditional) {

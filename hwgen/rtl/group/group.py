@@ -127,8 +127,10 @@ class Group(wiring.Component):
         gated = config.array.gated
 
         m.submodules.link = link = StreamBuffer(vector(config))
+        trims = config.array.trim_planes
+        width = 8 * config.array.lanes + (mac.spare_planes.size if trims else 0)
         m.submodules.queue = queue = VectorQueue(
-            depth=config.array.queue, width=8 * config.array.lanes, heads=2 if gated else 1
+            depth=config.array.queue, width=width, heads=2 if gated else 1
         )
         units = [mac.create(config) for _ in range(config.array.group)]
         m.submodules.weight_store = store = weights.create(config)
@@ -166,6 +168,11 @@ class Group(wiring.Component):
         wiring.connect(m, link.o, wiring.flipped(self.o))
         wanted = Signal()
         room = Signal()
+        stored = self.i.payload.data
+        if self._config.array.trim_planes:
+            m.submodules.planes = planes = mac.PlaneCounter(lanes=self._config.array.lanes)
+            m.d.comb += planes.i.eq(stored)
+            stored = Cat(stored, planes.o)
         m.d.comb += [
             wanted.eq(1),
             room.eq(queue.ready | ~wanted),
@@ -173,7 +180,7 @@ class Group(wiring.Component):
             link.i.valid.eq(self.i.valid & room),
             link.i.payload.eq(self.i.payload),
             queue.push.eq(self.i.valid & link.i.ready & wanted),
-            queue.data.eq(self.i.payload.data),
+            queue.data.eq(stored),
         ]
         if self._config.array.gated:
             m.d.comb += wanted.eq(self.i.payload.want.bit_select(self.index, 1))
@@ -212,6 +219,8 @@ class Group(wiring.Component):
         second = Signal(len(units), reset_less=True)
         is_signed = Signal(reset_less=True)
         heads = [queue.head0, queue.head1] if gated else [queue.head0]
+        if self._config.array.trim_planes:
+            heads = [self._add_trimmer(m, queue.head0, units[0].modes, sequencer)]
         vectors = [Signal.like(head, name=f"vector{n}") for n, head in enumerate(heads)]
         m.d.sync += started.eq(some)
         with m.If(some):
@@ -226,7 +235,7 @@ class Group(wiring.Component):
         if several:
             mode = Signal.like(sequencer.choice.mode, reset_less=True)
             with m.If(some):
-                m.d.sync += mode.eq(sequencer.choice.mode)
+                m.d.sync += mode.eq(sequencer.mode)
         given = "sync" if self._config.array.deep_pipeline else "comb"
         for e, unit in enumerate(units):
             m.submodules[f"mac{e}"] = unit
@@ -257,6 +266,18 @@ class Group(wiring.Component):
             m.d.sync += delayed.eq(operation)
             operation = delayed
         m.d.comb += sums.operation.eq(operation)
+
+    def _add_trimmer(self, m, head, modes, sequencer):
+        """The mode of the next row follows its vector; returns that where the mode has it."""
+        lanes = self._config.array.lanes
+        m.submodules.trimmer = trimmer = mac.PlaneTrimmer(lanes=lanes, modes=modes)
+        m.d.comb += [
+            trimmer.i_mode.eq(sequencer.choice.mode),
+            trimmer.i_signed.eq(sequencer.choice.signed),
+            Cat(trimmer.i_activations, trimmer.i_planes.as_value()).eq(head),
+            sequencer.trimmed.eq(trimmer.o_mode),
+        ]
+        return trimmer.o_activations
 
     def _connect_drain(self, m, sums, reader):
         wiring.connect(m, wiring.flipped(self.drain), reader.command)

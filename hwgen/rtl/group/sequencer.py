@@ -50,6 +50,9 @@ class Sequencer(wiring.Component):
         A row is issued in this cycle.
     choice : Out(operand_choice), weight_bank : Out(1)
         Its operands.
+    trimmed : In, mode : Out
+        The mode that suits the vector at the head of the queue, if vectors are trimmed; the mode of
+        the row that is next, where there are several.
     operation : Out(row_operation)
         The row whose last step it is, or marks without a row; all zero if there is neither.
     busy, starved, unloaded, interlocked : Out(1)
@@ -78,6 +81,10 @@ class Sequencer(wiring.Component):
             "unloaded": Out(1),
             "interlocked": Out(1),
         }
+        if field := mode_field(config):
+            members["mode"] = Out(field["mode"])
+        if config.array.trim_planes:
+            members["trimmed"] = In(field["mode"])
         if config.array.gated:
             members |= {
                 "gate_done": In(1),
@@ -106,6 +113,11 @@ class Sequencer(wiring.Component):
             Signal(name=n) for n in ("free", "ready", "issue", "conflict")
         )
         starts = self.starts
+        mode = None
+        if mode_field(self._config):
+            mode = self.mode
+            trims = self._config.array.trim_planes
+            m.d.comb += mode.eq(self.trimmed if trims else row.choice.mode)
         m.d.comb += [
             enough.eq(self.level.any()),
             ready.eq(there & chunks.available & free),
@@ -117,7 +129,7 @@ class Sequencer(wiring.Component):
             interlock.issue.eq(starts),
             chunks.loaded.eq(self.chunk_loaded),
             chunks.finished.eq(issue & operation.release),
-            conflict.eq(interlock.conflict | self._overtakes(m, row.choice)),
+            conflict.eq(interlock.conflict | self._overtakes(m, mode)),
         ]
         with m.If(planner.advance):
             m.d.sync += [row.eq(planner.row), there.eq(1)]
@@ -133,7 +145,7 @@ class Sequencer(wiring.Component):
             self.starved.eq(ready & operation.some & ~enough),
             self.interlocked.eq(ready & operation.some & enough & conflict),
         ]
-        self._count_rest(m, row, issue, free)
+        self._count_rest(m, row, mode, issue, free)
 
         if gated:
             with m.If(row.straddles):
@@ -147,7 +159,7 @@ class Sequencer(wiring.Component):
             ]
         return m
 
-    def _count_rest(self, m, row, issue, free):
+    def _count_rest(self, m, row, mode, issue, free):
         """``free``: no step of the last row is left. A row with several is held until the last."""
         operation = row.operation
         if max(self._steps) == 1:
@@ -157,7 +169,6 @@ class Sequencer(wiring.Component):
             return
         resting = Signal(range(max(self._steps)))
         held = Signal.like(operation, reset_less=True)
-        mode = row.choice.mode if mode_field(self._config) else None
         rest = by_mode(m, mode, [n - 1 for n in self._steps], "rest")
         m.d.comb += free.eq(~resting.any())
         with m.If(self.starts):
@@ -169,13 +180,13 @@ class Sequencer(wiring.Component):
         with m.If(resting == 1):
             m.d.comb += self.operation.eq(held)
 
-    def _overtakes(self, m, choice):
+    def _overtakes(self, m, mode):
         """The next row is in another mode than the last, which has gone on too recently."""
-        if not mode_field(self._config):
+        if mode is None:
             return Const(0)
-        last = Signal.like(choice.mode, name="last_mode")
+        last = Signal.like(mode, name="last_mode")
         with m.If(self.starts):
-            m.d.sync += last.eq(choice.mode)
+            m.d.sync += last.eq(mode)
         gone = Signal(self._distance - 1)  # whether a row has gone one, two, … cycles ago
         m.d.sync += gone.eq(Cat(self.operation.some, gone))
-        return (choice.mode != last) & gone.any()
+        return (mode != last) & gone.any()

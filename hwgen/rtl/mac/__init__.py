@@ -9,7 +9,7 @@ from .mode import Mode, Placement
 from .parallel import ParallelMac
 from .serial import SerialMac
 from .subword import SubwordMac
-from .trimmer import PlaneTrimmer
+from .trimmer import PlaneCounter, PlaneTrimmer, spare_planes, trim_needs
 from .xnor import XnorMac
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Mode",
     "ParallelMac",
     "Placement",
+    "PlaneCounter",
     "PlaneTrimmer",
     "SerialMac",
     "SubwordMac",
@@ -26,6 +27,8 @@ __all__ = [
     "create",
     "facts",
     "shifts_sums",
+    "spare_planes",
+    "trim_needs",
 ]
 
 KINDS = {
