@@ -1,7 +1,6 @@
 """What a streamer has to know of a PASS before it can walk it."""
 
 from amaranth import *
-from amaranth.hdl import unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -94,7 +93,6 @@ class Geometry(wiring.Component):
         if not self._config.array.gated:
             others |= {"gate", "conditional"}
         members = instruction_layout("PASS", self._config).members
-        members = members | {"step_rows": unsigned(STEP_BITS)}  # it rotates
         return data.StructLayout(
             {name: shape for name, shape in members.items() if name not in others}
         )
@@ -105,6 +103,7 @@ class Geometry(wiring.Component):
         """
         walk, o = self.o.payload.walk, self.o.payload
         address = o.tap_address.shape()
+        last = STRIDE_BITS + STEP_BITS
         width, row_words = Signal(COORDINATE_BITS), Signal(address)
         step_words, pad_words = Signal(address), Signal(address)
 
@@ -118,14 +117,14 @@ class Geometry(wiring.Component):
             (row_words, command.in_columns),
         )
         # Multipliers rotate once around, so that they are whole again in the end.
-        step_rows = command.step_rows[:STEP_BITS]
+        step_rows = command.step_rows
         with m.If(~busy):
             m.d.sync += [total.eq(0) for total, _ in by_stride]
             m.d.sync += [step_words.eq(0), pad_words.eq(0)]
         with m.Elif(cycle < STRIDE_BITS):
             m.d.sync += [horner(total, command.stride[-1], value) for total, value in by_stride]
             m.d.sync += command.stride.eq(command.stride.rotate_left(1))
-        with m.Elif(cycle < STRIDE_BITS + STEP_BITS):
+        with m.Elif((cycle >= last - len(step_rows)) & (cycle < last)):
             m.d.sync += horner(step_words, step_rows[-1], row_words)
             m.d.sync += step_rows.eq(step_rows.rotate_left(1))
 
@@ -156,6 +155,11 @@ class Geometry(wiring.Component):
         complete.
         """
         first = self.o.payload.walk.first
+        ends = (cycle == STRIDE_BITS + STEP_BITS) & ~self.o.valid
+        if self._config.array.clusters == 1:
+            with m.If(busy & ends):
+                m.d.sync += self.o.valid.eq(1)
+            return
         row_offset = Signal.like(row_words)
         walked = Signal.like(self.cluster)
         next_x = Signal(COORDINATE_BITS)
@@ -175,7 +179,7 @@ class Geometry(wiring.Component):
                 ]
             with m.Else():
                 m.d.sync += first.x.eq(next_x)
-        with m.Elif((cycle == STRIDE_BITS + STEP_BITS) & ~self.o.valid):
+        with m.Elif(ends):
             m.d.sync += self.o.valid.eq(1)
 
     def _copy(self, m, command):
