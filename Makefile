@@ -56,9 +56,9 @@ sim: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [CONFIG=...] [NET=file INPUT=im
 bench-rtl: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [CONFIG=...] [MASKS=file.npz]: measure the generated hardware
 	@$(HWGEN) bench-rtl $(call quote,$(CONFIG)) --set $(call quote,$(SET)) $(if $(MASKS),--masks $(call quote,$(MASKS)))
 
-bench: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [NET=file INPUT=images] [PART=trained|cifar|imagenet] [BATCH=1]: gated against dense, whole networks
+bench: $(VENV)/.hwgen-models $(VENV)/.hwgen-sim ## [NET=file INPUT=images] [PART=trained|cifar|imagenet] [ONLY=vgg16] [BATCH=1]: gated against dense, whole networks
 	@$(HWGEN) bench $(if $(filter-out $(ZOO)/fashion_small.safetensors,$(NET)),$(call quote,$(NET)) $(if $(INPUT),$(call quote,$(INPUT)))) \
-		$(foreach part,$(PART),--part $(call quote,$(part))) $(foreach batch,$(BATCH),--batch $(batch)) \
+		$(foreach part,$(PART),--part $(call quote,$(part))) $(if $(ONLY),--only $(call quote,$(ONLY))) $(foreach batch,$(BATCH),--batch $(batch)) \
 		--out $(call quote,$(OUT)/bench.json)
 	@$(HWGEN) report --bench $(call quote,$(OUT)/bench.json) --out $(call quote,$(OUT)/report.html)
 
