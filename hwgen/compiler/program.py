@@ -8,7 +8,7 @@ ordered pair of units a counter. Since both ends run in order, the posts and wai
 first to first.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -154,8 +154,29 @@ class Program:
 
 
 def encode(program: Program, config: Config | None = None) -> bytes:
-    """The instructions as they lie in memory; with ``config``, refused if it would refuse one."""
+    """The instructions as they lie in memory; with ``config``, refused if it would refuse one, or,
+    without queues, if a token counter could overflow.
+    """
+    if config is not None and not config.control.queue_depth:
+        _check_tokens(program, config)
     return b"".join(_packed(step, config) for step in program.steps)
+
+
+def _check_tokens(program: Program, config: Config) -> None:
+    """Where instructions start in program order, a counter holds at most what those so far post,
+    less what they have waited for.
+    """
+    most = (1 << config.control.token_bits) - 1
+    counts = Counter()
+    for step in program.steps:
+        counts.subtract(step.wait)
+        counts.update(step.post)
+        if any(counts[token] > most for token in step.post):
+            layer = step.note.partition(":")[0]
+            raise UserError(
+                f"layer {layer}: a token counter would have to count to {max(counts.values())}, "
+                f"configuration {config.name} has control.token_bits = {config.control.token_bits}"
+            )
 
 
 def _packed(step: Step, config: Config | None) -> bytes:

@@ -21,8 +21,8 @@ STAGES = (
 """What nextpnr says when it begins something."""
 
 LOWER = {
-    "LUTs": "array.clusters, array.engines, array.slots or array.group",
-    "flip-flops": "array.clusters, array.engines, array.slots or array.queue",
+    "LUTs": "array.clusters, array.engines, array.slots, array.group or control.queue_depth",
+    "flip-flops": "array.clusters, array.engines, array.slots, array.queue or control.queue_depth",
     "carries": "array.clusters or array.engines",
     "DSPs": "array.clusters, array.engines, array.lanes or drain.lanes, or give array.mac=serial",
     "DSPs of 9 bits": "array.clusters, array.engines or array.lanes, or give array.mac=serial",

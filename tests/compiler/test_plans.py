@@ -5,10 +5,11 @@ import pytest
 
 from hwgen.compiler import choice
 from hwgen.compiler.network import compile_network
-from hwgen.compiler.program import encode
+from hwgen.compiler.program import Program, Step, encode
 from hwgen.config import load
 from hwgen.cycles import predict
 from hwgen.errors import UserError
+from hwgen.isa.instructions import by_name
 from models.netfile import Builder
 from models.zoo.synthetic import random_parameters
 
@@ -164,3 +165,23 @@ def test_a_pool_beside_a_layer_of_many_tiles():
     config = load("baseline8")
     least = sum(layer.macs for layer in made.layers) / config.macs
     assert predict(config, compile_network(made, config).program).cycles < 1.1 * least
+
+
+@pytest.mark.parametrize("bits, count", [(4, 15), (3, 7)])
+def test_tokens_that_no_counter_holds(bits, count):
+    """Without queues a unit may be ahead of one that has not waited yet; not by too much."""
+    config = load("micro", [f"control.token_bits={bits}"])
+
+    def step(name, **tokens):
+        return Step(
+            name, {f.name: f.least for f in by_name(name).fields}, f"ahead: {name}", **tokens
+        )
+
+    posts, waits, end = step("DRAIN", post={2}), step("STORE", wait={2}), step("END")
+    encode(Program([posts] * count + [waits, posts, end], b""), config)
+    too_many = Program([posts] * (count + 1) + [waits, end], b"")
+    with pytest.raises(
+        UserError, match=f"layer ahead: a token .* to count to {count + 1}, .* micro"
+    ):
+        encode(too_many, config)
+    encode(too_many, load("tiny"))
