@@ -267,3 +267,12 @@ def test_soft_reset_of_a_running_program():
 
         bench.run(scenario)
         assert bench.memory.written <= set(WINDOW)
+
+
+def test_a_row_longer_than_the_address_space():
+    """128 KiB of records: twice around all addresses of 16 bits, and back into the window."""
+    short = {"bus.address_width": 16, "memory.parameter_words": 4096}
+    program = [load(target=2, address=0x100, words=4096), end()]
+    bench = Bench(CONFIG.override(short))
+    failing(bench, program, ErrorCode.READ_BOUNDS, "load", 0)
+    assert all(address >= 0xE000 for address, _ in bench.memory.reads[:2])
