@@ -106,14 +106,15 @@ def test_nothing_is_left(tmp_path, name, number):
         text=True,
     )
     assert process.stdout.readline() == "at work\n", process.communicate()
+    while len(processes(mark)) < (2 if name == "synth" else 1):
+        assert process.poll() is None
+        time.sleep(0.02)
     time.sleep(0.3)  # somewhere within
-    assert process.poll() is None
-    assert len(processes(mark)) == (2 if name == "synth" else 1)
     process.send_signal(number)
     _, errors = process.communicate()
     assert process.returncode == 128 + number
     assert errors.splitlines()[-1:] == (["hwgen: interrupted"] if number == signal.SIGINT else [])
-    for _ in range(200):  # killed, they take a moment to go
+    for _ in range(1000):  # killed, they take a moment to go
         if not processes(mark):
             break
         time.sleep(0.02)
