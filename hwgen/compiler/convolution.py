@@ -75,16 +75,16 @@ class Lowering:
                 f"layer {layer.name}: it is gated, configuration {config.name} has "
                 "array.gated = false"
             )
-        if layer.residual is not None and not config.drain.residual:
-            raise UserError(
-                f"layer {layer.name}: it adds a residual, configuration {config.name} has "
-                "drain.residual = false"
-            )
         largest = EVERY_BIT * int(np.abs(layer.weights.astype(np.int64)).sum(axis=(1, 2, 3)).max())
         if layer.gate is not None and largest >= DEPARTED:
             raise UserError(
                 f"layer {layer.name}: sums of a gated layer must stay below 2^31 in size, "
                 f"not reach {largest}"
+            )
+        if layer.residual is not None and not config.drain.residual:
+            raise UserError(
+                f"layer {layer.name}: it adds a residual, configuration {config.name} has "
+                "drain.residual = false"
             )
         self.blocks = blocks_of(config, layer)
         self.plan = plan or plan_tiles(config, buffers, layer, self.blocks, order, reserve)
