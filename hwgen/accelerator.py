@@ -14,6 +14,7 @@ from .rtl.control.ports import REGISTER_ADDRESS_BITS
 from .rtl.drain.records import RecordSplitter
 from .rtl.feeder import WeightFeeder
 from .rtl.fork import Fork, StrobeJoin
+from .rtl.skid import Skid
 from .rtl.vector_unit import VectorUnit
 
 __all__ = ["Accelerator"]
@@ -91,7 +92,14 @@ class Accelerator(wiring.Component):
         m.submodules.pass_fork = resettable(fork)
         m.submodules.pass_join = resettable(join)
         connect(m, control.passes, fork.i)
-        connect(m, fork.o[0], feeder.command)
+        if self._config.control.queue_depth:
+            # Credits of the weights must not lead through the fork to the instruction queues.
+            skid = Skid(instruction_layout("PASS", self._config))
+            m.submodules.pass_skid = resettable(skid)
+            connect(m, fork.o[0], skid.i)
+            connect(m, skid.o, feeder.command)
+        else:
+            connect(m, fork.o[0], feeder.command)
         for g, cluster in enumerate(clusters):
             connect(m, fork.o[1 + g], cluster.passes)
             m.d.comb += join.i[g].eq(cluster.pass_done)

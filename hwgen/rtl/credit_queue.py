@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..memory import RAM
+from .fifo import counted
 
 __all__ = ["CreditQueue"]
 
@@ -77,7 +78,7 @@ class CreditQueue(wiring.Component):
         m.d.sync += [
             write.eq(write + self.push),
             read.eq(read + fetch),
-            waiting.eq(waiting + self.push - fetch),
+            waiting.eq(counted(waiting, self.push, fetch)),
         ]
         with m.If(fetch):
             m.d.sync += self.o.valid.eq(1)

@@ -6,10 +6,18 @@ from amaranth.lib.wiring import In, Out
 
 from ..memory import RAM
 
-__all__ = ["RamFifo"]
+__all__ = ["RamFifo", "counted"]
 
 LUT_RAM_ROWS = 64
 """From here on block RAM is smaller."""
+
+
+def counted(level, up, down):
+    """``level`` after it has gone up, or down, or both, or neither. Both steps are made before it
+    is known which counts, since that comes late in a cycle.
+    """
+    stays = Mux(up, (level + 1)[: len(level)], level)
+    return Mux(down, Mux(up, level, (level - 1)[: len(level)]), stays)
 
 
 class RamFifo(wiring.Component):
@@ -89,7 +97,7 @@ class RamFifo(wiring.Component):
             rows.r_en.eq(pull),
             Value.cast(self.o.payload).eq(rows.r_data),
         ]
-        m.d.sync += level.eq(level + push - pull)
+        m.d.sync += level.eq(counted(level, push, pull))
         m.d.sync += [self._write.eq(self._write + push), self._read.eq(self._read + pull)]
         m.d.comb += [rows.w_addr.eq(self._write), rows.r_addr.eq(self._read)]
         with m.If(pull):

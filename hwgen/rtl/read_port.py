@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 
 from ..config import Config
 from .control.ports import activation_address
-from .fifo import RamFifo
+from .fifo import RamFifo, counted
 
 __all__ = ["ReadPort"]
 
@@ -106,14 +106,15 @@ class ReadPort(wiring.Component):
         with m.If(leaves):
             m.d.sync += current.eq(following)
 
-        # Counted a cycle late, compared a cycle late: the last two places are not used.
+        # Counted a cycle late, told a cycle late: the last two places are not used.
         free, was_granted, has_room = self._free, self._was_granted, Signal()
         m.d.sync += [
             was_granted.eq(granted),
-            free.eq(free - was_granted + (self.data.valid & self.data.ready)),
-            has_room.eq(free > 2),
+            free.eq(counted(free, self.data.valid & self.data.ready, was_granted)),
         ]
-        m.d.comb += self.wants.eq(current & has_room.replicate(len(current)))
+        m.d.comb += has_room.eq(free > 2)
+        asks = Mux(leaves, following, current) & has_room.replicate(len(current))
+        m.d.sync += self.wants.eq(asks)
         with m.If(~self.hold):
             m.d.sync += self.row.eq(Mux(oldest, places[1], places[0])[self._bank_bits :])
         return m

@@ -13,7 +13,8 @@ from ..config import Config
 from .commands import cut_fields, instruction_layout, vector
 from .control.ports import activation_address
 from .geometry import Geometry
-from .locator import Locator
+from .locator import Locator, located_vector
+from .skid import Skid
 from .task_index import task_list
 from .task_reader import TaskReader
 from .vector_fetch import VectorFetch
@@ -134,7 +135,10 @@ class Streamer(wiring.Component):
         m.submodules.locator = locator = Locator(self._config)
         m.submodules.fetch = fetch = VectorFetch(self._config)
         connect(m, flipped(self.command), geometry.command)
-        connect(m, locator.o, fetch.i)
+        # What the buffer says of a request must not lead through the locator to all walkers.
+        m.submodules.skid = skid = Skid(located_vector(self._config))
+        connect(m, locator.o, skid.i)
+        connect(m, skid.o, fetch.i)
         connect(m, fetch.request, flipped(self.request))
         connect(m, flipped(self.data), fetch.data)
         connect(m, fetch.o, flipped(self.o))
@@ -156,7 +160,7 @@ class Streamer(wiring.Component):
         with m.Elif(ends):
             m.d.sync += running.eq(0)
         m.d.comb += self.busy.eq(
-            ~geometry.command.ready | begin | running | locator.busy | fetch.busy
+            ~geometry.command.ready | begin | running | locator.busy | skid.waiting | fetch.busy
         )
         self._connect_walkers(m, job, begin, running, ends, locator)
         return m

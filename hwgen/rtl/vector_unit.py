@@ -155,8 +155,14 @@ class VectorUnit(wiring.Component):
 
         m.submodules.walker = walker = TapWalker(config)
         m.d.comb += [walker.start.eq(start), walker.command.eq(command)]
-        reducer = self._reduce(m, walker, command)
-        self._finish(m, reducer, command, start)
+        # What the operation means for streams, apart from what it means for words: it counts in
+        # many places, and the streams are in a hurry.
+        maximum, exact = Signal(), Signal()
+        m.d.sync += maximum.eq(command.operation == MAXIMUM)
+        with m.If(start):
+            m.d.sync += exact.eq((command.operation == MAXIMUM) | (command.operation == PACK))
+        reducer = self._reduce(m, walker, command, maximum)
+        self._finish(m, reducer, command, start, exact)
 
         # Every window becomes a write.
         missing = Signal(range(self.taps_under_way + self.words_under_way + 4))
@@ -167,7 +173,7 @@ class VectorUnit(wiring.Component):
         m.d.comb += self.done.eq(walked & (missing == 0))
         return m
 
-    def _reduce(self, m, walker, command):
+    def _reduce(self, m, walker, command, maximum):
         """Taps to their words, words to results."""
         m.submodules.requests = requests = CreditQueue(
             walker.tap.address.shape(), depth=self.taps_under_way, name="vector requests"
@@ -181,7 +187,7 @@ class VectorUnit(wiring.Component):
             requests.i.eq(walker.tap.address),
             taps.push.eq(walker.tap_valid),
             *(taps.i[flag].eq(walker.tap[flag]) for flag in tap_flags().members),
-            reducer.maximum.eq(command.operation == MAXIMUM),
+            reducer.maximum.eq(maximum),
             reducer.signed.eq(command.signed),
         ]
         if reducer.packer is not None:
@@ -201,7 +207,7 @@ class VectorUnit(wiring.Component):
         m.d.comb += walker.open.eq(~under_way[-1])
         return reducer
 
-    def _finish(self, m, reducer, command, start):
+    def _finish(self, m, reducer, command, start, exact):
         """Results to words of bytes, and these into the buffer."""
         config = self._config
         m.submodules.records = records = RecordMemory(
@@ -227,13 +233,11 @@ class VectorUnit(wiring.Component):
             requantizer.high.eq(command.high),
         ]
 
-        exact, word = command.operation == MAXIMUM, Signal(config.vector_bits, name="exact_word")
+        word = Signal(config.vector_bits, name="exact_word")
         room, taken = Signal(), Signal()
         m.d.comb += word.eq(Cat(value[:8] for value in reducer.o.payload["values"]))
         if reducer.packer is not None:
-            packs = command.operation == PACK
-            exact |= packs
-            with m.If(packs):
+            with m.If(command.operation == PACK):
                 m.d.comb += word.eq(reducer.o.payload.packed)
         m.d.comb += [
             requantizer.i.payload.eq(reducer.o.payload),

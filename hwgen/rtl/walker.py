@@ -155,15 +155,20 @@ class PositionWalker(wiring.Component):
         if clusters == 1:
             return turn
         number, column = Signal(PERIOD_BITS), Signal.like(walk.column)
-        ahead, before = Signal(PERIOD_BITS), Signal.like(column)
-        turns = Signal()
+        following, before = Signal(PERIOD_BITS), Signal.like(column)
+        due, turns = Signal(), Signal()  # the dealing turns with the step after the next, the next
         m.d.comb += [
-            ahead.eq(Mux(self.start, 1, number)),
+            following.eq(Mux(self.start, 2, number + 1)),
             before.eq(Mux(self.start, walk.column, column)),
-            turns.eq(walk.diagonal & ((ahead & walk.period) == 0)),
+            turns.eq(Mux(self.start, walk.diagonal & ~walk.period[0], due)),
         ]
         with m.If(self.start | self.step):
-            m.d.sync += [number.eq(ahead + 1), column.eq(before - turns), turn.eq(0)]
+            m.d.sync += [
+                number.eq(following),
+                due.eq(walk.diagonal & ((following & walk.period) == 0)),
+                column.eq(before - turns),
+                turn.eq(0),
+            ]
             with m.If(turns & (before == 0)):
                 # Times G - 1.
                 m.d.sync += turn.eq((walk.stride << ceil_log2(clusters)) - walk.stride)

@@ -1,10 +1,12 @@
-"""The stream buffer keeps the stream rules, and loses, doubles and reorders nothing."""
+"""Buffers of streams keep the stream rules, and lose, double and reorder nothing."""
 
+import pytest
 from amaranth import *
 from amaranth.asserts import AnyConst
 from amaranth.hdl import Assert, Assume
 
 from hwgen.rtl.group.buffer import StreamBuffer
+from hwgen.rtl.skid import Skid
 
 from .proof import prove
 
@@ -14,8 +16,10 @@ WIDTH = 4
 class BufferHarness(Elaboratable):
     """Follows one payload, any of them, from the transfer in to the transfer out."""
 
+    component = StreamBuffer
+
     def __init__(self, *, forgetful=False):
-        self.dut = StreamBuffer(WIDTH)
+        self.dut = self.component(WIDTH)
         self.forgetful = forgetful
         self.chosen = Signal()
         dut = self.dut
@@ -52,24 +56,62 @@ class BufferHarness(Elaboratable):
             with m.Else():
                 m.d.comb += Assert(dut._spare == value)
 
-        # What is offered stays until it is taken.
+        self.stays(m)
+        return m
+
+    def stays(self, m):
+        """What is offered stays until it is taken."""
+        dut = self.dut
         offered = Signal()
         offer = Signal(WIDTH)
         m.d.sync += [offered.eq(dut.o.valid & ~dut.o.ready), offer.eq(dut.o.payload)]
         with m.If(offered):
             m.d.comb += Assert(dut.o.valid & (dut.o.payload == offer))
+
+
+class SkidHarness(BufferHarness):
+    """A payload passes in the cycle in which it comes, or waits in the only place there is, as long
+    as ``i`` follows the rules.
+    """
+
+    component = Skid
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = self.dut
+        kept, waits = Signal(WIDTH), Signal()
+        came, went = Signal(), Signal()
+        m.d.comb += [came.eq(dut.i.valid & dut.i.ready), went.eq(dut.o.valid & dut.o.ready)]
+        if self.forgetful:
+            m.d.comb += came.eq(dut.i.valid)
+        # What has come and not gone is there, and nothing else.
+        m.d.sync += waits.eq(waits + came - went)
+        with m.If(came):
+            m.d.sync += kept.eq(dut.i.payload)
+        m.d.comb += [
+            Assert(dut.i.ready == ~waits),
+            Assert(dut.waiting == waits),
+            Assert(dut.o.valid == (waits | dut.i.valid)),
+            Assert(dut.o.payload == Mux(waits, kept, dut.i.payload)),
+        ]
+        offered, offer = Signal(), Signal(WIDTH)
+        m.d.sync += [offered.eq(dut.i.valid & ~dut.i.ready), offer.eq(dut.i.payload)]
+        m.d.comb += Assume(~offered | (dut.i.valid & (dut.i.payload == offer)))
+        self.stays(m)
         return m
 
 
-def proof(folder, **how):
-    harness = BufferHarness(**how)
+def proof(folder, harness=BufferHarness, **how):
+    harness = harness(**how)
     return prove(harness, inputs=harness.inputs, depth=4, folder=folder)
 
 
-def test_order_and_rules(tmp_path):
-    assert proof(tmp_path)
+@pytest.mark.parametrize("harness", [BufferHarness, SkidHarness])
+def test_order_and_rules(harness, tmp_path):
+    assert proof(tmp_path, harness)
 
 
-def test_proof_can_fail(tmp_path):
+@pytest.mark.parametrize("harness", [BufferHarness, SkidHarness])
+def test_proof_can_fail(harness, tmp_path):
     """A count that forgets that the buffer may be full is found out."""
-    assert not proof(tmp_path, forgetful=True)
+    assert not proof(tmp_path, harness, forgetful=True)

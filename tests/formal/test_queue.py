@@ -52,6 +52,9 @@ class QueueHarness(Elaboratable):
         # What must hold.
         m.d.comb += Assert(dut.level <= dut.depth)
         m.d.comb += Assert(dut.ready == (dut.level < dut.depth))
+        m.d.comb += Assert(dut.some == (dut.level >= 1))
+        if self.heads == 2:
+            m.d.comb += Assert(dut.two == (dut.level >= 2))
         with m.If(followed):
             m.d.comb += Assert(ahead < dut.level)
             with m.If(ahead == 0):

@@ -14,6 +14,7 @@ struct Array {
     Fork fork;
     StrobeJoin join;
     unsigned taken = 0;                   // passes of the program
+    bool waiting = false;                 // in front of the feeder: the newest pass that the fork has given it
     bool accepted = false, done = false;  // a pass, in this cycle
     Counters counters;
     std::vector<unsigned> ports;  // of the buffer, one for each cluster
@@ -50,7 +51,8 @@ struct Array {
 
     // `offered`: there is a pass to take.
     void step(Cycle now, bool offered, ActivationBuffer &buffer) {
-        const PassFields *feeder_command = nullptr;
+        const PassFields *feeder_command =
+            waiting ? &chunks.passes[taken + unsigned(fork.taken[0]) - 1].pass.fields : nullptr;
         if (feeder.begin(now))
             for (Cluster &cluster : clusters) cluster.loaded(now);
         done = join.out.due(now);
@@ -58,7 +60,8 @@ struct Array {
         accepted = false;
         if (offered) {
             const Pass &pass = chunks.passes[taken].pass;
-            accepted = fork.step([&](unsigned n) { return n ? clusters[n - 1].take(now, pass) : feeder.ready(now); },
+            const bool feeder_ready = config->queue_depth ? !waiting : feeder.ready(now);
+            accepted = fork.step([&](unsigned n) { return n ? clusters[n - 1].take(now, pass) : feeder_ready; },
                                  [&](unsigned n) {
                                      if (!n) feeder_command = &pass.fields;
                                  });
@@ -71,7 +74,10 @@ struct Array {
             stepped = true;
         }
         if (stepped) join.join(clusters.size(), [&](unsigned g) -> Delayed<char> & { return clusters[g].join.out; });
-        if (feeder_command || feeder.next <= now || !sleeps) feeder.step(now, feeder_command, counters);
+        if (feeder_command || feeder.next <= now || !sleeps) {
+            waiting = feeder_command && !feeder.ready(now);
+            feeder.step(now, feeder_command, counters);
+        }
     }
     // What has been read may be there.
     void poke(Cycle when, const ActivationBuffer &buffer) {
@@ -93,6 +99,7 @@ struct Array {
     void archive(Archive &a, ActivationBuffer &buffer) {
         fork.archive(a);
         join.archive(a);
+        a.value(waiting);
         feeder.archive(a);
         for (unsigned g = 0; g < clusters.size(); g++) clusters[g].archive(a, buffer.reads[ports[g]], counters);
     }

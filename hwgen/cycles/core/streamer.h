@@ -116,6 +116,9 @@ struct Streamer {
     // Locator
     bool found = false, located = false;
     Located found_vector{}, located_vector{};
+    // Skid
+    bool aside = false;
+    Located vector_aside{};
     // Fetch
     struct Ticket {
         bool inside;
@@ -156,12 +159,14 @@ struct Streamer {
             if (there && order.out.inside) port.take();
         }
         // 2: vectors to ask for.
-        const bool inside = located_vector.inside;
-        const bool leaves_locator = located && order_ready && (request_ready || !inside);
-        if (leaves_locator && inside) port.ask(located_vector.reading.address, located_vector.reading.chunk);
-        order.step(there, leaves_locator, {inside, located_vector.want});
-        const bool leaves = !located || leaves_locator, locator_ready = !found || leaves;
-        changes |= leaves_locator || (leaves && found);
+        const Located &due = aside ? vector_aside : located_vector;
+        const bool asked = (aside || located) && order_ready && (request_ready || !due.inside);
+        if (asked && due.inside) port.ask(due.reading.address, due.reading.chunk);
+        order.step(there, asked, {due.inside, due.want});
+        const bool leaves = !located || !aside, locator_ready = !found || leaves;
+        changes |= asked || (leaves && (located || found));
+        if (!aside) vector_aside = located_vector;
+        aside = (aside || located) && !asked;
         if (leaves) {
             located = found;
             located_vector = found_vector;
@@ -234,7 +239,7 @@ struct Streamer {
             a.value(one.inside), a.value(one.want);
             if (one.inside) a.reading(one.reading);
         };
-        vector(found, found_vector), vector(located, located_vector);
+        vector(found, found_vector), vector(located, located_vector), vector(aside, vector_aside);
         order.archive(a, [&](Ticket &ticket) { a.value(ticket.inside), a.value(ticket.want); });
         a.value(valid);
         if (valid) a.value(want);

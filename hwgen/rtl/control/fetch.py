@@ -88,10 +88,11 @@ class Fetch(wiring.Component):
         ]
         m.d.sync += [
             room.eq(room - asking + leaving),
-            unasked.eq(unasked - asking),
-            left.eq(left + leaving),
-            at.eq(at + Mux(asking, INSTRUCTION_BYTES, 0)),
         ]
+        with m.If(asking):
+            m.d.sync += [unasked.eq(unasked - 1), at.eq(at + INSTRUCTION_BYTES)]
+        with m.If(leaving):
+            m.d.sync += left.eq(left + 1)
         misaligned = self.address[: exact_log2(INSTRUCTION_BYTES)].any()
         m.d.sync += self.misaligned.eq(self.start & misaligned)
         with m.If(self.stop):

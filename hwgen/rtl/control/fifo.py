@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ...memory import RAM
+from ..fifo import counted
 
 __all__ = ["StreamFIFO"]
 
@@ -57,12 +58,14 @@ class StreamFIFO(wiring.Component):
             asynchronous=True,
             name=self._name,
         )
-        # One bit more than an address: equal addresses mean empty or full.
-        write = Signal(ceil_log2(self._depth) + 1)
-        read = Signal.like(write)
+        # Counted beside the addresses: to compare them would take longer.
+        level = Signal(range(self._depth + 1))
+        write, read = (Signal(ceil_log2(self._depth), name=name) for name in ("write", "read"))
+        pull = Signal()
         m.d.comb += [
-            self.i.ready.eq(write != read ^ self._depth),
-            self.o.valid.eq(write != read),
+            self.i.ready.eq(~level[-1]),
+            self.o.valid.eq(level != 0),
+            pull.eq(self.o.valid & self.o.ready),
             rows.w_en.eq(self.i.valid & self.i.ready),
             rows.w_addr.eq(write),
             rows.w_data.eq(self.i.payload),
@@ -71,6 +74,7 @@ class StreamFIFO(wiring.Component):
         ]
         m.d.sync += [
             write.eq(write + rows.w_en),
-            read.eq(read + (self.o.valid & self.o.ready)),
+            read.eq(read + pull),
+            level.eq(counted(level, rows.w_en, pull)),
         ]
         return m

@@ -7,6 +7,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from ...config import Config
 from ..axi import BURST_INCR, AXI4ReadSignature
+from ..fifo import counted
 from .splitter import burst
 
 __all__ = ["ReadMaster"]
@@ -64,9 +65,8 @@ class ReadMaster(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         axi, limit = self.axi, self._config.bus.outstanding
-        level = Signal(
-            range(limit + 1)
-        )  # bursts under way, the one that waits for arready included
+        # Bursts under way, the one that waits for arready included
+        level = Signal(range(limit + 1))
         owners = Signal(limit * self._width)  # whose they are, the oldest lowest
         popped = Signal()
         m.d.comb += [
@@ -80,15 +80,16 @@ class ReadMaster(wiring.Component):
         pushed, chosen = self._arbitrate(m, level != limit)
         self._deliver(m, owners[: self._width], level != 0)
 
-        place = Signal.like(level)
-        kept = Signal.like(owners)
-        m.d.comb += [
-            place.eq(level - popped),
-            kept.eq(Mux(popped, owners >> self._width, owners)),
+        # The end of a beat comes last in its cycle: both ways are prepared.
+        def joined(kept, place):
+            """The owners with the new one at its place."""
+            words = [kept.word_select(n, self._width) for n in range(limit)]
+            return Cat(Mux(pushed & (place == n), chosen, word) for n, word in enumerate(words))
+
+        m.d.sync += [
+            level.eq(counted(level, pushed, popped)),
+            owners.eq(Mux(popped, joined(owners >> self._width, level - 1), joined(owners, level))),
         ]
-        m.d.sync += [level.eq(place + pushed), owners.eq(kept)]
-        with m.If(pushed):
-            m.d.sync += owners.word_select(place, self._width).eq(chosen)
         return m
 
     @property

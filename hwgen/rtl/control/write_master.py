@@ -71,6 +71,7 @@ class WriteMaster(wiring.Component):
         answered, begun = Signal(), Signal()
         active = Signal()  # beats of a burst are still to come
         left = Signal(8)  # how many behind the next one
+        final = Signal()  # none
         taken, ended = Signal(), Signal()
         m.d.comb += [
             axi.awsize.eq(exact_log2(self._config.bus.data_width // 8)),
@@ -84,7 +85,7 @@ class WriteMaster(wiring.Component):
             self.moved.eq(self.beat | answered | (axi.awvalid & axi.awready)),
             self.beats.ready.eq(active & (~axi.wvalid | axi.wready) & ~self.abandon),
             taken.eq(active & (~axi.wvalid | axi.wready) & (self.beats.valid | self.abandon)),
-            ended.eq(taken & (left == 0)),
+            ended.eq(taken & final),
             self.bursts.ready.eq(
                 (~axi.awvalid | axi.awready) & (~active | ended) & (level != limit) & ~self.abandon
             ),
@@ -100,8 +101,9 @@ class WriteMaster(wiring.Component):
                 axi.wvalid.eq(1),
                 axi.wdata.eq(self.beats.payload.data),
                 axi.wstrb.eq(Mux(self.abandon, 0, self.beats.payload.strobes)),
-                axi.wlast.eq(left == 0),
+                axi.wlast.eq(final),
                 left.eq(left - 1),
+                final.eq(left == 1),
             ]
         with m.If(ended):
             m.d.sync += active.eq(0)
@@ -112,5 +114,6 @@ class WriteMaster(wiring.Component):
                 active.eq(1),
                 axi.awlen.eq(self.bursts.payload.beats),
                 left.eq(self.bursts.payload.beats),
+                final.eq(self.bursts.payload.beats == 0),
             ]
         return m

@@ -21,9 +21,9 @@ class Compactor(wiring.Component):
     -------
     gate : In(gate_row)
     count : Out
-        Number of tasks; 0 also without a row.
+        Number of tasks of this cycle's row; 0 also without a row.
     tasks : Out(array of D)
-        Lanes from ``count`` on are undefined.
+        Those of the row before; lanes from its ``count`` on are undefined.
     """
 
     def __init__(self, config: Config):
@@ -70,7 +70,7 @@ class Compactor(wiring.Component):
                 moved.append((stays | comes, Mux(comes, above_move, move), chosen))
             lanes = moved
 
-        m.d.sync += self.count.eq(Mux(self.gate.some, _ones(m, fired, "fired"), 0))
+        m.d.comb += self.count.eq(Mux(self.gate.some, _ones(m, fired, "fired"), 0))
         with m.If(self.gate.some):
             m.d.sync += [self.tasks[n].eq(item) for n, (_, _, item) in enumerate(lanes)]
         return m

@@ -7,12 +7,25 @@ from amaranth.utils import bits_for, ceil_log2
 
 from ...config import Config
 from ..commands import drain_command, drain_item, row_shape
-from .layouts import gated_position_shape, listed_shape, task_record
+from .layouts import gated_position_shape, listed_shape, marks_of, task_record
 from .row_counter import RowCounter
 
 __all__ = ["DrainReader"]
 
 ALL, FINISHED, TASKS = range(3)
+
+
+def _few(lanes):
+    """Whether there is at most one."""
+    lanes = list(lanes)
+    return ~Cat(lane & Cat(lanes[:n]).any() for n, lane in enumerate(lanes) if n).any()
+
+
+def _picked(index, values):
+    """One of the values, by a tree: a sum is chosen among many bits, and each step costs a LUT."""
+    for bit in index:
+        values = [Mux(bit, odd, even) for even, odd in zip(values[::2], values[1::2], strict=True)]
+    return values[0]
 
 
 class DrainReader(wiring.Component):
@@ -76,22 +89,29 @@ class DrainReader(wiring.Component):
             m.d.sync += [command.eq(self.command.payload), running.eq(1), fetching.eq(1)]
 
         # Lanes of the row that are still to leave: those that hold something, then what is left.
-        fresh = Signal()
         holds, left, rest = (
             Signal(self._config.array.group, name=n) for n in ("holds", "left", "rest")
         )
         others = Cat(lane & left[:n].any() for n, lane in enumerate(left))  # all but the lowest
+        # At most one is left, and none: mostly known from the cycle before.
+        few, none = Signal(), Signal()
+        was_few, was_none = Signal(init=1), Signal(init=1)
+        m.d.comb += [few.eq(was_few), none.eq(was_none)]
         gone = Signal()
         m.d.comb += [
-            left.eq(Mux(fresh, holds, rest)),
-            gone.eq(~others.any() & (self.items.ready | ~left.any())),
+            gone.eq(few & (self.items.ready | none)),
             self.take.eq(fetched & gone),
             self.read_en.eq(fetching & rows.some & (~fetched | self.take)),
             self.read_bank.eq(command.bank),
             self.read_row.eq(rows.row),
             rows.advance.eq(self.read_en),
         ]
-        m.d.sync += [fresh.eq(self.take), rest.eq(Mux(self.items.ready, others, left))]
+        kept = Mux(self.items.ready, others, left)
+        m.d.sync += [
+            rest.eq(Mux(self.take, holds, kept)),
+            was_few.eq(Mux(self.take, _few(holds), Mux(self.items.ready, _few(others), few))),
+            was_none.eq(Mux(self.take, ~holds.any(), Mux(self.items.ready, ~others.any(), none))),
+        ]
         with m.If(self.read_en):
             m.d.sync += fetched.eq(1)
         with m.Elif(self.take):
@@ -110,15 +130,23 @@ class DrainReader(wiring.Component):
             m.d.sync += running.eq(0)
 
         self._describe_rows(m, command, rows, left)
+        given = self.command.payload
+        slots, positions = given.slots, given.positions
         if self._config.array.gated:
-            self._describe_either(m, command, rows, left, holds, starts)
+            judged = self._describe_either(m, command, rows, left, rest, holds, starts)
+            with m.If(judged):
+                m.d.comb += [few.eq(_few(left)), none.eq(~left.any())]
+            # A task row counts as a position with one row.
+            tasks = given.source == TASKS
+            slots, positions = Mux(tasks, 1, slots), Mux(tasks, self.task_rows, positions)
         else:
-            m.d.comb += [
-                rows.slots.eq(command.slots),
-                rows.positions.eq(command.positions),
-                holds.eq(-1),
-                item.full.eq(1),
-            ]
+            m.d.comb += [holds.eq(-1), left.eq(rest), item.full.eq(1)]
+        marks = Signal.like(rows.marks, reset_less=True)
+        own_positions = Signal.like(rows.positions, reset_less=True)
+        with m.If(starts):
+            m.d.sync += own_positions.eq(positions)
+            m.d.sync += [marks[name].eq(mark) for name, mark in marks_of(slots, positions).items()]
+        m.d.comb += [rows.positions.eq(own_positions), rows.marks.eq(marks)]
         return m
 
     def _describe_rows(self, m, command, rows, left):
@@ -136,14 +164,16 @@ class DrainReader(wiring.Component):
         with m.If(self.take):
             m.d.sync += [column.eq(fetched_column), position.eq(fetched_position)]
         m.d.comb += item.position.eq(position)
+        lowest = Signal(ceil_log2(engines))
         for lane in reversed(range(engines)):
             with m.If(left[lane]):
-                m.d.comb += [
-                    item.sum.eq(self.sums[lane]),
-                    item.slot.eq(Cat(C(lane, ceil_log2(engines)), column)),
-                ]
+                m.d.comb += lowest.eq(lane)
+        m.d.comb += [
+            item.sum.eq(_picked(lowest, list(self.sums))),
+            item.slot.eq(Cat(lowest, column)),
+        ]
 
-    def _describe_either(self, m, command, rows, left, holds, starts):
+    def _describe_either(self, m, command, rows, left, rest, holds, starts):
         """The same, if rows may be rows of tasks or have sums that have left as tasks."""
         config = self._config
         engines = config.array.group
@@ -152,21 +182,18 @@ class DrainReader(wiring.Component):
         record = Signal(task_record(config), reset_less=True)
         m.d.comb += [
             tasks.eq(command.source == TASKS),
-            # A task row counts as a position with one row.
-            rows.slots.eq(Mux(tasks, 1, command.slots)),
-            rows.positions.eq(Mux(tasks, self.task_rows, command.positions)),
             self.record_en.eq(self.read_en & tasks),
             item.full.eq(command.source != FINISHED),
         ]
         with m.If(self.take):
             m.d.sync += record.eq(self.record)
-        with m.Switch(command.source):
-            with m.Case(FINISHED):
-                m.d.comb += holds.eq(~self.departed)
-            with m.Case(TASKS):
-                m.d.comb += holds.eq(Cat(lane <= record.last for lane in range(engines)))
-            with m.Default():
-                m.d.comb += holds.eq(-1)
+        m.d.comb += holds.eq(-1)
+        with m.If(tasks):
+            m.d.comb += holds.eq(Cat(lane <= self.record.last for lane in range(engines)))
+        # Which sums have left is known a cycle later than the rest.
+        judged = Signal()
+        m.d.sync += judged.eq(self.take & (command.source == FINISHED))
+        m.d.comb += left.eq(rest & ~(self.departed & judged.replicate(engines)))
 
         # Positions of the row: the list moves on by those that the row before has finished.
         number = Signal(listed_shape(config))
@@ -193,3 +220,4 @@ class DrainReader(wiring.Component):
                         item.slot.eq(record.slots[lane]),
                         item.position.eq(Mux(lane > record.last0, second, first)),
                     ]
+        return judged

@@ -23,8 +23,8 @@ class FiredCounts(wiring.Component):
     address : In
         Counts to read: those of slots ``address * D`` to ``address * D + D-1``.
     data : Out(array of D), data_valid : Out(1)
-        With ``data_valid``, the counts of the address. The gate goes first: in a cycle in which it
-        counts there is no answer.
+        With ``data_valid``, the counts of the address of the cycle before. The gate goes first: in
+        a cycle behind one of its rows there is no answer.
     """
 
     def __init__(self, config: Config):
@@ -50,28 +50,37 @@ class FiredCounts(wiring.Component):
         )
         used = Signal(columns)  # columns that have been counted since they were cleared
         gate = self.gate
-        here = Signal(column_shape(self._config))
+        # Where to look is settled in one cycle, what is there is counted in the next.
+        chosen, here = (Signal(column_shape(self._config), name=n) for n in ("chosen", "here"))
+        counting, known = Signal(), Signal()
+        fired = Signal.like(gate.fired)
         m.d.comb += [
-            here.eq(Mux(gate.some, gate.column, self.address)),
+            chosen.eq(Mux(gate.some, gate.column, self.address)),
             memory.r_addr.eq(here),
             memory.w_addr.eq(here),
-            memory.w_en.eq(gate.some),
+            memory.w_en.eq(counting),
+        ]
+        m.d.sync += [
+            here.eq(chosen),
+            counting.eq(gate.some),
+            known.eq(used.bit_select(chosen, 1) & ~gate.clear),
+            fired.eq(gate.fired),
         ]
 
         counts = Signal.like(self.data)
-        with m.If(used.bit_select(here, 1) & ~gate.clear):
+        with m.If(known):
             m.d.comb += counts.eq(memory.r_data)
         for lane in range(self._config.array.group):
             more = Signal(COUNT_BITS + 1, name=f"more{lane}")
             overflow = more[-1].replicate(COUNT_BITS)
             m.d.comb += [
-                more.eq(counts[lane] + gate.fired[lane]),
+                more.eq(counts[lane] + fired[lane]),
                 memory.w_data.word_select(lane, COUNT_BITS).eq(more[:-1] | overflow),
             ]
         with m.If(gate.clear):
             m.d.sync += used.eq(0)
         with m.If(gate.some):
-            m.d.sync += used.bit_select(here, 1).eq(1)
+            m.d.sync += used.bit_select(chosen, 1).eq(1)
 
-        m.d.comb += [self.data_valid.eq(~gate.some), self.data.eq(counts)]
+        m.d.comb += [self.data_valid.eq(~counting), self.data.eq(counts)]
         return m

@@ -48,7 +48,8 @@ class Group(wiring.Component):
     index : In
         Number of this group in its cluster; constant.
     i, o : In(stream of vector), Out(stream of vector)
-        The chain. Without gate, every group takes every vector.
+        The chain. Without gate, every group takes every vector. A group that is alone in its
+        chain gives nothing to ``o``.
     command : In(stream of group_command)
         At least two are accepted before the first is done. Commands run in order.
     done : Out(1)
@@ -126,7 +127,9 @@ class Group(wiring.Component):
         config = self._config
         gated = config.array.gated
 
-        m.submodules.link = link = StreamBuffer(vector(config))
+        link = None
+        if config.groups > 1:
+            m.submodules.link = link = StreamBuffer(vector(config))
         trims = config.array.trim_planes
         width = 8 * config.array.lanes + (mac.spare_planes.size if trims else 0)
         m.submodules.queue = queue = VectorQueue(
@@ -165,9 +168,7 @@ class Group(wiring.Component):
 
     def _connect_chain(self, m, link, queue):
         """A vector moves on and, if it is wanted here, into the queue, both in one cycle."""
-        wiring.connect(m, link.o, wiring.flipped(self.o))
-        wanted = Signal()
-        room = Signal()
+        wanted, room, moves = Signal(), Signal(), Signal()
         stored = self.i.payload.data
         if self._config.array.trim_planes:
             m.submodules.planes = planes = mac.PlaneCounter(lanes=self._config.array.lanes)
@@ -175,16 +176,23 @@ class Group(wiring.Component):
             stored = Cat(stored, planes.o)
         m.d.comb += [
             wanted.eq(1),
+            moves.eq(1),
             room.eq(queue.ready | ~wanted),
-            self.i.ready.eq(link.i.ready & room),
-            link.i.valid.eq(self.i.valid & room),
-            link.i.payload.eq(self.i.payload),
-            queue.push.eq(self.i.valid & link.i.ready & wanted),
+            self.i.ready.eq(moves & room),
+            queue.push.eq(self.i.valid & moves & wanted),
             queue.data.eq(stored),
         ]
         if self._config.array.gated:
             m.d.comb += wanted.eq(self.i.payload.want.bit_select(self.index, 1))
-        else:
+        if link is None:
+            return
+        wiring.connect(m, link.o, wiring.flipped(self.o))
+        m.d.comb += [
+            moves.eq(link.i.ready),
+            link.i.valid.eq(self.i.valid & room),
+            link.i.payload.eq(self.i.payload),
+        ]
+        if not self._config.array.gated:
             m.d.comb += link.i.payload.want.eq(-1)
 
     def _connect_weights(self, m, store, sequencer):
@@ -207,8 +215,9 @@ class Group(wiring.Component):
         """Operands to the MAC units, dot products to the sums, and the operation beside them."""
         gated = self._config.array.gated
         some = sequencer.starts
-        m.d.comb += [sequencer.level.eq(queue.level), queue.pops.eq(sequencer.pops)]
+        m.d.comb += [sequencer.some.eq(queue.some), queue.pops.eq(sequencer.pops)]
         if gated:
+            m.d.comb += sequencer.two.eq(queue.two)
             m.d.comb += store.slots.eq(sequencer.choice.slots)
         else:
             m.d.comb += store.column.eq(sequencer.choice.column)

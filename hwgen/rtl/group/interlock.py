@@ -31,7 +31,7 @@ class Interlock(wiring.Component):
     issue : In(1)
         The row that is next is issued in this cycle.
     conflict : Out(1)
-        It must wait. Depends on registers only.
+        It must wait. A register.
     """
 
     def __init__(self, shape, *, distance: int):
@@ -57,8 +57,7 @@ class Interlock(wiring.Component):
             row, issued = older, older_issued
 
         waits = Signal(self._distance - 1)
-        m.d.sync += waits.eq(waits << 1)
+        m.d.sync += [waits.eq(waits << 1), self.conflict.eq(waits[:-1].any())]
         with m.If(self.take):
-            m.d.sync += waits.eq(Cat(same))
-        m.d.comb += self.conflict.eq(waits.any())
+            m.d.sync += [waits.eq(Cat(same)), self.conflict.eq(Cat(same).any())]
         return m

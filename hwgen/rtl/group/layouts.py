@@ -17,11 +17,13 @@ __all__ = [
     "gate_row",
     "gated_position_shape",
     "listed_shape",
+    "marks_of",
     "planned_row",
     "row_offer",
     "row_operation",
     "task",
     "task_record",
+    "walk_marks",
 ]
 
 DEPARTED = -(1 << 31)
@@ -106,6 +108,26 @@ def planned_row(config: Config) -> data.StructLayout:
     else:
         fields |= {"pops": 1}
     return data.StructLayout(fields)
+
+
+def walk_marks(config: Config) -> data.StructLayout:
+    """Whether a walk over rows has no position, or a single one; positions have a single slot; the
+    first step is the last. ``penultimate``: the last column but one, if there are two.
+    """
+    flags = dict.fromkeys(("empty", "one_position", "one_slot", "one_row"), 1)
+    return data.StructLayout(flags | {"penultimate": column_shape(config)})
+
+
+def marks_of(slots, positions) -> dict:
+    """The marks of a walk of that size."""
+    empty, one_position, one_slot = positions == 0, positions == 1, slots == 1
+    return {
+        "empty": empty,
+        "one_position": one_position,
+        "one_slot": one_slot,
+        "one_row": empty | (one_position & one_slot),
+        "penultimate": slots - 2,
+    }
 
 
 def task_record(config: Config) -> data.StructLayout:

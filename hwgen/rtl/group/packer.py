@@ -53,11 +53,8 @@ class TaskPacker(wiring.Component):
         m = Module()
         m.submodules.compactor = compactor = Compactor(self._config)
         m.d.comb += compactor.gate.eq(self.gate)
-        completes, ends, flush, flushed = (
-            Signal(name=n) for n in ("completes", "ends", "flush", "flushed")
-        )
+        ends, flush, flushed = (Signal(name=n) for n in ("ends", "flush", "flushed"))
         m.d.sync += [
-            completes.eq(self.gate.some & self.gate.completes),
             ends.eq(self.gate.end),
             flush.eq(ends),
             flushed.eq(flush),
@@ -66,22 +63,36 @@ class TaskPacker(wiring.Component):
         with m.If(self.gate.some):
             m.d.sync += self.dealt_bank.eq(self.gate.bank)
 
-        staged = Signal(bits_for(self._config.array.group))  # tasks of the row that is still open
-        closes, shift = self._control(m, compactor.count, completes, flush, staged)
-        self._move(m, compactor.tasks, staged, closes, shift)
+        # What becomes of a row's tasks is decided while they are brought together.
+        step = self._control(m, compactor.count, self.gate.some & self.gate.completes, ends)
+        self._move(m, compactor.tasks, step)
 
         number = Signal.like(self.task_rows)
-        m.d.sync += self.dealt_en.eq(closes)
-        with m.If(closes):
+        m.d.sync += self.dealt_en.eq(step.closes)
+        with m.If(step.closes):
             m.d.sync += [self.dealt.row.eq(number), number.eq(number + 1)]
         with m.If(flush):
-            m.d.sync += [number.eq(0), self.task_rows.eq(number + closes)]
+            m.d.sync += [number.eq(0), self.task_rows.eq(number + step.closes)]
         return m
 
-    def _control(self, m, count, completes, flush, staged):
-        """When a row is closed, and what its record says; by how much new tasks move up."""
+    def _control(self, m, count, completes, flush):
+        """When a row is closed, and what its record says; by how much new tasks move up. The result
+        comes from registers.
+        """
         engines = self._config.array.group
-        record = self.dealt.record
+        step = Signal(
+            data.StructLayout(
+                {
+                    "closes": 1,
+                    "shift": ceil_log2(engines),
+                    "staged": bits_for(engines),
+                    "last": lane_shape(self._config),
+                    "last0": lane_shape(self._config),
+                    "pops": 2,
+                }
+            )
+        )
+        staged = Signal(bits_for(engines))  # tasks of the row that is still open
         two = Signal()  # the open row has tasks of two positions …
         last0 = Signal(lane_shape(self._config))  # … those of the first up to this lane
         same = Signal()  # the position of the newest task may still get more
@@ -105,16 +116,21 @@ class TaskPacker(wiring.Component):
         with m.Elif(second & comes):
             m.d.comb += boundary.eq(staged - 1)
 
+        m.d.sync += [
+            step.closes.eq(closes),
+            step.shift.eq(Mux(third, 0, staged)),
+            step.staged.eq(staged),
+            step.last.eq(Mux(third | flush, staged - 1, engines - 1)),
+            step.last0.eq(boundary),
+            step.pops.eq(Mux(third, 2, two | other)),
+        ]
         with m.If(closes):
             m.d.sync += [
-                record.last.eq(Mux(third | flush, staged - 1, engines - 1)),
-                record.last0.eq(boundary),
-                record.pops.eq(Mux(third, 2, two | other)),
                 staged.eq(Mux(third, count, total - engines)),
                 two.eq(0),
             ]
             with m.If(flush):
-                m.d.sync += record.pops.eq(Mux(two, 2, 1))
+                m.d.sync += step.pops.eq(Mux(two, 2, 1))
         with m.Elif(comes):
             m.d.sync += [staged.eq(total), two.eq(two | second), last0.eq(boundary)]
         with m.If(flush):
@@ -124,11 +140,9 @@ class TaskPacker(wiring.Component):
             m.d.sync += same.eq(0)
         with m.Elif(comes):
             m.d.sync += same.eq(1)
-        shift = Signal(ceil_log2(engines))
-        m.d.comb += shift.eq(Mux(third, 0, staged))
-        return closes, shift
+        return step
 
-    def _move(self, m, tasks, staged, closes, shift):
+    def _move(self, m, tasks, step):
         """The open row, and the closed one on its way out.
 
         New tasks are rotated to the first free lane, so that those which fit into the open row and
@@ -136,23 +150,30 @@ class TaskPacker(wiring.Component):
         """
         engines = self._config.array.group
         rotated = [tasks[lane] for lane in range(engines)]
-        for step in range(len(shift)):
-            by = 1 << step
+        for bit in range(ceil_log2(engines)):
+            by = 1 << bit
             stage = []
             for lane in range(engines):
-                chosen = Signal(task(self._config), name=f"rotated{step}_{lane}")
+                chosen = Signal(task(self._config), name=f"rotated{bit}_{lane}")
                 m.d.comb += chosen.eq(
-                    Mux(shift[step], rotated[(lane - by) % engines], rotated[lane])
+                    Mux(step.shift[bit], rotated[(lane - by) % engines], rotated[lane])
                 )
                 stage.append(chosen)
             rotated = stage
 
+        record = self.dealt.record
+        with m.If(step.closes):
+            m.d.sync += [
+                record.last.eq(step.last),
+                record.last0.eq(step.last0),
+                record.pops.eq(step.pops),
+            ]
         open_row = Signal(data.ArrayLayout(task(self._config), engines), reset_less=True)
         for lane in range(engines):
             joined = Signal(task(self._config), name=f"joined{lane}")
-            m.d.comb += joined.eq(Mux(lane < staged, open_row[lane], rotated[lane]))
-            m.d.sync += open_row[lane].eq(Mux(closes, rotated[lane], joined))
-            with m.If(closes):
+            m.d.comb += joined.eq(Mux(lane < step.staged, open_row[lane], rotated[lane]))
+            m.d.sync += open_row[lane].eq(Mux(step.closes, rotated[lane], joined))
+            with m.If(step.closes):
                 m.d.sync += [
                     self.dealt.sums[lane].eq(joined.sum),
                     self.dealt.record.slots[lane].eq(joined.slot),

@@ -1,7 +1,7 @@
 """From commands to rows: what comes next."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
@@ -9,7 +9,7 @@ from ...config import Config
 from ..commands import group_command, row_shape
 from ..mac import shifts_sums
 from .buffer import StreamBuffer
-from .layouts import planned_row, task_record
+from .layouts import marks_of, planned_row, task_record, walk_marks
 from .row_source import RowSource
 
 __all__ = ["Planner"]
@@ -54,28 +54,48 @@ class Planner(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.commands = commands = StreamBuffer(group_command(self._config))
+        # With each command goes what would otherwise be compared when it begins.
+        commands = StreamBuffer(
+            data.StructLayout(
+                {
+                    "command": group_command(self._config),
+                    "marks": walk_marks(self._config),
+                    "one_chunk": 1,
+                }
+            )
+        )
+        m.submodules.commands = commands
         m.submodules.source = source = RowSource(self._config)
-        wiring.connect(m, wiring.flipped(self.command), commands.i)
-        command, offer = commands.o.payload, source.offer
+        given, comes = self.command.payload, commands.i.payload
+        command, offer = commands.o.payload.command, source.offer
         m.d.comb += [
+            commands.i.valid.eq(self.command.valid),
+            self.command.ready.eq(commands.i.ready),
+            comes.command.eq(given),
+            *(
+                comes.marks[name].eq(mark)
+                for name, mark in marks_of(given.slots, given.positions).items()
+            ),
+            comes.one_chunk.eq(given.chunks == 1),
             source.active.eq(commands.o.valid),
             source.command.eq(command),
+            source.marks.eq(commands.o.payload.marks),
             source.advance.eq(self.advance),
             self.valid.eq(source.valid),
         ]
 
         # Where in its command the row is. A command goes with its last row.
-        chunk = Signal.like(command.chunks, init=1)  # number of the current chunk, from 1
+        left = Signal.like(command.chunks)  # chunks from this one on, unless it is the first
         first_chunk, begins = Signal(init=1), Signal(init=1)
-        last_chunk, finished = Signal(), Signal()
+        last_chunk, final, finished = Signal(), Signal(), Signal()
         m.d.comb += [
-            last_chunk.eq(chunk == command.chunks),
+            last_chunk.eq(Mux(first_chunk, commands.o.payload.one_chunk, final)),
             finished.eq(self.advance & offer.last),
             commands.o.ready.eq(finished & last_chunk),
         ]
         with m.If(finished):
-            m.d.sync += [chunk.eq(Mux(last_chunk, 1, chunk + 1)), first_chunk.eq(last_chunk)]
+            more = Mux(first_chunk, command.chunks, left)
+            m.d.sync += [left.eq(more - 1), final.eq(more == 2), first_chunk.eq(last_chunk)]
         with m.If(self.advance):
             m.d.sync += begins.eq(commands.o.ready)
 

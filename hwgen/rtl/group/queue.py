@@ -34,6 +34,8 @@ class VectorQueue(wiring.Component):
         The oldest vector and the next; meaningful if ``level`` says so. One head: no ``head1``.
     level : Out
         Number of vectors in the queue.
+    some, two : Out(1)
+        There is a vector, there are at least two; from registers. One head: no ``two``.
     pops : In
         Vectors to drop in this cycle, oldest first; never more than ``level``.
 
@@ -53,8 +55,8 @@ class VectorQueue(wiring.Component):
         self._heads = heads
         members = {"push": In(1), "data": In(width), "ready": Out(1), "head0": Out(width)}
         if heads == 2:
-            members["head1"] = Out(width)
-        members |= {"level": Out(range(depth + 1)), "pops": In(range(heads + 1))}
+            members |= {"head1": Out(width), "two": Out(1)}
+        members |= {"level": Out(range(depth + 1)), "some": Out(1), "pops": In(range(heads + 1))}
         super().__init__(members)
 
         # Places of the next push and of the oldest vector: here, where a proof can see them.
@@ -76,6 +78,19 @@ class VectorQueue(wiring.Component):
         accepted = Signal()
         m.d.comb += accepted.eq(self.push & self.ready)
         m.d.sync += self.level.eq(self.level + accepted - self.pops)
+
+        def at_least(count):
+            """Whether so many will be there; how many are popped is known last."""
+            left = [
+                (self.level >= count + n) | (accepted & (self.level >= count + n - 1))
+                for n in range(self._heads + 1)
+            ]
+            kept = Mux(self.pops[0], left[1], left[0])
+            return kept if self._heads == 1 else Mux(self.pops[1], left[2], kept)
+
+        m.d.sync += self.some.eq(at_least(1))
+        if self._heads == 2:
+            m.d.sync += self.two.eq(at_least(2))
 
         # A ring of places: place = row * heads + memory.
         places = self._rows * self._heads

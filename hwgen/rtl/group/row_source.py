@@ -7,7 +7,7 @@ from amaranth.utils import bits_for, ceil_log2
 
 from ...config import Config
 from ..commands import group_command, mode_field, row_shape
-from .layouts import row_offer, task_record
+from .layouts import row_offer, task_record, walk_marks
 from .row_counter import RowCounter
 from .task_rows import TaskRows
 
@@ -22,14 +22,15 @@ class RowSource(wiring.Component):
 
     Members
     -------
-    active : In(1), command : In(group_command)
-        The command that runs; stable while ``active``.
+    active : In(1), command : In(group_command), marks : In(walk_marks)
+        The command that runs, and its dense walk; stable while ``active``.
     valid : Out(1), offer : Out(row_offer)
         The next row.
     advance : In(1)
         It is taken; only with ``valid``.
     task_rows : In, store_en : Out(1), store_row : Out, store_record : In(task_record)
-        See :class:`TaskRows`, except that there may be none. Gated only.
+        See :class:`TaskRows`, except that there may be none; stable from the cycle before
+        ``active`` on. Gated only.
     """
 
     def __init__(self, config: Config):
@@ -37,6 +38,7 @@ class RowSource(wiring.Component):
         members = {
             "active": In(1),
             "command": In(group_command(config)),
+            "marks": In(walk_marks(config)),
             "valid": Out(1),
             "offer": Out(row_offer(config)),
             "advance": In(1),
@@ -54,8 +56,8 @@ class RowSource(wiring.Component):
         m = Module()
         m.submodules.dense = dense = RowCounter(self._config)
         m.d.comb += [
-            dense.slots.eq(self.command.slots),
             dense.positions.eq(self.command.positions),
+            dense.marks.eq(self.marks),
             dense.advance.eq(self.advance),
             self.valid.eq(self.active),
             self.offer.some.eq(dense.some),
@@ -82,8 +84,8 @@ class RowSource(wiring.Component):
         """Over the dense row lies the task row, if the command is conditional."""
         m.submodules.tasks = tasks = TaskRows(self._config)
         some = Signal()
+        m.d.sync += some.eq(self.task_rows.any())
         m.d.comb += [
-            some.eq(self.task_rows.any()),
             tasks.active.eq(self.active & self.command.conditional & some),
             tasks.rows.eq(self.task_rows),
             self.store_en.eq(tasks.store_en),

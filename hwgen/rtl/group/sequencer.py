@@ -44,8 +44,9 @@ class Sequencer(wiring.Component):
         See :class:`Planner`.
     chunk_loaded : In(1)
         See :class:`ChunkTracker`.
-    level : In, pops : Out
-        Vectors in the queue, and how many of them leave it with the row issued.
+    some, two : In(1), pops : Out
+        There is a vector in the queue, there are two (gated only); how many leave it with the row
+        issued.
     starts : Out(1)
         A row is issued in this cycle.
     choice : Out(operand_choice), weight_bank : Out(1)
@@ -70,7 +71,7 @@ class Sequencer(wiring.Component):
         members = {
             "command": In(stream.Signature(group_command(config))),
             "chunk_loaded": In(1),
-            "level": In(range(config.array.queue + 1)),
+            "some": In(1),
             "pops": Out(range(heads + 1)),
             "starts": Out(1),
             "operation": Out(row_operation(config)),
@@ -87,6 +88,7 @@ class Sequencer(wiring.Component):
             members["trimmed"] = In(field["mode"])
         if config.array.gated:
             members |= {
+                "two": In(1),
                 "gate_done": In(1),
                 "task_rows": In(bits_for(config.array.rows)),
                 "store_en": Out(1),
@@ -119,7 +121,7 @@ class Sequencer(wiring.Component):
             trims = self._config.array.trim_planes
             m.d.comb += mode.eq(self.trimmed if trims else row.choice.mode)
         m.d.comb += [
-            enough.eq(self.level.any()),
+            enough.eq(self.some),
             ready.eq(there & chunks.available & free),
             issue.eq(ready & (~operation.some | (enough & ~conflict))),
             starts.eq(issue & operation.some),
@@ -149,7 +151,7 @@ class Sequencer(wiring.Component):
 
         if gated:
             with m.If(row.straddles):
-                m.d.comb += enough.eq(self.level >= 2)
+                m.d.comb += enough.eq(self.two)
             m.d.comb += [
                 planner.gate_done.eq(self.gate_done),
                 planner.task_rows.eq(self.task_rows),
