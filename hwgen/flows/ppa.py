@@ -28,6 +28,7 @@ NETWORKS = {
     "cgnet8": "fashion_small",
     "baseline8": "fashion_small",
     "serial8": "fashion_small",
+    "cgnet85f": "fashion_small",
     "bitfusion8": "fashion_mixed",
     "stripes8": "fashion_mixed",
     "pg43": "fashion_pg43",
