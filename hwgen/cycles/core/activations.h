@@ -39,7 +39,8 @@ struct ReadPort {
     unsigned free = ROOM;
     bool was_granted = false, has_room = true;
     unsigned number = 0;
-    PortSet *awake = nullptr;  // ports that may change in this cycle
+    PortSet *awake = nullptr;   // ports that may change in this cycle
+    PortSet *asking = nullptr;  // ports that ask a bank for a word
     // In this cycle
     bool asked = false, taken = false, granted = false;
 
@@ -53,6 +54,9 @@ struct ReadPort {
     void take() { taken = true, awake->add(number); }
     bool wants() const { return waiting && has_room; }
     const Reading &first() const { return places[oldest]; }
+    bool stays_awake() const {
+        return waiting || flight || was_granted || has_room != (free > 2) || (answers && !valid_);
+    }
     // `hold`: the first two stages stay where they are. True: something has changed for its reader.
     bool step(bool hold) {
         const bool answered = flight & ANSWERING;
@@ -70,7 +74,6 @@ struct ReadPort {
         const bool pull = answers && (!valid_ || taken), changed = pull || granted;
         valid_ = pull || (valid_ && !taken);
         answers += answered - pull;
-        awake->put(number, waiting || flight || was_granted || has_room != (free > 2) || (answers && !valid_));
         asked = taken = granted = false;
         return changed;
     }
@@ -87,7 +90,7 @@ struct ReadPort {
         a.value(answers), a.value(valid_), a.value(free), a.value(was_granted), a.value(has_room);
         bool wakes = awake->has(number);
         a.value(wakes);
-        if (Archive::RESTORES) awake->put(number, wakes);
+        if (Archive::RESTORES) awake->put(number, wakes), asking->put(number, wants());
     }
 };
 
@@ -139,6 +142,7 @@ struct ActivationBuffer {
     std::vector<WritePort> writes;
     PortSet readers;  // all of them
     PortSet awake;    // read ports: a request waits, or the reader has asked or taken something in this cycle
+    PortSet asking;   // read ports that ask a bank for a word
     PortSet changed;  // read ports: for their readers
     PortSet writing;  // write ports that have something to write
 
@@ -147,7 +151,7 @@ struct ActivationBuffer {
         words = config.clusters * config.activation_words;
         reads.resize(read_ports);
         writes.resize(write_ports);
-        for (unsigned n = 0; n < read_ports; n++) reads[n].number = n, reads[n].awake = &awake, readers.add(n);
+        for (unsigned n = 0; n < read_ports; n++) reads[n].number = n, reads[n].awake = &awake, reads[n].asking = &asking, readers.add(n);
         for (unsigned n = 0; n < write_ports; n++) writes[n].number = n, writes[n].offering = &writing;
         read_turns.build(banks, read_ports);
         write_turns.build(banks, write_ports);
@@ -167,12 +171,8 @@ struct ActivationBuffer {
     // `ports`: the only ones that may read.
     void arbitrate_reads(const PortSet &ports, Counters &counters) {
         if (hold) return;
-        PortSet asking;
-        (awake & ports).each([&](unsigned n) {
-            if (reads[n].wants()) asking.add(n);
-        });
         read_turns.arbitrate(
-            asking, [&](unsigned n) { return reads[n].first().address; },
+            asking & ports, [&](unsigned n) { return reads[n].first().address; },
             [&](unsigned n, unsigned) { reads[n].granted = true, counters.activation_reads++; });
     }
 
@@ -185,10 +185,23 @@ struct ActivationBuffer {
         return reads || writes;
     }
     bool step_reads(const PortSet &ports) {
-        changed = PortSet();
-        const PortSet stepped = awake & ports;
-        stepped.each([&](unsigned n) { changed.put(n, reads[n].step(hold)); });
-        return (awake & stepped).any();
+        uint64_t busy = 0;
+        for (unsigned w = 0; w < PortSet::WORDS; w++) {
+            const uint64_t stepped = awake.bits[w] & ports.bits[w];
+            uint64_t wake = 0, ask = 0, change = 0;
+            for (uint64_t rest = stepped; rest; rest &= rest - 1) {
+                const unsigned n = unsigned(__builtin_ctzll(rest));
+                ReadPort &port = reads[64 * w + n];
+                change |= uint64_t(port.step(hold)) << n;
+                wake |= uint64_t(port.stays_awake()) << n;
+                ask |= uint64_t(port.wants()) << n;
+            }
+            awake.bits[w] = (awake.bits[w] & ~stepped) | wake;
+            asking.bits[w] = (asking.bits[w] & ~stepped) | ask;
+            changed.bits[w] = change;
+            busy |= wake;
+        }
+        return busy;
     }
     // The same if nothing is read that is written.
     bool step_writes() {

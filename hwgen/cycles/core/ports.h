@@ -5,8 +5,8 @@
 namespace hwgen {
 
 struct PortSet {
-    static constexpr unsigned MOST = 192;  // more than the ports of 16 clusters with a drain of 8 lanes each
-    uint64_t bits[MOST / 64] = {};
+    static constexpr unsigned WORDS = 3;  // more than the ports of 16 clusters with a drain of 8 lanes each
+    uint64_t bits[WORDS] = {};
 
     void add(unsigned n) { bits[n >> 6] |= uint64_t(1) << (n & 63); }
     void put(unsigned n, bool inside) {
@@ -21,17 +21,17 @@ struct PortSet {
     }
     template <class Each>
     void each(Each &&what) const {
-        for (unsigned n = 0; n < MOST; n += 64)
-            for (uint64_t rest = bits[n >> 6]; rest; rest &= rest - 1) what(n + unsigned(__builtin_ctzll(rest)));
+        for (unsigned w = 0; w < WORDS; w++)
+            for (uint64_t rest = bits[w]; rest; rest &= rest - 1) what(64 * w + unsigned(__builtin_ctzll(rest)));
     }
     PortSet operator&(const PortSet &others) const {
         PortSet both;
-        for (unsigned n = 0; n < MOST / 64; n++) both.bits[n] = bits[n] & others.bits[n];
+        for (unsigned n = 0; n < WORDS; n++) both.bits[n] = bits[n] & others.bits[n];
         return both;
     }
     PortSet operator~() const {
         PortSet rest;
-        for (unsigned n = 0; n < MOST / 64; n++) rest.bits[n] = ~bits[n];
+        for (unsigned n = 0; n < WORDS; n++) rest.bits[n] = ~bits[n];
         return rest;
     }
 };
