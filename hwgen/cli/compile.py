@@ -28,25 +28,45 @@ __all__ = ["command"]
 @click.option("--c", "c_header", type=click.Path(path_type=Path), help="C header for the driver.")
 @click.option("--predict/--no-predict", default=True, help="Cycles by the cycle model.")
 @click.option(
+    "--profile",
+    type=click.Path(path_type=Path),
+    help="Images as hwgen run takes them: channels are dealt by how often each fires on the first "
+    "of them, and cycles are those of their decisions.",
+)
+@click.option(
     "--density",
     type=click.FloatRange(0, 1),
     default=0.25,
     show_default=True,
-    help="Share of outputs that fire in gated layers, for plans and prediction.",
+    help="Without --profile: share of outputs that fire in gated layers.",
 )
 @json_option
 def command(
-    net, name, settings, batch, order, plans, out, listing, c_header, predict, density, as_json
+    net,
+    name,
+    settings,
+    batch,
+    order,
+    plans,
+    out,
+    listing,
+    c_header,
+    predict,
+    profile,
+    density,
+    as_json,
 ) -> None:
     """Compile NET for a configuration, and print what each layer costs.
 
     Columns read and written: bytes of memory. Column cycles: predicted, from the end of the layer
-    before to its own end; decisions of gates are made up, as lumpy as real ones. Column busy: share
+    before to its own end; without --profile decisions of gates are made up, as lumpy as real ones,
+    and every channel of a layer is taken to fire as often as the others. Column busy: share
     of the products that the array could have made in these cycles. What other orders would cost is
     in the listing and in the JSON.
     """
     import numpy as np
 
+    from hwgen.bench.masks import generated_masks
     from hwgen.compiler import file
     from hwgen.compiler.network import compile_network
     from hwgen.config import load
@@ -54,7 +74,12 @@ def command(
     from models.netfile import load as load_network
 
     network = load_network(net)
-    densities = {g.name: np.full(g.output.shape[0], density) for g in network.gated}
+    if profile is None:
+        masks = generated_masks(network, density, batch)
+        densities = {gate.name: np.full(gate.output.shape[0], density) for gate in network.gated}
+    else:
+        masks = _masks(network, profile, batch)
+        densities = {gate: mask.mean((0, 2, 3)) for gate, mask in masks.items()}
     how = {"batch": batch, "order": order, "plans": plans}
     compiled = compile_network(network, load(name, settings), densities, **how)
     data = file.program_bytes(compiled)
@@ -70,7 +95,7 @@ def command(
     if files:
         write_together(files)
     rows = file.summary(compiled)
-    total = _predict(compiled, density, rows) if predict else None
+    total = _predict(compiled, masks, rows) if predict else None
     if as_json:
         facts = {
             "instructions": len(compiled.program.steps),
@@ -82,15 +107,25 @@ def command(
         _print(compiled, rows, total)
 
 
-def _predict(compiled, density: float, rows: list[dict]) -> int:
+def _masks(network, profile: Path, batch: int) -> dict:
+    """Decisions of all gates on images, at least as many as a run takes."""
+    import numpy as np
+
+    from hwgen.cli._images import input_images
+    from hwgen.simulator.compare import PROFILED
+    from models.reference import run as reference
+
+    images, _labels = input_images(network, profile, max(batch, PROFILED))
+    images = np.resize(images, (max(batch, len(images)), *images.shape[1:]))  # repeats them
+    return reference(network, images, masks=True).masks
+
+
+def _predict(compiled, masks: dict, rows: list[dict]) -> int:
     """Fill in predicted cycles and the utilization that comes of them; the cycles of a run."""
-    from hwgen.bench.masks import generated_masks
     from hwgen.bench.whole import Case, run
     from hwgen.simulator.rtl import MemoryModel
 
-    masks = None
-    if compiled.network.gated:
-        masks = generated_masks(compiled.network, density, compiled.batch)
+    masks = {name: mask[: compiled.batch] for name, mask in masks.items()} or None
     result = run(Case(compiled, masks), MemoryModel())
     layers = {layer["layer"]: layer for layer in result["layers"]}
     for row in rows:
