@@ -1,10 +1,10 @@
 """The configuration of an accelerator: what may be said in a TOML file, and how it is read."""
 
 from hwgen.config.loading import load, shipped_names
-from hwgen.config.schema import (
+from hwgen.config.schema import Config
+from hwgen.config.sections import (
     ArrayConfig,
     BusConfig,
-    Config,
     ControlConfig,
     DrainConfig,
     MemoryConfig,
