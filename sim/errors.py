@@ -141,7 +141,7 @@ async def malformed_instruction(dut, reason):
             step, slots=config.array.slots, positions=config.array.rows * config.array.clusters
         ),
         Reason.CHUNKS: changed(step, chunks=step.fields["chunks"] + 1),
-        Reason.STEP: changed(step, step_columns=step.fields["step_columns"] + 1),
+        Reason.STEP: changed(step, step_rows=0, step_columns=0),
     }[reason]
     incident.overwrite(at, code)
     status = await incident.strike(ErrorCode.MALFORMED, "fetch", at)

@@ -1,6 +1,7 @@
 """Synthesis of small modules, and the command line."""
 
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -11,16 +12,22 @@ from hwgen.flows import modules as modules_of_flows
 from hwgen.memory import MemoryUse
 from tests.flows.test_counting import CELLS, sram
 
-MEMORY = "ram_4x37_lut_async"
-"""A memory of 4 rows of 37 bits that is read asynchronously."""
+MEMORY = re.compile(r"ram_4x(\d+)_lut_async")
+"""A memory of 4 rows that is read asynchronously."""
 
 
 @pytest.fixture
 def queue(tiny_artifacts):
-    """The module that holds the memory: a queue, with pointers of its own."""
+    """A queue, with pointers of its own, and the bits of a row of its memory."""
     modules = modules_of_flows.split(tiny_artifacts.verilog).values()
-    (module,) = (module.name for module in modules if MEMORY in module.children)
-    return module
+    queues = [
+        (module.name, int(memory[1]))
+        for module in modules
+        if module.name.startswith("stream_fifo")
+        for child in module.children
+        if (memory := MEMORY.fullmatch(child))
+    ]
+    return max(queues, key=lambda found: found[1])
 
 
 @pytest.fixture(autouse=True)
@@ -30,12 +37,13 @@ def cache(tmp_path, monkeypatch, generated_once):
 
 
 def test_fpga_and_cache(queue, monkeypatch):
+    queue, width = queue
     first = synthesize(load("tiny"), "ecp5", module=queue)
-    assert first.total["lutram"] == 4 * -(-37 // 4)
+    assert first.total["lutram"] == 4 * -(-width // 4)
     assert [(b.use.depth, b.use.width, b.use.count, b.form) for b in first.memories] == [
-        (4, 37, 1, "LUT RAM")
+        (4, width, 1, "LUT RAM")
     ]
-    assert 0 < first.total["ff"] < 37 and first.total["dsp"] == first.total["bram"] == 0
+    assert 0 < first.total["ff"] < width and first.total["dsp"] == first.total["bram"] == 0
     # The same again without Yosys, also in a larger whole's name.
     monkeypatch.setattr(modules_of_flows, "run_statistics", None)
     again = synthesize(load("tiny"), "ecp5", module=queue)
@@ -71,6 +79,7 @@ def test_asic(tmp_path, monkeypatch, macro_area, form, memory_area):
 def test_command_line(queue, tmp_path, capsys):
     from hwgen.cli import main
 
+    queue, width = queue
     with pytest.raises(SystemExit) as end:
         main(
             ["synth", "tiny", "--target", "ice40", "--module", queue]
@@ -79,7 +88,7 @@ def test_command_line(queue, tmp_path, capsys):
     assert end.value.code == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["target"] == "ice40" and printed["total"]["lutram"] == 0
-    assert printed["total"]["ff"] >= 4 * 37  # iCE40 has no LUT RAM
+    assert printed["total"]["ff"] >= 4 * width  # iCE40 has no LUT RAM
     assert json.loads((tmp_path / f"tiny_{queue}_ice40.json").read_text()) == printed
 
 
@@ -117,7 +126,7 @@ def test_rejected_liberty(queue, tmp_path, capsys):
     path = tmp_path / "poor.lib"
     path.write_text(CELLS.replace("cell (NOR)", "poor (NOR)"))
     with pytest.raises(SystemExit) as end:
-        main(["synth", "tiny", "--target", "asic", "--module", queue, "--liberty", str(path)])
+        main(["synth", "tiny", "--target", "asic", "--module", queue[0], "--liberty", str(path)])
     error = capsys.readouterr().err
     assert end.value.code == 2
     assert error.startswith("hwgen: LIBERTY: Yosys rejects poor.lib: ") and error.count("\n") == 1
