@@ -1,5 +1,6 @@
 """``hwgen train``: a network that decides how much to compute, from one TOML file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -29,8 +30,8 @@ def command(config, data_folder, out, device, threads, fresh, settings, as_json)
     torchrun --nproc-per-node N -m hwgen train CONFIG.
     """
     import torch
-    from rich.console import Console
 
+    from hwgen.cli._progress import bars
     from hwgen.console import output
     from hwgen.errors import UserError
     from models.training import load_config, load_data, place, train
@@ -48,8 +49,7 @@ def command(config, data_folder, out, device, threads, fresh, settings, as_json)
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"--device: {device} asked for, but PyTorch finds no CUDA device")
     data = load_data(run, data_folder)
-    console = Console(stderr=True)
-    with place(device) as here, _bars(console) as progress:
+    with place(device) as here, bars(_tell) as progress:
         summary = train(run, data, out, here, fresh=fresh, progress=progress)
         if not here.first:
             return
@@ -60,39 +60,13 @@ def command(config, data_folder, out, device, threads, fresh, settings, as_json)
         click.echo(f"{out}/checkpoint.pt")
 
 
-def _bars(console):
-    """A context whose value makes a progress callback with a bar of its own for each title."""
-    from contextlib import contextmanager
-
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    @contextmanager
-    def bars():
-        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
-        columns += [TimeRemainingColumn(), TextColumn("{task.fields[shown]}")]
-        with Progress(*columns, console=console) as display:
-
-            def begin(title: str):
-                task = display.add_task(title, total=None, shown="")
-
-                def progress(step: int, steps: int, shown: dict[str, float]) -> None:
-                    text = f"loss {shown['loss']:.3f}"
-                    if "accuracy" in shown:
-                        text += f", accuracy {100 * shown['accuracy']:.2f} %"
-                        display.console.print(_line(title, step, shown))
-                    display.update(task, completed=step, total=steps, shown=text)
-
-                return progress
-
-            yield begin
-
-    return bars()
+def _tell(write: Callable[[str], None], title: str, step: int, shown: dict[str, float]) -> str:
+    """What stands behind the bar; a line for good when the accuracy is known."""
+    text = f"loss {shown['loss']:.3f}"
+    if "accuracy" in shown:
+        text += f", accuracy {100 * shown['accuracy']:.2f} %"
+        write(_line(title, step, shown))
+    return text
 
 
 def _line(title: str, step: int, shown: dict[str, float]) -> str:

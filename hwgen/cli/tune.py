@@ -71,9 +71,8 @@ def command(
     result.json, pareto.png, finetune.toml and the chosen network. The same call goes on where it
     was stopped.
     """
-    from rich.console import Console
-
     from hwgen.bench.whole import ungated
+    from hwgen.cli._progress import bars
     from hwgen.config import load
     from hwgen.console import output
     from hwgen.files import write_together
@@ -98,7 +97,7 @@ def command(
         (out / "measured.jsonl").unlink(missing_ok=True)
     log = Log(out / "measured.jsonl", _run(net, config, inputs, labels, batch))
     meter, field = Meter(space, config, inputs, labels, log, batch), COSTS[cost]
-    with _bars(Console(stderr=True)) as bar:
+    with bars() as bar:
         alone = sensitivity(meter, bar("each layer"))
         options = {"cost": field, "trials": trials, "seed": seed, "progress": bar("together")}
         measured = search(meter, alone, **options)
@@ -158,27 +157,6 @@ def _run(net: Path, config, inputs, labels, batch: int) -> dict:
         "batch": batch,
         "version of hwgen": hwgen.__version__,
     }
-
-
-def _bars(console):
-    """A context whose value makes a progress callback with a bar of its own for each title."""
-    from contextlib import contextmanager
-
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    @contextmanager
-    def bars():
-        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining()]
-        with Progress(*columns, console=console) as display:
-
-            def begin(title: str):
-                task = display.add_task(title, total=None)
-                return lambda done, total: display.update(task, completed=done, total=total)
-
-            yield begin
-
-    return bars()
 
 
 def _check_goal(goal: dict) -> None:
