@@ -22,7 +22,7 @@ from hwgen.config.sections import (
     MemoryConfig,
     Section,
 )
-from hwgen.config.values import Pattern, parameter
+from hwgen.config.values import Only, Pattern, Range, parameter
 
 __all__ = ["Config"]
 
@@ -34,6 +34,31 @@ ADDRESSABLE_WORDS = 1 << 18
 
 AXI_BURST_BYTES = 4096
 """No AXI4 burst crosses an address that is a multiple of this."""
+
+SEQUENTIAL = {
+    "array.clusters": Range(1, 1),
+    "array.engines": Range(1, 1),
+    "array.group": Range(1, 1),
+    "array.lanes": Range(4, 4),
+    "array.gated": Only(False),
+    "array.mac": Only("parallel"),
+    "array.modes": Only(()),
+    "array.deep_pipeline": Only(False),
+    "drain.lanes": Range(1, 1),
+    "drain.residual": Only(False),
+    "drain.pool": Only(False),
+    "memory.banks": Range(1, 1),
+    "memory.weight_slots": Range(1, 1),
+    "bus.data_width": Range(32, 32),
+    "bus.address_width": Range(16, 32),
+    "bus.outstanding": Range(1, 1),
+    "bus.burst": Range(8, 256),
+    "control.queue_depth": Range(0, 0),
+    "control.prefetch": Range(1, 1),
+    "control.counters": Only(False),
+}
+"""What `control.sequential` needs: words, weight words and beats of 32 bits, one of everything, and
+bursts that an instruction fits into."""
 
 
 def cannot(field: str, accepted: str, value: Any) -> PydanticCustomError:
@@ -137,7 +162,17 @@ class Config(Section):
                 f"{bus.data_width} bits (an AXI4 burst stays within 4096 bytes)",
                 bus.burst,
             )
+        if self.control.sequential:
+            self._check_sequential()
         return self
+
+    def _check_sequential(self) -> None:
+        """Refuse what machines that do one thing at a time have no hardware for."""
+        for name, fit in SEQUENTIAL.items():
+            section, field = name.split(".")
+            value = getattr(getattr(self, section), field)
+            if not fit.accepts(value):
+                raise cannot(name, f"{fit} with control.sequential", str(Only(value)))
 
     def _check_modes(self) -> None:
         """Refuse modes that the MAC unit lacks, or whose operands nothing could pack."""

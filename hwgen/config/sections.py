@@ -296,3 +296,11 @@ class ControlConfig(Section):
         area="A counter of 32 bits and its place in the register file, 18 times.",
         speed="None.",
     )
+    sequential: bool = parameter(
+        False,
+        "One instruction after the other, each to its end, on units that share what they have: for "
+        "an array of one engine without gates, on a bus of 32 bits. Tokens are not looked at, "
+        "fields are not checked.",
+        area="A third of the smallest accelerator without.",
+        speed="Loads, passes and drains do not overlap.",
+    )

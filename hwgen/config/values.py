@@ -1,5 +1,6 @@
 """What a field accepts: the check, the words for people and the JSON schema in one object."""
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_core import PydanticCustomError, core_schema
 
-__all__ = ["Choice", "Modes", "Pattern", "PowerOfTwo", "Range", "Values", "parameter"]
+__all__ = ["Choice", "Modes", "Only", "Pattern", "PowerOfTwo", "Range", "Values", "parameter"]
 
 
 class Values:
@@ -51,6 +52,19 @@ class Range(Values):
         if self.low == self.high:
             return f"{self.low}"
         return f"an integer from {self.low} to {self.high}"
+
+
+@dataclass(frozen=True)
+class Only(Values):
+    """One value: what others have left of a field that accepts more."""
+
+    value: Any
+
+    def accepts(self, value: Any) -> bool:
+        return value == self.value
+
+    def __str__(self) -> str:
+        return self.value if isinstance(self.value, str) else json.dumps(self.value)
 
 
 @dataclass(frozen=True)

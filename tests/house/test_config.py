@@ -298,6 +298,23 @@ class TestCombinations:
         assert message("cgnet8", settings).startswith(f"cgnet8: {expected}")
 
     @pytest.mark.parametrize(
+        "setting, accepted, value",
+        [
+            ("array.engines=2", "1", "2"),
+            ("array.gated=true", "false", "true"),
+            ("array.mac=serial", "parallel", "serial"),
+            ("array.modes=8x8", "[]", '["8x8"]'),
+            ("bus.burst=4", "an integer from 8 to 256", "4"),
+            ("control.queue_depth=2", "0", "2"),
+        ],
+    )
+    def test_that_cannot_take_turns(self, setting, accepted, value):
+        field = setting.partition("=")[0]
+        assert message("micro", ["control.sequential=true", setting]) == (
+            f"micro: {field}: must be {accepted} with control.sequential, not {value}"
+        )
+
+    @pytest.mark.parametrize(
         "settings",
         [
             {"bus.data_width": 256, "bus.burst": 128},
@@ -347,6 +364,10 @@ class TestHash:
                 "array.trim_planes": True,
             },
         }
+        # `tiny` is too large for it.
+        micro = load("micro", {"control.sequential": False})
+        assert micro.hash != micro.override({"control.sequential": True}).hash
+        fixed.add("control.sequential")
         hashes = {config.hash}
         names = [name for name, _ in fields() if name not in fixed]
         for name, info in fields():
