@@ -45,6 +45,7 @@ SEQUENTIAL = {
     "array.modes": Only(()),
     "array.deep_pipeline": Only(False),
     "drain.lanes": Range(1, 1),
+    "drain.multiplier_bits": Range(8, 16),
     "drain.residual": Only(False),
     "drain.pool": Only(False),
     "memory.banks": Range(1, 1),

@@ -14,7 +14,7 @@ from hwgen.flows.boards import Board
 from hwgen.flows.modules import digest_of, split
 from hwgen.flows.nextpnr import run_nextpnr
 from hwgen.flows.paths import Instances
-from hwgen.flows.primitives import with_primitives
+from hwgen.flows.primitives import named, with_primitives
 from hwgen.flows.process import identity, run_tool
 from hwgen.flows.route import Placement, Routing, packed, prepared
 from hwgen.flows.yosys import run_yosys, version
@@ -150,7 +150,7 @@ def make_bitstream(
         config, system, memory_bytes=memory_bytes, clock_hz=clock_hz, baud=baud
     )
     part = board.part
-    modules = with_primitives(split(verilog), part.target)
+    modules = with_primitives(split(verilog), part.target, multipliers=part.available["dsp"] > 0)
     verilog = "\n\n".join(module.text for module in modules.values())
     file, constraints, told = board.constraints()
     made, asked = board.made
@@ -158,8 +158,8 @@ def make_bitstream(
     arguments = [*part.arguments, *told, *asked, "--freq", f"{clock_hz / 1e6:g}"]
     arguments += ["--seed", str(seed), "--timing-allow-fail"]
     synthesis = f"{part.synthesis} -top {top}"
-    lines = ["read_verilog design.v", *prepared(part), synthesis, "write_json netlist.json"]
-    script = "\n".join(lines) + "\n"
+    lines = ["read_verilog design.v", *prepared(part), synthesis, *named(part.target)]
+    script = "\n".join([*lines, "write_json netlist.json"]) + "\n"
     tools = [version(), identity(part.tool, part.package), board.pack]
     recipe = digest_of([CACHE_FORMAT, tools, script, arguments, constraints, verilog])
     kept = cache_folder() / "bitstreams" / f"{recipe}.json"

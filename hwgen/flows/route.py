@@ -12,6 +12,7 @@ from hwgen.flows.modules import Module, digest_of, text_below
 from hwgen.flows.nextpnr import run_nextpnr
 from hwgen.flows.parts import Part
 from hwgen.flows.paths import Instances, Stretch, critical_path
+from hwgen.flows.primitives import named
 from hwgen.flows.process import identity
 from hwgen.flows.yosys import run_yosys, version
 from hwgen.simulator.rtl.build import cache_folder
@@ -221,7 +222,8 @@ def packed(netlist: str, part: Part) -> str:
 
 
 def _script(top: str, part: Part) -> str:
-    lines = ["read_verilog design.v", *prepared(part), f"{part.synthesis} -top {top}"]
+    synthesis = f"{part.synthesis} -top {top}"
+    lines = ["read_verilog design.v", *prepared(part), synthesis, *named(part.target)]
     if part.target != "ecp5":
         # These nextpnr know no blocks without pins: a wire that is no port any more needs none.
         lines += [f"select -set pins {top}/x:* {top}/w:clk %d", "delete -port @pins"]

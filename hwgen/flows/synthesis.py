@@ -150,7 +150,10 @@ def synthesize(
     if chosen.name == "asic" and libraries is None:
         libraries = Libraries.read((), None)
     design = design_of(config, progress)
-    modules, uses = with_primitives(design.modules, chosen.name), design.memories
+    part = part_named(aim.part, target) if aim and not libraries else None
+    multipliers = part is None or part.available["dsp"] > 0
+    modules = with_primitives(design.modules, chosen.name, multipliers=multipliers)
+    uses = design.memories
     top = module or config.name
     if top not in modules:
         close = difflib.get_close_matches(top, modules, n=3, cutoff=0.4) or list(modules)[:3]
@@ -194,7 +197,6 @@ def synthesize(
             progress=progress,
         )
         return replace(report, timing=timing)
-    part = part_named(aim.part, target)
     # What no flattening can save is told at once, before the long way to the router.
     available = part.available
     taken = {RESOURCES[name]: (int(report.total[name]), available[name]) for name in available}

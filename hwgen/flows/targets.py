@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hwgen.errors import UserError
+from hwgen.flows.primitives import named
 
 __all__ = ["RESOURCES", "TARGETS", "Target", "target_named"]
 
@@ -87,7 +88,7 @@ TARGETS = {
         Target(
             "ice40",
             "Lattice iCE40 UltraPlus: LUT4, SB_MAC16, SB_RAM40 of 4 kbit; there is no LUT RAM",
-            "synth_ice40 -device u -dsp -noflatten -top {top}",
+            "\n".join(["synth_ice40 -device u -dsp -noflatten -top {top}", *named("ice40")]),
             {
                 "lut": (("SB_LUT4", 1),),
                 "ff": (("SB_DFF.*", 1),),

