@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import math
 import shlex
 
 import click
@@ -7,6 +8,7 @@ import click
 from hwgen.errors import UserError
 
 __all__ = [
+    "FloatRange",
     "bandwidth_option",
     "batch_option",
     "config_argument",
@@ -16,6 +18,17 @@ __all__ = [
     "plans_option",
     "set_option",
 ]
+
+
+class FloatRange(click.FloatRange):
+    """Numbers of a range. ``nan`` and ``inf`` are none: they pass the comparisons of click's."""
+
+    def convert(self, value, param, ctx):
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is not a finite number.", param, ctx)
+        return number
+
 
 config_argument = click.argument("config")
 """Name of a shipped configuration or path of a TOML file."""
@@ -69,7 +82,7 @@ latency_option = click.option(
 
 bandwidth_option = click.option(
     "--bandwidth",
-    type=click.FloatRange(0.004, 1),
+    type=FloatRange(0.004, 1),
     default=1.0,
     show_default=True,
     help="Memory: beats a cycle.",

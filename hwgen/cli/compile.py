@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from hwgen.cli._options import (
+    FloatRange,
     batch_option,
     json_option,
     order_option,
@@ -35,7 +36,7 @@ __all__ = ["command"]
 )
 @click.option(
     "--density",
-    type=click.FloatRange(0, 1),
+    type=FloatRange(0, 1),
     default=0.25,
     show_default=True,
     help="Without --profile: share of outputs that fire in gated layers.",

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.table import Table as Grid
 
-from hwgen.cli._options import json_option
+from hwgen.cli._options import FloatRange, json_option
 from hwgen.config import load
 from hwgen.console import output
 from hwgen.errors import UserError
@@ -24,9 +24,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--config", "gated", default="cgnet8", show_default=True, help="Runs the gates.")
 @click.option("--against", "dense", default="baseline8", show_default=True, help="Without gates.")
 @click.option("--batch", type=click.IntRange(1, 64), default=16, show_default=True)
-@click.option(
-    "--frequency", type=click.FloatRange(1, 5000), default=200.0, help="MHz of the clock."
-)
+@click.option("--frequency", type=FloatRange(1, 5000), default=200.0, help="MHz of the clock.")
 @click.option(
     "--report",
     type=FILE,
@@ -56,6 +54,11 @@ def command(
     if (report is None) != (against_report is None):
         raise UserError("REPORT: must be given for both configurations, or for none")
     costs = Table.read(table)
+    sides = []
+    for name, file in ((gated, report), (dense, against_report)):
+        config = load(name)
+        silicon = _silicon(Silicon, file, config.hash, frequency * 1e6) if file else None
+        sides.append((config, silicon))
     folder = Path(models.zoo.__file__).parent
     if images is None and network is not None:
         raise UserError("IMAGES: must be given with NETWORK: its gates decide by them")
@@ -69,11 +72,9 @@ def command(
     prepared = prepare(net, inputs.images[:batch])
     masks = reference(net, prepared, masks=True).masks
     found = []
-    for name, file in ((gated, report), (dense, against_report)):
-        config = load(name)
+    for config, silicon in sides:
         case = Case.of(net, config, masks, batch)
         program, fired = case.compiled.program, case.decided()
-        silicon = _silicon(Silicon, file, config.hash, frequency * 1e6) if file else None
         run = case.compiled.network
         traced = reference(run, prepared, taps=True, masks=True)
         spent = energy_of(
@@ -113,8 +114,11 @@ def _silicon(kind, path: Path, digest: str, frequency: float):
         document = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"REPORT: {path} cannot be read ({error})") from None
-    if document.get("format") != "hwgen-synthesis" or document.get("target") != "asic":
+    known = document if isinstance(document, dict) else {}
+    if (known.get("format"), known.get("target")) != ("hwgen-synthesis", "asic"):
         raise UserError(f"REPORT: {path} must be of hwgen synth --target asic --json")
-    if document["hash"] != digest:
-        raise UserError(f"REPORT: {path} is of another configuration: hash {document['hash'][:16]}")
-    return kind.of_report(document, frequency)
+    if known["hash"] != digest:
+        raise UserError(f"REPORT: {path} is of another configuration: hash {known['hash'][:16]}")
+    if known["module"] != known["name"]:
+        raise UserError(f"REPORT: {path} must be of the whole accelerator, not {known['module']}")
+    return kind.of_report(known, frequency)

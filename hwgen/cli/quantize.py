@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from hwgen.cli._options import json_option
+from hwgen.cli._options import FloatRange, json_option
 from hwgen.cli.export import show
 from hwgen.errors import UserError
 
@@ -49,13 +49,13 @@ def _numbers(ctx, param, text: str) -> tuple[float, ...]:
 @click.option("--std", default="1", callback=_numbers, help="One number, or one for each channel.")
 @click.option(
     "--split",
-    type=click.FloatRange(0, 1),
+    type=FloatRange(0, 1),
     default=0.0,
     help="Outlier channel splitting of the weights: part of the channels that is added.",
 )
 @click.option(
     "--split-activations",
-    type=click.FloatRange(0, 1),
+    type=FloatRange(0, 1),
     default=0.0,
     help="The same of activations, where one layer alone reads them.",
 )
@@ -66,7 +66,7 @@ def _numbers(ctx, param, text: str) -> tuple[float, ...]:
 )
 @click.option(
     "--density",
-    type=click.FloatRange(0, 1),
+    type=FloatRange(0, 1),
     default=0.5,
     show_default=True,
     help="With --gate: the part of the outputs that passes, on the images.",

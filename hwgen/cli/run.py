@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from hwgen.cli._options import (
+    FloatRange,
     bandwidth_option,
     batch_option,
     json_option,
@@ -39,7 +40,7 @@ __all__ = ["command"]
 @bandwidth_option
 @click.option(
     "--stall",
-    type=click.FloatRange(0, 0.99),
+    type=FloatRange(0, 0.99),
     default=0.0,
     show_default=True,
     help="Memory: share of random pauses.",

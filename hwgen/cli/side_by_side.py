@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hwgen.cli._options import json_option, set_option
+from hwgen.cli._options import FloatRange, json_option, set_option
 from hwgen.cli._progress import working
 from hwgen.errors import UserError
 
@@ -32,7 +32,7 @@ EVERY = "scalesim,zigzag"
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FloatRange(min=0, min_open=True),
     default=120.0,
     show_default=True,
     help="Give up a layer in one model of others after so long.",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from hwgen.cli._options import json_option, set_option
+from hwgen.cli._options import FloatRange, json_option, set_option
 from hwgen.cli._progress import working
 from hwgen.config import load
 from hwgen.console import output
@@ -31,7 +31,7 @@ __all__ = ["command"]
 @click.option(
     "--freq",
     "frequency",
-    type=click.FloatRange(1, 1000),
+    type=FloatRange(1, 1000),
     default=100.0,
     show_default=True,
     help="MHz to aim at, with --timing.",

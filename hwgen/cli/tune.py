@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from hwgen.cli._options import json_option, set_option
+from hwgen.cli._options import FloatRange, json_option, set_option
 from hwgen.errors import UserError
 
 __all__ = ["command"]
@@ -23,15 +23,13 @@ COSTS = {"cycles": "cycles", "energy": "microjoules"}
 @click.option("--count", type=click.IntRange(1), default=500, show_default=True, help="Of IMAGES.")
 @click.option(
     "--drop",
-    type=click.FloatRange(0, 100),
+    type=FloatRange(0, 100),
     default=1.0,
     show_default=True,
     help="Goal: the cheapest that loses at most so many percent of the images.",
 )
-@click.option(
-    "--accuracy", type=click.FloatRange(0, 100), help="Goal: the cheapest with so many %."
-)
-@click.option("--limit", type=click.FloatRange(0), help="Goal: the best that costs at most this.")
+@click.option("--accuracy", type=FloatRange(0, 100), help="Goal: the cheapest with so many %.")
+@click.option("--limit", type=FloatRange(0), help="Goal: the best that costs at most this.")
 @click.option(
     "--cost",
     type=click.Choice(list(COSTS)),

@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
-from math import log2
+from math import isfinite, log2
 from pathlib import Path
 
 from ..errors import UserError
@@ -46,9 +46,10 @@ class Table:
         except (OSError, ValueError) as error:
             raise UserError(f"TABLE: {path} cannot be read ({error})") from None
         for section, fields in cls._of(shipped).values.items():
+            told = found.get(section)
             for name in fields:
-                value = found.get(section, {}).get(name)
-                if not isinstance(value, int | float):
+                value = told.get(name) if isinstance(told, dict) else None
+                if type(value) not in (int, float) or not isfinite(value):
                     raise UserError(f"TABLE: {path} must have a number {section}.{name}")
         return cls._of(found)
 

@@ -188,9 +188,17 @@ def test_shipped_table():
     assert len(table.sources) == 4
 
 
-def test_wrong_tables(tmp_path):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[multiplication]\nsquare = 'much'",
+        "[multiplication]\nsquare = nan",
+        "multiplication = 3",
+    ],
+)
+def test_wrong_tables(tmp_path, text):
     path = tmp_path / "t.toml"
-    path.write_text("[multiplication]\nsquare = 'much'\n")
+    path.write_text(text)
     with pytest.raises(UserError, match="TABLE: .* must have a number multiplication.square"):
         Table.read(path)
     with pytest.raises(UserError, match="TABLE: .*none.toml cannot be read"):
@@ -205,6 +213,30 @@ def test_too_few_images(tmp_path):
     arguments = [str(folder / "fashion_small.safetensors"), str(tmp_path / "in.npz")]
     with pytest.raises(UserError, match="in.npz: holds 3 images, --batch asks for 4"):
         command.main([*arguments, "--batch", "4"], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        (None, "must be of hwgen synth --target asic --json"),
+        ({"target": "ecp5"}, "must be of hwgen synth --target asic --json"),
+        ({"hash": "0" * 64}, "is of another configuration: hash 0000000000000000$"),
+        ({"module": "group"}, "must be of the whole accelerator, not group"),
+    ],
+)
+def test_wrong_reports(tmp_path, monkeypatch, fields, complaint):
+    """Told before the network is read."""
+    from hwgen.cli.energy import command
+
+    monkeypatch.setattr("models.netfile.load", None)
+    good = {"format": "hwgen-synthesis", "target": "asic", "hash": load("tiny").hash}
+    good |= {"name": "tiny", "module": "tiny", "total": {"ff": 1, "cells": 2}}
+    report, right = tmp_path / "r.json", tmp_path / "right.json"
+    report.write_text(json.dumps([] if fields is None else good | fields))
+    right.write_text(json.dumps(good))
+    arguments = ["--config", "tiny", "--against", "tiny", "--report", str(right)]
+    with pytest.raises(UserError, match=f"REPORT: .*r.json {complaint}"):
+        command.main([*arguments, "--against-report", str(report)], standalone_mode=False)
 
 
 def test_command_line(capsys):

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 
 from hwgen import cli
@@ -60,6 +61,16 @@ class TestMistakes:
         assert err.startswith("hwgen: ")
         assert expected in err
         assert err.count("\n") == 1
+
+    @pytest.mark.parametrize("value", ["nan", "inf"])
+    def test_what_is_no_number_is_in_no_range(self, value):
+        commands = [cli.cli.get_command(None, name) for name in cli.cli.list_commands(None)]
+        options = [option for command in commands for option in command.params]
+        ranges = [option for option in options if isinstance(option.type, click.FloatRange)]
+        assert len(ranges) >= 10
+        for option in ranges:
+            with pytest.raises(click.BadParameter):
+                option.type.convert(value, option, None)
 
     def test_even_if_the_message_has_several(self, run, command):
         def fail():
