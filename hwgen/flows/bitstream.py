@@ -143,6 +143,8 @@ def make_bitstream(
     """
     divide = divide or board.divide
     memory_bytes = memory_bytes or board.memory_bytes
+    if memory_bytes > (most := board.most_memory_bytes):
+        raise UserError(f"MEMORY: must be at most {most} on {board.name}, not {memory_bytes}")
     clock_hz = board.board_hz // divide
     top, system = f"{config.name}_{board.name}", f"{config.name}_system"
     progress("generating")

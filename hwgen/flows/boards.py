@@ -9,6 +9,10 @@ from hwgen.flows.parts import Part
 __all__ = ["BOARDS", "Board", "board_named"]
 
 
+BLOCK_RAM_BYTES = {"ecp5": 2048, "ice40": 512, "gowin": 2048}
+"""Of each target, without parity."""
+
+
 @dataclass(frozen=True)
 class Board:
     """A board that amaranth-boards describes.
@@ -63,6 +67,12 @@ class Board:
         platform = self._platform()
         (clock,) = (r for r in platform.resources if r.name == platform.default_clk)
         return round(clock.clock.frequency)
+
+    @property
+    def most_memory_bytes(self) -> int:
+        """The largest power of two that all block RAMs of the FPGA hold."""
+        held = self.part.available["bram"] * BLOCK_RAM_BYTES[self.part.target]
+        return 1 << held.bit_length() - 1
 
     def _platform(self):
         module, _, name = self.platform.partition(":")

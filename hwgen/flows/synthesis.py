@@ -154,7 +154,7 @@ def synthesize(
     multipliers = part is None or part.available["dsp"] > 0
     modules = with_primitives(design.modules, chosen.name, multipliers=multipliers)
     uses = design.memories
-    top = module or config.name
+    top = config.name if module is None else module
     if top not in modules:
         close = difflib.get_close_matches(top, modules, n=3, cutoff=0.4) or list(modules)[:3]
         raise UserError(

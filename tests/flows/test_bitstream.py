@@ -78,6 +78,19 @@ def test_top():
     assert "wire system_clk = clk;" in board_verilog("t", "s", 1)
 
 
+@pytest.mark.parametrize(
+    ("board", "most"), [("ulx3s", 1 << 18), ("icebreaker", 1 << 13), ("tang_nano_9k", 1 << 15)]
+)
+def test_more_memory_than_there_is(board, most, monkeypatch):
+    """Told before anything is generated: a memory of 1 GiB would be, word by word."""
+    monkeypatch.setattr(bitstream, "system_verilog", None)
+    assert BOARDS[board].memory_bytes <= most
+    with pytest.raises(
+        UserError, match=f"MEMORY: must be at most {most} on {board}, not {1 << 30}"
+    ):
+        make_bitstream(load("tiny"), BOARDS[board], memory_bytes=1 << 30)
+
+
 def test_unknown_board():
     with pytest.raises(UserError, match="BOARD: must be one of ulx3s, orangecrab, .*not 'arty'"):
         board_named("arty")

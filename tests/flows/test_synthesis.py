@@ -97,6 +97,7 @@ def test_command_line(queue, tmp_path, capsys):
     [
         (["tiny", "--target", "vax"], "TARGET: must be one of ecp5, ice40, gowin, xilinx, asic"),
         (["tiny", "--module", "fetsh"], "MODULE: must be a module of tiny, such as fetch"),
+        (["tiny", "--module", ""], "MODULE: must be a module of tiny, such as tiny"),
         (["tiny", "--target", "asic"], "LIBERTY: must name a Liberty file"),
         (["tiny", "--target", "asic", "--liberty", "none.lib"], "LIBERTY: no file 'none.lib'"),
         (["tiny", "--target", "ecp5", "--sram", "."], "SRAM: is for target asic only"),
