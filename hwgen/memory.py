@@ -28,6 +28,9 @@ __all__ = [
 
 STYLES = ("block", "distributed", "macro")
 
+HUGE_BITS = 1 << 17
+"""From here on a memory of one port may be one of the few large ones that some FPGAs have."""
+
 _checking_collisions = ContextVar("checking_collisions", default=False)
 
 
@@ -234,7 +237,8 @@ class RAM(wiring.Component):
         # asynchronously. Asking for it by attribute would make a target that has none (iCE40) an
         # error. no_rw_check tells Yosys that the row read during its own write does not matter;
         # without it each memory grows a comparator and a bypass to imitate the simulator.
-        attrs = {} if self._style == "distributed" else {"ram_style": "block"}
+        huge = self._single_port and self._depth * self._width >= HUGE_BITS
+        attrs = {} if self._style == "distributed" or huge else {"ram_style": "block"}
         if not self._asynchronous:
             attrs["no_rw_check"] = 1
         m.submodules.contents = contents = Memory(

@@ -4,7 +4,7 @@ import importlib
 from dataclasses import dataclass
 
 from hwgen.errors import UserError
-from hwgen.flows.parts import Part
+from hwgen.flows.parts import PARTS, Part
 
 __all__ = ["BOARDS", "Board", "board_named"]
 
@@ -70,9 +70,9 @@ class Board:
 
     @property
     def most_memory_bytes(self) -> int:
-        """The largest power of two that all block RAMs of the FPGA hold."""
+        """The largest power of two that all block RAMs of the FPGA hold, or its larger memories."""
         held = self.part.available["bram"] * BLOCK_RAM_BYTES[self.part.target]
-        return 1 << held.bit_length() - 1
+        return 1 << max(held, self.part.single_port_bytes).bit_length() - 1
 
     def _platform(self):
         module, _, name = self.platform.partition(":")
@@ -145,15 +145,9 @@ BOARDS = {
             "icebreaker",
             "1BitSquared iCEBreaker",
             "icebreaker:ICEBreakerPlatform",
-            Part(
-                "up5k",
-                "ice40",
-                "synth_ice40 -device u -dsp",
-                ("--up5k", "--package", "sg48"),
-                {"dsp": 8, "bram": 30},
-            ),
+            PARTS["up5k"],
             1,
-            1 << 12,
+            1 << 17,
             ("icepack", "{made}", "{bits}"),
             "bin",
         ),

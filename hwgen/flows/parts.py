@@ -23,6 +23,8 @@ class Part:
         Of nextpnr.
     available : dict
         How many there are of the resources that cannot be made of others.
+    single_port_bytes : int
+        Of its large memories of one port, which a board's memory may be.
     clock_pin : str
         Where nextpnr insists on a pin for the clock of a block.
     """
@@ -32,6 +34,7 @@ class Part:
     synthesis: str
     arguments: tuple[str, ...]
     available: dict[str, int]
+    single_port_bytes: int = 0
     clock_pin: str = ""
 
     @property
@@ -103,9 +106,10 @@ PARTS = {
         Part(
             "up5k",
             "ice40",
-            "synth_ice40 -device u -dsp",
+            "synth_ice40 -device u -dsp -spram",
             ("--up5k", "--package", "sg48"),
             {"dsp": 8, "bram": 30},
+            single_port_bytes=1 << 17,
         ),
         Part(
             "hx8k",

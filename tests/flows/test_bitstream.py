@@ -79,7 +79,7 @@ def test_top():
 
 
 @pytest.mark.parametrize(
-    ("board", "most"), [("ulx3s", 1 << 18), ("icebreaker", 1 << 13), ("tang_nano_9k", 1 << 15)]
+    ("board", "most"), [("ulx3s", 1 << 18), ("icebreaker", 1 << 17), ("tang_nano_9k", 1 << 15)]
 )
 def test_more_memory_than_there_is(board, most, monkeypatch):
     """Told before anything is generated: a memory of 1 GiB would be, word by word."""
