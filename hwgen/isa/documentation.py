@@ -29,6 +29,7 @@ ACCESS = {
     "constant": "read only, never changes",
     "ro": "read only",
     "rw": "read and write",
+    "wo": "write only; reads as zero",
     "pulse": "writing a one starts something; reads as zero",
     "w1c": "set by the hardware, cleared by writing a one",
 }
@@ -88,6 +89,12 @@ def registers_page(config: Config) -> str:
         "What a configuration leaves out reads as zero: performance counters other than CYCLES "
         "(`control.counters`), base registers (`control.bases`), upper bits of addresses and of "
         "LENGTH (`bus.address_width`), COUNT without gates.",
+        "With `control.sequential` (PARTS tells) PROGRAM, LENGTH, base registers and windows are "
+        "**wo**, and undefined until they are written. Windows are compared beat by beat, so that "
+        "their lowest two bits do not count, and burst by burst: what comes before a burst that "
+        "leaves the window is done. A base register and `address` must each be a multiple of four "
+        "bytes. Of an instruction nothing is checked but its opcode. The watchdog rests while a "
+        "PASS or DRAIN runs. A write burst that has begun is ended with its data, at errors too.",
         "## Map",
         _table(("offset", "name", "access", "meaning"), rows),
         "## Fields",
@@ -131,9 +138,13 @@ def instructions_page() -> str:
         "start a program at zero; one that would count beyond its end stops the machine. `post` of "
         "END has no effect. A configuration may have narrower counters (`control.token_bits`); "
         "without vector unit there are twelve. Without queues (`control.queue_depth` = 0) an "
-        "instruction waits in front of all that follow it: who posts must stand before who waits.",
+        "instruction waits in front of all that follow it: who posts must stand before who waits. "
+        "With `control.sequential` each instruction ends before the next begins: `wait` and `post` "
+        "have no effect, and again who posts must stand before who waits.",
         "A malformed instruction stops the machine before it reaches its unit; what is checked is "
-        "listed in [registers](registers.md#errors).",
+        "listed in [registers](registers.md#errors). With `control.sequential` that is the opcode "
+        "alone: of a field that is out of its range the bits are used that the configuration has "
+        "for it, and what the instruction then does to the buffers is not defined; it does end.",
         "## All instructions",
         _field_rows(HEADER, 0),
     ]

@@ -2,7 +2,7 @@
 from it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import hwgen
@@ -94,8 +94,9 @@ class ErrorCode(IntEnum):
 class Register:
     """A register of 32 bits. Fields are packed from the least significant bit, in declared order.
 
-    ``access`` is one of: ``constant``, ``ro`` (read only), ``rw``, ``pulse`` (writing a one starts
-    something; reads as zero), ``w1c`` (set by the hardware, cleared by writing a one).
+    ``access`` is one of: ``constant``, ``ro`` (read only), ``rw``, ``wo`` (write only; reads as
+    zero), ``pulse`` (writing a one starts something; reads as zero), ``w1c`` (set by the hardware,
+    cleared by writing a one).
     """
 
     name: str
@@ -214,6 +215,7 @@ def _constants(config: Config) -> list[Register]:
         ("pool", 1, int(config.drain.pool), "there is a vector unit"),
         ("mac", 3, MACS.index(array.mac), ", ".join(f"{n} {mac}" for n, mac in enumerate(MACS))),
         ("counters", 1, int(config.control.counters), "all performance counters are there"),
+        ("sequential", 1, int(config.control.sequential), "one instruction at a time, unchecked"),
     )
     digest = int(config.hash[:16], 16)
     words = array.clusters * memory.activation_words
@@ -374,7 +376,14 @@ def registers(config: Config) -> tuple[Register, ...]:
         access = "ro" if name in counters(config) else "constant"
         said = doc[0].upper() + doc[1:]
         result.append(Register(name, 0x100 + 4 * n, access, said, _word("count")))
+    if config.control.sequential:
+        result = [replace(r, access="wo") if _stored(r) else r for r in result]
     return tuple(result)
+
+
+def _stored(register: Register) -> bool:
+    """Whether a register may lie in a memory: the hardware looks at it now and then."""
+    return register.access == "rw" and register.name not in ("WATCHDOG", "INTERRUPT_ENABLE")
 
 
 def register_map(config: Config) -> list[dict]:

@@ -125,6 +125,15 @@ class Bench:
         self.log = []
         self.stuck = set()  # units that never get done
         self.inputs = {}  # other inputs of the control
+        self._surround()
+        self.offsets = {r.name: r.offset for r in registers(config)}
+        self.fields = {
+            r.name: (r.lows(), {f.name: f.bits for f in r.fields}) for r in registers(config)
+        }
+
+    def _surround(self):
+        """Units and buffers around the control."""
+        config = self.config
         self.units = {
             "array": Unit(self, "array", "PASS", "passes", "pass_done", 4),
             "drain": Unit(self, "drain", "DRAIN", "drains", "drain_done", 1),
@@ -140,10 +149,6 @@ class Bench:
             Buffer(self, "record_writes", record_write(config), "index", "record", self.records),
             Reader(self, self.activations),
         ]
-        self.offsets = {r.name: r.offset for r in registers(config)}
-        self.fields = {
-            r.name: (r.lows(), {f.name: f.bits for f in r.fields}) for r in registers(config)
-        }
 
     def run(self, scenario):
         """Run ``scenario(bench, ctx)`` to its end, from a hard reset."""

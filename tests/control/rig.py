@@ -7,6 +7,7 @@ from amaranth.sim import Simulator
 
 from hwgen.memory import collision_checks
 from hwgen.rtl.control.control import Control
+from hwgen.rtl.control.sequential.control import SequentialControl
 
 __all__ = ["Rig", "rig"]
 
@@ -41,7 +42,7 @@ class Rig:
     """
 
     def __init__(self, config):
-        self.dut = Control(config)
+        self.dut = (SequentialControl if config.control.sequential else Control)(config)
         self.bench = None
         ports = list(_ports(self.dut))
         self._sampled = [(name, Value.cast(port)) for name, port, _driven in ports]

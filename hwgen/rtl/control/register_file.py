@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ...isa.registers import REGISTER_BITS, Register
 from ..axi import OKAY, SLVERR, AXI4LiteSignature
 
-__all__ = ["RegisterFile"]
+__all__ = ["RegisterFile", "select"]
 
 
 def _members(register: Register) -> dict:
@@ -27,7 +27,7 @@ def _members(register: Register) -> dict:
     raise ValueError(f"Register access must be constant, ro, rw, pulse or w1c: {register.access!r}")
 
 
-def _select(values: dict, index: list):
+def select(values: dict, index: list):
     """Value of an index, or 0: a tree of multiplexers, which is half the size of a list of
     cases."""
     if not values:
@@ -39,7 +39,7 @@ def _select(values: dict, index: list):
     half = 1 << len(lower)
     low = {n: value for n, value in values.items() if n < half}
     high = {n - half: value for n, value in values.items() if n >= half}
-    return Mux(top, _select(high, lower), _select(low, lower))
+    return Mux(top, select(high, lower), select(low, lower))
 
 
 class RegisterFile(wiring.Component):
@@ -74,7 +74,11 @@ class RegisterFile(wiring.Component):
             if register.offset % 4 or register.offset >> address_width:
                 raise ValueError(f"Register offset of {register.name}: {register.offset!r}")
             members |= _members(register)
-        super().__init__(members)
+        super().__init__(members | self._more_members())
+
+    def _more_members(self) -> dict:
+        """Members of a kind of register file that has more."""
+        return {}
 
     def elaborate(self, platform):
         m = Module()
@@ -126,7 +130,7 @@ class RegisterFile(wiring.Component):
     def _read(self, m):
         axi = self.axi
         address = Signal(self._address_width - 2)
-        shown = {r.offset >> 2: self._shown(r) for r in self._registers}
+        shown = {r.offset >> 2: self.shown(r) for r in self._registers}
         bits = max(2, max(shown).bit_length())
         lower, top, beyond = address[: bits - 2], address[bits - 2 : bits], address[bits:]
         # The tree of multiplexers takes two cycles: four quarters, and one of these.
@@ -144,9 +148,9 @@ class RegisterFile(wiring.Component):
                     quarter = {
                         k % (1 << len(lower)): v for k, v in shown.items() if k >> len(lower) == n
                     }
-                    there = _select(dict.fromkeys(quarter, 1), list(lower))
+                    there = select(dict.fromkeys(quarter, 1), list(lower))
                     m.d.sync += [
-                        quarters[n].eq(_select(quarter, list(lower))),
+                        quarters[n].eq(select(quarter, list(lower))),
                         known[n].eq(there & ~beyond.any()),
                     ]
                 m.next = "CHOOSE"
@@ -163,7 +167,7 @@ class RegisterFile(wiring.Component):
                     m.d.sync += axi.rvalid.eq(0)
                     m.next = "IDLE"
 
-    def _shown(self, register: Register):
+    def shown(self, register: Register):
         """What software reads."""
         if register.access == "constant":
             return register.reset
