@@ -1,4 +1,5 @@
-"""The top: control, buffers, feeder, clusters and the vector unit."""
+"""The top: control, buffers, feeder, clusters and the vector unit; or control and array that take
+turns."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -11,9 +12,11 @@ from .rtl.cluster import PASSES_IN_FLIGHT, Cluster
 from .rtl.commands import instruction_layout
 from .rtl.control.control import Control
 from .rtl.control.ports import REGISTER_ADDRESS_BITS
+from .rtl.control.sequential.control import SequentialControl
 from .rtl.drain.records import RecordSplitter
 from .rtl.feeder import WeightFeeder
 from .rtl.fork import Fork, StrobeJoin
+from .rtl.sequential.array import SequentialArray
 from .rtl.skid import Skid
 from .rtl.vector_unit import VectorUnit
 
@@ -63,6 +66,9 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
+        if config.control.sequential:
+            self._take_turns(m)
+            return m
         m.submodules.control = control = Control(config)
         connect(m, flipped(self.s_axi), control.s_axi)
         connect(m, control.m_axi, flipped(self.m_axi))
@@ -84,6 +90,24 @@ class Accelerator(wiring.Component):
         moved = self._connect_activations(m, control, clusters, records, resettable)
         self._connect_observation(m, control, clusters, moved)
         return m
+
+    def _take_turns(self, m):
+        """Control and array of `control.sequential`."""
+        m.submodules.control = control = SequentialControl(self._config)
+        array = SequentialArray(self._config)
+        m.submodules.array = ResetInserter(control.unit_reset)(array)
+        connect(m, flipped(self.s_axi), control.s_axi)
+        connect(m, control.m_axi, flipped(self.m_axi))
+        connect(m, control.passes, array.passes)
+        connect(m, control.drains, array.drains)
+        m.d.comb += [
+            self.irq.eq(control.irq),
+            array.write_valid.eq(control.write_valid),
+            array.write.eq(control.write),
+            array.read_en.eq(control.read_en),
+            array.read_address.eq(control.read_address),
+            control.read_data.eq(array.read_data),
+        ]
 
     def _connect_passes(self, m, control, feeder, clusters, resettable):
         """Every PASS goes to the feeder and all clusters."""

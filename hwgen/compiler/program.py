@@ -157,7 +157,8 @@ def encode(program: Program, config: Config | None = None) -> bytes:
     """The instructions as they lie in memory; with ``config``, refused if it would refuse one, or,
     without queues, if a token counter could overflow.
     """
-    if config is not None and not config.control.queue_depth:
+    counts = config is not None and not config.control.sequential
+    if counts and not config.control.queue_depth:
         _check_tokens(program, config)
     return b"".join(_packed(step, config) for step in program.steps)
 

@@ -25,7 +25,8 @@ CYCLES_AT_ONCE = 1 << 20
 _CONFIG = (
     "clusters groups group lanes slots queue rows gated mac_depth drain_lanes pool "
     "activation_words activation_banks weight_words parameter_words weight_slots "
-    "thresholds_per_word beat_bytes outstanding burst queue_depth prefetch token_bits"
+    "thresholds_per_word beat_bytes outstanding burst queue_depth prefetch token_bits "
+    "sequential"
 ).split()
 _COUNTERS = [
     "CYCLES",
@@ -85,6 +86,7 @@ def _configuration(config: Config, memory: MemoryModel) -> _Config:
         "queue_depth": config.control.queue_depth,
         "prefetch": config.control.prefetch,
         "token_bits": config.control.token_bits,
+        "sequential": config.control.sequential,
         "word_bytes": (ctypes.c_int32 * 3)(*load_words(config)),
         "mac_steps": (ctypes.c_int32 * Modes.MOST)(*map(unit.steps_in, unit.modes)),
         "latency": memory.latency,

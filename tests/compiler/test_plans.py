@@ -170,7 +170,7 @@ def test_a_pool_beside_a_layer_of_many_tiles():
 @pytest.mark.parametrize("bits, count", [(4, 15), (3, 7)])
 def test_tokens_that_no_counter_holds(bits, count):
     """Without queues a unit may be ahead of one that has not waited yet; not by too much."""
-    config = load("micro", [f"control.token_bits={bits}"])
+    config = load("micro", ["control.sequential=false", f"control.token_bits={bits}"])
 
     def step(name, **tokens):
         return Step(
@@ -185,3 +185,4 @@ def test_tokens_that_no_counter_holds(bits, count):
     ):
         encode(too_many, config)
     encode(too_many, load("tiny"))
+    encode(too_many, config.override({"control.sequential": True}))

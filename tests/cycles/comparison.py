@@ -93,6 +93,8 @@ def _predictions(config: Config, jobs: list[Job], model: MemoryModel) -> list[Pr
 
 def _first_difference(config, jobs, model, predictions) -> str:
     """The first instruction that the RTL runs at another time."""
+    if config.control.sequential:
+        return "the sequential control tells no times"
     lines: list[str] = []
     library = observed.library(config)
     with observed.captured(lines):

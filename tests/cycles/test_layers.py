@@ -45,12 +45,22 @@ def test_a_register_more():
 
 
 @pytest.mark.parametrize(
-    "config", [load("micro"), load("tiny", ["control.queue_depth=0", "control.prefetch=2"])]
+    "config",
+    [
+        load("micro", ["control.sequential=false"]),
+        load("tiny", ["control.queue_depth=0", "control.prefetch=2"]),
+    ],
 )
 def test_instructions_that_wait_in_the_decoder(config):
     jobs = random_jobs(config, 4, 6)
     for memory in (FAST, SLOW):
         assert_equal(config, jobs, memory)
+
+
+@pytest.mark.parametrize("memory", [MemoryModel(0), FAST, DEFAULT, SLOW])
+def test_one_instruction_after_the_other(memory):
+    config = load("micro")
+    assert_equal(config, random_jobs(config, 6, 4), memory)
 
 
 # The configurations of tests/rtl/test_random.py, so that their simulators are there.

@@ -4,6 +4,7 @@
 #include "load.h"
 #include "program.h"
 #include "replay.h"
+#include "sequential.h"
 #include "store.h"
 #include "vector_unit.h"
 
@@ -25,6 +26,7 @@ struct Accelerator {
     VectorUnit vector;
     Fork drain_fork;
     StrobeJoin drain_join;
+    Sequential sequential;  // instead of all of them
     std::vector<Delayed<char>> drained;  // by each cluster
     uint64_t bases[BASES] = {};
     const uint8_t *constants = nullptr;  // behind base register 0
@@ -35,6 +37,7 @@ struct Accelerator {
     bool skips = true;  // cycles in which nothing happens are left out
 
     void build() {
+        if (config.sequential) return sequential.build(config);
         port.build(config);
         load.build(config);
         store.build(config);
@@ -52,6 +55,7 @@ struct Accelerator {
 
     // Another program. What the hardware keeps from one to the next stays: whose turn it is everywhere.
     void begin(std::vector<Instruction> program, uint64_t address) {
+        if (config.sequential) return sequential.begin(std::move(program), bases, sequential.now + PAUSE);
         runner = ProgramRunner();
         runner.program = std::move(program);
         runner.fetch.address = address;
@@ -74,6 +78,7 @@ struct Accelerator {
 
     // False: the program has not ended within `limit` cycles; with a higher limit it goes on.
     bool run(Cycle limit) {
+        if (config.sequential) return sequential.run(limit);
         if (skips && now == began) replay.name(array);
         while (!runner.ended && now - began < limit) {
             if (!skips || !array.feeder.arrivals.due(now) || !replay_from_here(limit)) step();
@@ -82,6 +87,7 @@ struct Accelerator {
         return runner.ended;
     }
     Counters counted() const {
+        if (config.sequential) return sequential.counted();
         Counters all = counters;
         all.add(array.counters);
         all.cycles = now - began;

@@ -13,7 +13,7 @@ struct Config {
     int32_t drain_lanes, pool;
     int32_t activation_words, activation_banks, weight_words, parameter_words;
     int32_t weight_slots, thresholds_per_word;
-    int32_t beat_bytes, outstanding, burst, queue_depth, prefetch, token_bits;
+    int32_t beat_bytes, outstanding, burst, queue_depth, prefetch, token_bits, sequential;
     int32_t word_bytes[3];  // of a word of each target of a LOAD
     int32_t mac_steps[16];  // of a row, by mode
     // The memory beside the accelerator

@@ -86,8 +86,10 @@ uint64_t cycles_replayed(const Accelerator *accelerator) { return accelerator->r
 
 // Three numbers for each instruction: the cycles of its tokens, its start and its end.
 void cycles_times(const Accelerator *accelerator, uint64_t *times) {
-    for (const Times &t : accelerator->runner.times) {
-        for (Cycle cycle : {t.granted, t.accepted, t.done}) *times++ = cycle - accelerator->began;
+    const bool sequential = accelerator->config.sequential;
+    const Cycle began = sequential ? accelerator->sequential.began : accelerator->began;
+    for (const Times &t : sequential ? accelerator->sequential.times : accelerator->runner.times) {
+        for (Cycle cycle : {t.granted, t.accepted, t.done}) *times++ = cycle - began;
     }
 }
 }
