@@ -174,7 +174,7 @@ def make_bitstream(
             ("netlist.json",),
             lambda stage: progress(f"Yosys: {stage}"),
         )["netlist.json"]
-        inputs = {"netlist.json": packed(netlist, part), file: constraints}
+        inputs = {"netlist.json": packed(netlist, part, top), file: constraints}
         report, files = run_nextpnr(top, part, arguments, inputs, (made,), progress)
         progress("packing the bitstream")
         data = _pack(board, made, files[made])

@@ -109,10 +109,12 @@ def _ecp5(size: int, package: str, speed: int, dsp: int, bram: int) -> Part:
     return Part(f"lfe5u-{size}f", "ecp5", "synth_ecp5", arguments, {"dsp": dsp, "bram": bram})
 
 
-def _gowin(name: str, device: str, family: str, synthesis: str, dsp: int, bram: int) -> Part:
+def _gowin(
+    name: str, device: str, family: str, synthesis: str, dsp: int, bram: int, slices: int
+) -> Part:
     arguments = ("--device", device, "--vopt", f"family={family}")
     command = f"synth_gowin -family {synthesis}"
-    return Part(name, "gowin", command, arguments, {"dsp": dsp, "bram": bram})
+    return Part(name, "gowin", command, arguments, {"dsp": dsp, "bram": bram}, slices=slices)
 
 
 ECPPACK = ("ecppack", "--compress", "{made}", "{bits}")
@@ -155,7 +157,7 @@ BOARDS = {
             "tang_nano_9k",
             "Sipeed Tang Nano 9K",
             "tang_nano_9k:TangNano9kPlatform",
-            _gowin("gw1nr-9", "GW1NR-LV9QN88PC6/I5", "GW1N-9C", "gw1n", 20, 26),
+            _gowin("gw1nr-9", "GW1NR-LV9QN88PC6/I5", "GW1N-9C", "gw1n", 20, 26, 8640),
             1,
             1 << 13,
             ("gowin_pack", "-d", "GW1N-9C", "-o", "{bits}", "{made}"),
@@ -165,7 +167,7 @@ BOARDS = {
             "tang_primer_20k",
             "Sipeed Tang Primer 20K",
             "tang_primer_20k:TangPrimer20kPlatform",
-            _gowin("gw2a-18", "GW2A-LV18PG256C8/I7", "GW2A-18C", "gw2a", 48, 46),
+            _gowin("gw2a-18", "GW2A-LV18PG256C8/I7", "GW2A-18C", "gw2a", 48, 46, 20_736),
             1,
             1 << 15,
             ("gowin_pack", "-d", "GW2A-18C", "-o", "{bits}", "{made}"),

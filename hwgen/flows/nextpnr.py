@@ -27,6 +27,7 @@ LOWER = {
     "DSPs": "array.clusters, array.engines, array.lanes or drain.lanes, or give array.mac=serial",
     "DSPs of 9 bits": "array.clusters, array.engines or array.lanes, or give array.mac=serial",
     "block RAM": "memory.activation_words, memory.weight_words, array.rows or array.clusters",
+    "slices": "array.clusters, array.engines, array.slots, array.queue or control.queue_depth",
     "LUT RAM": "array.slots, array.group or control.queue_depth",
 }
 """For each resource, the parameters of which it takes most."""
@@ -63,17 +64,18 @@ def run_nextpnr(
         If the device is too small.
     """
     used: dict[str, tuple[int, int]] = {}
-    complaint = ""
+    stage = complaint = ""
 
     def told(line: str):
-        nonlocal complaint
-        for pattern, stage in STAGES:
+        nonlocal stage, complaint
+        for pattern, begun in STAGES:
             if re.match(rf"Info: {pattern}", line):
+                stage = begun
                 progress(f"nextpnr: {stage}")
         if match := re.match(r"Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", line):
             used[match[1]] = (int(match[2]), int(match[3]))
         if line.startswith("ERROR"):
-            complaint = line
+            complaint = line.removeprefix("ERROR: ")
 
     with tempfile.TemporaryDirectory() as folder:
         for file, text in inputs.items():
@@ -82,10 +84,25 @@ def run_nextpnr(
         if run_tool(part.tool, [*arguments, *files], folder, told):
             named = {part.cells[cell]: use for cell, use in used.items() if cell in part.cells}
             check_fit(part, named, name)
+            if stage in ("placing", "routing") and complaint and named:
+                raise UserError(_too_full(part, named, name, stage, complaint))
             raise RuntimeError(f"{part.tool} failed: {complaint}")
         report = json.loads(Path(folder, "report.json").read_text())
         kept = {key: report[key] for key in ("fmax", "utilization", "critical_paths")}
         return kept, {file: Path(folder, file).read_bytes() for file in outputs}
+
+
+def _too_full(
+    part: Part, used: dict[str, tuple[int, int]], name: str, stage: str, complaint: str
+) -> str:
+    """What to tell of a design that has room by count, but for which no place or way is found."""
+    fullest = max(used, key=lambda resource: used[resource][0] / used[resource][1])
+    amount, available = used[fullest]
+    lower = f": lower {LOWER[fullest]}" if fullest in LOWER else ""
+    return (
+        f"{name} does not fit {part.name}: {part.tool} gives up {stage} it ({complaint}); fullest "
+        f"are {amount:,} {fullest} of {available:,}{lower}"
+    )
 
 
 def check_fit(part: Part, used: dict[str, tuple[int, int]], name: str) -> None:

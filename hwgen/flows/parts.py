@@ -27,6 +27,8 @@ class Part:
         Of its large memories of one port, which a board's memory may be.
     clock_pin : str
         Where nextpnr insists on a pin for the clock of a block.
+    slices : int
+        Of a Gowin FPGA; see :mod:`hwgen.flows.slices`.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Part:
     available: dict[str, int]
     single_port_bytes: int = 0
     clock_pin: str = ""
+    slices: int = 0
 
     @property
     def tool(self) -> str:
@@ -125,6 +128,7 @@ PARTS = {
             ("--device", "GW2AR-LV18QN88C8/I7", "--vopt", "family=GW2A-18C"),
             {"dsp": 48, "bram": 46},
             clock_pin="4",
+            slices=20_736,
         ),
         Part(
             "gw1nr-9",
@@ -133,6 +137,7 @@ PARTS = {
             ("--device", "GW1NR-LV9QN88PC6/I5", "--vopt", "family=GW1N-9C"),
             {"dsp": 20, "bram": 26},
             clock_pin="52",
+            slices=8640,
         ),
     )
 }

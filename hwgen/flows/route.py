@@ -9,11 +9,12 @@ from functools import cache
 from hwgen.files import write_atomic
 from hwgen.flows.block_ram import with_output_registers
 from hwgen.flows.modules import Module, digest_of, text_below
-from hwgen.flows.nextpnr import run_nextpnr
+from hwgen.flows.nextpnr import check_fit, run_nextpnr
 from hwgen.flows.parts import Part
 from hwgen.flows.paths import Instances, Stretch, critical_path
 from hwgen.flows.primitives import named
 from hwgen.flows.process import identity
+from hwgen.flows.slices import slices_taken
 from hwgen.flows.yosys import run_yosys, version
 from hwgen.simulator.rtl.build import cache_folder
 
@@ -196,7 +197,7 @@ def _routings(
             lambda stage: progress(f"Yosys: {stage}"),
         )["netlist.json"]
         pins = {"pins.cst": f'IO_LOC "clk" {part.clock_pin};\n'} if part.clock_pin else {}
-        return {"netlist.json": packed(netlist, part), **pins}
+        return {"netlist.json": packed(netlist, part, top), **pins}
 
     for seed in seeds:
         seeded = replace(placement, seed=seed)
@@ -212,8 +213,16 @@ def _routings(
         yield Routing.read(report, seeded, instances)
 
 
-def packed(netlist: str, part: Part) -> str:
-    """A netlist with what blocks of the part can hold moved into them."""
+def packed(netlist: str, part: Part, name: str) -> str:
+    """The netlist of a design with what blocks of the part can hold moved into them.
+
+    Raises
+    ------
+    UserError
+        If nextpnr would look in vain for a place for all of it.
+    """
+    if part.slices:
+        check_fit(part, {"slices": (slices_taken(netlist), part.slices)}, name)
     if part.target != "ecp5":
         return netlist
     document = json.loads(netlist)

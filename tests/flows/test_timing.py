@@ -12,10 +12,11 @@ from hwgen.flows.cell_timing import cell_timing
 from hwgen.flows.liberty import SramMacro, read_cells
 from hwgen.flows.memories import Tiling, memory_library
 from hwgen.flows.modules import split
-from hwgen.flows.nextpnr import check_fit
+from hwgen.flows.nextpnr import check_fit, run_nextpnr
 from hwgen.flows.parts import PARTS, part_named
 from hwgen.flows.paths import Instances, critical_path
 from hwgen.flows.route import Placement, route, route_best
+from hwgen.flows.slices import slices_taken
 from hwgen.tools import find
 
 NESTED = """module top (
@@ -119,6 +120,53 @@ def test_what_does_not_fit():
     text = f"module m (\n  input  wire clk,\n  input  wire [15:0] a,\n{ports}\n);\n{products}\n"
     with pytest.raises(UserError, match=r"m does not fit up5k: it takes 9 DSPs of 8 \(1 too many"):
         route("m", split(text + "endmodule\n"), Placement(PARTS["up5k"]))
+
+
+def test_no_place_for_all(monkeypatch):
+    """There is room by count, and yet the placer finds none."""
+    said = ["Info: Packing constants..", "Info: \t TRELLIS_COMB: 83000/83640 99%"]
+    said += ["Info: \t DP16KD: 20/ 208 9%", "Info: Running main analytical placer."]
+    said += ["ERROR: Unable to find legal placement for all cells, design is at its limit."]
+
+    def run_tool(tool, arguments, folder, told):
+        for line in said:
+            told(line)
+        return 1
+
+    monkeypatch.setattr("hwgen.flows.nextpnr.run_tool", run_tool)
+    part = PARTS["lfe5u-85f"]
+    with pytest.raises(UserError) as error:
+        run_nextpnr("m", part, [], {"netlist.json": ""}, (), lambda stage: None)
+    assert str(error.value) == (
+        "m does not fit lfe5u-85f: nextpnr-ecp5 gives up placing it (Unable to find legal place"
+        "ment for all cells, design is at its limit.); fullest are 83,000 LUTs of 83,640: lower "
+        "array.clusters, array.engines, array.slots, array.group or control.queue_depth"
+    )
+    del said[3]  # what goes wrong before is a bug
+    with pytest.raises(RuntimeError, match="nextpnr-ecp5 failed: Unable to find"):
+        run_nextpnr("m", part, [], {"netlist.json": ""}, (), lambda stage: None)
+
+
+def test_slices(monkeypatch):
+    """A flip-flop shares a slice with the LUT or ALU that it stores, and with no other."""
+
+    def cell(kind, **wires):
+        return {"type": kind, "connections": {name: [wire] for name, wire in wires.items()}}
+
+    cells = [cell("LUT2", F=1), cell("LUT4", F=2), cell("ALU", SUM=3, COUT=4), cell("IBUF", O=8)]
+    cells += [cell("DFFRE", D=1, Q=5), cell("DFFE", D=1, Q=6), cell("DFF", D=3, Q=7)]
+    cells += [cell("DFF", D=5, Q=9), cell("DFF", D=4, Q=10), cell("RAM16SDP4")]
+    top = {"attributes": {"top": "1"}, "cells": {f"c{n}": c for n, c in enumerate(cells)}}
+    box = {"attributes": {"blackbox": "1"}, "cells": {}}
+    netlist = json.dumps({"modules": {"LUT2": box, "m": top}})
+    assert slices_taken(netlist) == 2 + 1 + 4 + 3
+
+    monkeypatch.setattr(route_module, "run_yosys", lambda *_: {"netlist.json": netlist})
+    monkeypatch.setattr(route_module, "run_nextpnr", None)
+    part = replace(PARTS["gw1nr-9"], slices=9)
+    told = r"m does not fit gw1nr-9: it takes 10 slices of 9 \(1 too many: lower array.clusters"
+    with pytest.raises(UserError, match=told):
+        route("m", split("module m (\n);\nendmodule\n"), Placement(part))
 
 
 def test_fit_names_parameters():
