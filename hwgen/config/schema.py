@@ -51,7 +51,7 @@ SEQUENTIAL = {
     "memory.banks": Range(1, 1),
     "memory.weight_slots": Range(1, 1),
     "bus.data_width": Range(32, 32),
-    "bus.address_width": Range(16, 32),
+    "bus.address_width": Range(16, 31),  # the end of a window is one register
     "bus.outstanding": Range(1, 1),
     "bus.burst": Range(8, 256),
     "control.queue_depth": Range(0, 0),

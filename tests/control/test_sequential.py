@@ -13,8 +13,8 @@ from hwgen.isa.registers import UNITS, ErrorCode, State, registers
 from .programs import copies, end, load, order, store
 from .sequential_bench import SequentialBench
 
-CONFIG = load_config("micro", {"control.sequential": True, "memory.activation_words": 128})
-SHORT = CONFIG.override({"bus.burst": 8, "control.bases": 8, "bus.address_width": 32})
+CONFIG = load_config("micro", {"bus.burst": 16, "memory.activation_words": 128})
+SHORT = CONFIG.override({"bus.burst": 8, "control.bases": 8, "bus.address_width": 31})
 SIZE = 0x8000
 
 
@@ -230,14 +230,18 @@ def test_programs_that_are_wrong():
     failing(SequentialBench(CONFIG, program=0xE010), GOOD, ErrorCode.ALIGNMENT, "fetch", 0)
 
 
-@pytest.mark.parametrize("after", [5, 40, 77, 150, 260])
+@pytest.mark.parametrize("after", [5, 40, 77, 150, 260, 1500])
 def test_reset_while_a_program_runs(after):
+    """In fetch, load and store; last while the drain runs."""
     bench = SequentialBench(CONFIG, seed=after, stall=0.2, latency=4)
+    bench.stuck.add("drain")
 
     async def scenario(bench, ctx):
         await bench.prepare(ctx, LONG, write=WINDOW)
         await bench.write(ctx, "CONTROL", 1)
         await ctx.tick().repeat(after)
+        assert (await bench.status(ctx))["state"] == State.RUNNING
+        assert (bench.log == [("start", "drain", 0)]) == (after == 1500)
         await bench.reset(ctx)
         assert bench.memory.quiet
         bench.program = 0xD000

@@ -13,15 +13,15 @@ namespace hwgen {
 
 struct Sequential {
     static constexpr unsigned BLOCK_BYTES = 32;  // of an instruction and of a record
-    static constexpr Cycle PLACED = 2;    // from the place of a burst to its address: both ends of the window
-    static constexpr Cycle FETCHED = 2;   // from the start of an instruction to its place
+    static constexpr Cycle PLACED = 2;             // from the place of a burst to its address: both ends of the window
+    static constexpr Cycle FETCHED = 2;            // from the start of an instruction to its place
     const Config *config = nullptr;
     Memory memory;
     Counters counters;
     std::vector<Instruction> program;
     std::vector<Times> times;
     const uint64_t *bases = nullptr;
-    unsigned at = 0;       // the next instruction
+    unsigned at = 0;  // the next instruction
     Cycle began = 0, now = 0;
     bool ended = false;
 

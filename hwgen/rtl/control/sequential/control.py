@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
 from ....config import Config
+from ....isa.checks import Reason
 from ....isa.instructions import by_name
 from ....isa.registers import number_bits
 from ..check import fields_of
@@ -155,7 +156,7 @@ class SequentialControl(wiring.Component):
         }
         m.d.comb += [
             sequencer.malformed.eq(runner.malformed),
-            sequencer.detail.eq(1),
+            sequencer.detail.eq(Reason.OPCODE),
             sequencer.no_end.eq(runner.no_end),
         ]
         for unit, his in who.items():
