@@ -9,10 +9,10 @@ from models.zoo.synthetic import random_parameters
 __all__ = ["example", "expected", "image_of"]
 
 
-def example(seed: int = 0, *, gated: bool = True) -> Network:
+def example(seed: int = 0, *, gated: bool = True, plain: bool = False) -> Network:
     """Convolutions gated by channel and by precision with a residual, pooling, a classifier.
 
-    With ``gated=False`` the same layers, computed densely.
+    With ``gated=False`` the same layers, computed densely; ``plain``: without residual and pooling.
     """
     rng = np.random.default_rng(seed)
 
@@ -41,11 +41,12 @@ def example(seed: int = 0, *, gated: bool = True) -> Network:
         "beside",
         x,
         weight(6, 6, 1, 1),
-        full=random_parameters(rng, 6, 6, residual=True),
-        residual=x,
-        gate=gate(6, residual=True, kind="precision", high_bits=4),
+        full=random_parameters(rng, 6, 6, residual=not plain),
+        residual=None if plain else x,
+        gate=gate(6, residual=not plain, kind="precision", high_bits=4),
     )
-    y = net.maxpool("maximum", y, (2, 2), (2, 2))
+    if not plain:
+        y = net.maxpool("maximum", y, (2, 2), (2, 2))
     z = net.linear(
         "classifier",
         net.flatten("flat", y),

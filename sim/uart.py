@@ -110,7 +110,7 @@ async def network_over_the_pins(dut, noise):
     """A network is loaded, an image is classified, whatever happens to single bytes."""
     port = await start(dut, noise=noise, seed=7)
     config = configuration()
-    network = example(gated=config.array.gated)
+    network = example(gated=config.array.gated, plain=not config.drain.pool)
     compiled = compile_network(network, config)
 
     @software

@@ -12,12 +12,12 @@ from sim.runner import run
 from sim.uart import BAUD, CLOCK_HZ, MEMORY_BYTES
 
 
-def test_board(tmp_path):
-    config = load("tiny")
-    verilog = system_verilog(
-        config, "tiny_system", memory_bytes=MEMORY_BYTES, clock_hz=CLOCK_HZ, baud=BAUD
-    )
-    assert run("verilator", verilog, "tiny_system", "sim.uart", tmp_path, config=config) == 5
+@pytest.mark.parametrize(("name", "tests", "count"), [("tiny", None, 5), ("micro", "network.*", 2)])
+def test_board(name, tests, count, tmp_path):
+    config, top = load(name), f"{name}_system"
+    verilog = system_verilog(config, top, memory_bytes=MEMORY_BYTES, clock_hz=CLOCK_HZ, baud=BAUD)
+    passed = run("verilator", verilog, top, "sim.uart", tmp_path, config=config, tests=tests)
+    assert passed == count
 
 
 def test_frames():
