@@ -1,6 +1,7 @@
 """What a command that takes long tells those who wait for it."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,11 @@ def working() -> Iterator[tuple[Console, Callable[[str], None]]]:
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield console, _lines()
+        lines = _Lines()
+        try:
+            yield console, lines.say
+        finally:
+            lines.end()
         return
     columns = SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
     with Progress(*columns, console=console, transient=True) as display:
@@ -39,17 +44,35 @@ def working() -> Iterator[tuple[Console, Callable[[str], None]]]:
         yield console, lambda step: display.update(task, description=step)
 
 
-def _lines() -> Callable[[str], None]:
-    started = last = time.monotonic()
+class _Lines:
+    """Tells the step on standard error, at most one line in PAUSE seconds: what takes long is told
+    while it lasts, and not only when something else follows.
+    """
 
-    def say(step: str) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= PAUSE:
-            last = now
-            print(f"{now - started:.0f} s: {step}", file=sys.stderr, flush=True)
+    def __init__(self):
+        self._started = self._last = time.monotonic()
+        self._step = ""
+        self._later: threading.Timer | None = None
 
-    return say
+    def say(self, step: str) -> None:
+        self._step = step
+        if self._later is not None:
+            return
+        pause = self._last + PAUSE - time.monotonic()
+        if pause <= 0:
+            self._tell()
+        else:
+            self._later = threading.Timer(pause, self._tell)
+            self._later.daemon = True
+            self._later.start()
+
+    def end(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+
+    def _tell(self) -> None:
+        self._later, self._last = None, time.monotonic()
+        print(f"{self._last - self._started:.0f} s: {self._step}", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -127,6 +127,35 @@ class TestMistakes:
         assert process.stderr == ""
 
 
+class TestProgress:
+    def test_a_step_that_lasts_is_told(self, monkeypatch, capsys):
+        """Though it has begun just after another was told, and nothing follows."""
+        from hwgen.cli import _progress
+
+        started = []
+
+        class Timer:
+            def __init__(self, pause, tell):
+                assert 0 < pause <= _progress.PAUSE
+                self.tell, self.ended = tell, False
+
+            def start(self):
+                started.append(self)
+
+            def cancel(self):
+                self.ended = True
+
+        monkeypatch.setattr(_progress.threading, "Timer", Timer)
+        with _progress.working() as (_, say):
+            for step in ("packing", "placing"):
+                say(step)
+            assert capsys.readouterr().err == "" and len(started) == 1
+            started[0].tell()
+            assert capsys.readouterr().err == "0 s: placing\n"
+            say("routing")
+        assert [timer.ended for timer in started] == [False, True]
+
+
 class TestGroup:
     def test_without_a_command_it_shows_them(self, run):
         code, out, err = run()
