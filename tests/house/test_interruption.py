@@ -1,6 +1,7 @@
 """Commands that are interrupted at work: no half of a file, no process that runs on."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -113,7 +114,9 @@ def test_nothing_is_left(tmp_path, name, number):
     process.send_signal(number)
     _, errors = process.communicate()
     assert process.returncode == 128 + number
-    assert errors.splitlines()[-1:] == (["hwgen: interrupted"] if number == signal.SIGINT else [])
+    # On a busy machine it had time to tell where it was.
+    told = [line for line in errors.splitlines() if not re.match(r"\d+ s: ", line)]
+    assert told[-1:] == (["hwgen: interrupted"] if number == signal.SIGINT else [])
     for _ in range(1000):  # killed, they take a moment to go
         if not processes(mark):
             break
