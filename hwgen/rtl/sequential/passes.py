@@ -72,6 +72,7 @@ class PassUnit(wiring.Component):
         m.submodules.walker = walker = WindowWalker(self._config)
         slot = Signal.like(command.slots, init=1)
         row = Signal(len(self.row) - 1)
+        row_before = Signal.like(row, reset_less=True)
         word = Signal.like(self.weight_address)
         fresh = Signal(init=1)  # the first position of a slot
         between = Signal()  # taps
@@ -84,12 +85,11 @@ class PassUnit(wiring.Component):
             last_slot.eq(slot == command.slots),
             self.activation_address.eq(walker.address),
             self.row.eq(Cat(row, command.bank)),
+            self.written_row.eq(Cat(row_before, command.bank)),
             self.weight_en.eq(self.reads & fresh),
             self.weight_address.eq(command.weights + word),
             self.command.ready.eq(between & walker.last_tap),
         ]
-        row_before = Signal.like(row, name="row_before", reset_less=True)
-        m.d.comb += self.written_row.eq(Cat(row_before, command.bank))
         m.d.sync += [between.eq(0), self.writes.eq(self.reads), row_before.eq(row)]
         with m.If(self.reads):
             m.d.sync += [row.eq(row + command.slots), fresh.eq(walker.last_position)]
