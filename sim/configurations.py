@@ -5,7 +5,7 @@ import numpy as np
 from hwgen.config import Config, load
 from hwgen.errors import UserError
 
-__all__ = ["random_configuration"]
+__all__ = ["random_configuration", "random_sequential"]
 
 DRAWS = 1000
 """At most, for one configuration; a few dozen are the most that was needed."""
@@ -65,3 +65,22 @@ def random_configuration(
             refusal = error
     wanted = f"gated = {gated}, mac = {mac}"
     raise RuntimeError(f"none of {DRAWS} random configurations ({wanted}) is valid: {refusal}")
+
+
+def random_sequential(rng: np.random.Generator, name: str) -> Config:
+    """A valid configuration with `control.sequential`."""
+    rows = _power(rng, 16, 512)
+    settings = {
+        "array.slots": int(rng.integers(1, 9)),
+        "array.rows": rows,
+        "drain.multiplier_bits": 16,
+        "drain.shift_max": int(rng.integers(31, 48)),
+        "memory.activation_words": max(2 * rows, _power(rng, 256, 2048)),
+        "memory.weight_words": _power(rng, 128, 1024),
+        "memory.parameter_words": _power(rng, 16, 256),
+        "bus.address_width": int(rng.integers(20, 32)),
+        "bus.burst": int(rng.integers(8, 257)),
+        "control.watchdog_bits": int(rng.integers(14, 25)),
+        "control.bases": _power(rng, 4, 8),
+    }
+    return load("micro", settings | {"name": name, "description": ""})

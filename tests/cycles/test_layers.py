@@ -7,7 +7,7 @@ from hwgen.bench.workloads import dense_layer, masked_layer
 from hwgen.config import Config, load
 from hwgen.errors import UserError
 from hwgen.simulator.rtl import MemoryModel
-from sim.configurations import random_configuration
+from sim.configurations import random_configuration, random_sequential
 from tests.compiler.layers import random_case
 from tests.rtl.layers import compile_layer
 
@@ -57,10 +57,16 @@ def test_instructions_that_wait_in_the_decoder(config):
         assert_equal(config, jobs, memory)
 
 
-@pytest.mark.parametrize("memory", [MemoryModel(0), FAST, DEFAULT, SLOW])
-def test_one_instruction_after_the_other(memory):
-    config = load("micro")
-    assert_equal(config, random_jobs(config, 6, 4), memory)
+# `turns3` is a configuration of tests/rtl/test_random.py, too.
+@pytest.mark.parametrize(
+    "config",
+    [load("micro"), random_sequential(np.random.default_rng(3), "turns3")],
+    ids=["micro", "turns3"],
+)
+def test_one_instruction_after_the_other(config):
+    jobs = random_jobs(config, 6, 4)
+    for memory in (MemoryModel(0), FAST, DEFAULT, SLOW):
+        assert_equal(config, jobs, memory)
 
 
 # The configurations of tests/rtl/test_random.py, so that their simulators are there.

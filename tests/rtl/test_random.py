@@ -10,7 +10,7 @@ import pytest
 from hwgen.config import Config, load
 from hwgen.errors import UserError
 from hwgen.simulator.rtl import MemoryModel, RtlSimulator, library
-from sim.configurations import random_configuration
+from sim.configurations import random_configuration, random_sequential
 from tests.compiler.layers import random_case
 
 from .layers import run_layer
@@ -59,6 +59,10 @@ def run_layers(config: Config, seed: int, accept=lambda layer: True) -> None:
 @pytest.mark.parametrize("seed", [34, 21, 49, 2])
 def test_random_configuration(seed):
     run_layers(random_configuration(np.random.default_rng(seed), f"random{seed}"), seed)
+
+
+def test_random_configuration_that_takes_turns():
+    run_layers(random_sequential(np.random.default_rng(3), "turns3"), 3)
 
 
 def test_rows_that_turn():
