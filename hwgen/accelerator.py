@@ -16,6 +16,7 @@ from .rtl.control.sequential.control import SequentialControl
 from .rtl.drain.records import RecordSplitter
 from .rtl.feeder import WeightFeeder
 from .rtl.fork import Fork, StrobeJoin
+from .rtl.local_reset import LocalReset
 from .rtl.sequential.array import SequentialArray
 from .rtl.skid import Skid
 from .rtl.vector_unit import VectorUnit
@@ -75,19 +76,21 @@ class Accelerator(wiring.Component):
         m.d.comb += self.irq.eq(control.irq)
 
         # A soft reset clears everything but the control, which answers for the bus.
-        def resettable(component):
-            return ResetInserter(control.unit_reset)(component)
+        def add(name, component):
+            m.submodules[f"{name}_reset"] = reset = LocalReset()
+            m.d.comb += reset.i.eq(control.unit_reset)
+            m.submodules[name] = ResetInserter(reset.o)(component)
 
         clusters = [Cluster(config) for _ in range(config.array.clusters)]
         for g, cluster in enumerate(clusters):
-            m.submodules[f"cluster{g}"] = resettable(cluster)
+            add(f"cluster{g}", cluster)
             m.d.comb += cluster.index.eq(g)
         feeder = WeightFeeder(config)
-        m.submodules.feeder = resettable(feeder)
-        self._connect_passes(m, control, feeder, clusters, resettable)
+        add("feeder", feeder)
+        self._connect_passes(m, control, feeder, clusters, add)
         self._connect_weights(m, control, feeder, clusters)
-        records = self._connect_drains(m, control, clusters, resettable)
-        moved = self._connect_activations(m, control, clusters, records, resettable)
+        records = self._connect_drains(m, control, clusters, add)
+        moved = self._connect_activations(m, control, clusters, records, add)
         self._connect_observation(m, control, clusters, moved)
         return m
 
@@ -109,17 +112,17 @@ class Accelerator(wiring.Component):
             control.read_data.eq(array.read_data),
         ]
 
-    def _connect_passes(self, m, control, feeder, clusters, resettable):
+    def _connect_passes(self, m, control, feeder, clusters, add):
         """Every PASS goes to the feeder and all clusters."""
         fork = Fork(instruction_layout("PASS", self._config), ways=1 + len(clusters))
         join = StrobeJoin(ways=len(clusters), depth=PASSES_IN_FLIGHT)
-        m.submodules.pass_fork = resettable(fork)
-        m.submodules.pass_join = resettable(join)
+        add("pass_fork", fork)
+        add("pass_join", join)
         connect(m, control.passes, fork.i)
         if self._config.control.queue_depth:
             # Credits of the weights must not lead through the fork to the instruction queues.
             skid = Skid(instruction_layout("PASS", self._config))
-            m.submodules.pass_skid = resettable(skid)
+            add("pass_skid", skid)
             connect(m, fork.o[0], skid.i)
             connect(m, skid.o, feeder.command)
         else:
@@ -141,14 +144,14 @@ class Accelerator(wiring.Component):
                 feeder.released[g * groups : (g + 1) * groups].eq(cluster.chunk_released),
             ]
 
-    def _connect_drains(self, m, control, clusters, resettable):
+    def _connect_drains(self, m, control, clusters, add):
         """Every DRAIN goes to all clusters, records likewise, path by path."""
         fork = Fork(instruction_layout("DRAIN", self._config), ways=len(clusters))
         join = StrobeJoin(ways=len(clusters), depth=1)
-        m.submodules.drain_fork = resettable(fork)
-        m.submodules.drain_join = resettable(join)
+        add("drain_fork", fork)
+        add("drain_join", join)
         records = RecordSplitter(self._config)
-        m.submodules.records = resettable(records)
+        add("records", records)
         connect(m, control.drains, fork.i)
         connect(m, control.record_writes, records.i)
         m.d.comb += control.drain_done.eq(join.o)
@@ -161,7 +164,7 @@ class Accelerator(wiring.Component):
             ]
         return records
 
-    def _connect_activations(self, m, control, clusters, records, resettable):
+    def _connect_activations(self, m, control, clusters, records, add):
         """Ports of the activation buffer: store, streamers, residuals, vector unit; load, drains,
         vector unit.
         """
@@ -173,7 +176,7 @@ class Accelerator(wiring.Component):
             readers=1 + len(clusters) * (1 + (lanes if config.drain.residual else 0)) + pool,
             writers=1 + len(clusters) * lanes + pool,
         )
-        m.submodules.activations = resettable(buffer)
+        add("activations", buffer)
         reads, writes = iter(buffer.reads), iter(buffer.writes)
 
         def reader(request, data):
@@ -191,7 +194,7 @@ class Accelerator(wiring.Component):
                 connect(m, cluster.writes[n], next(writes))
         if pool:
             vector = VectorUnit(config)
-            m.submodules.vector = resettable(vector)
+            add("vector", vector)
             connect(m, control.vectors, vector.command)
             reader(vector.request, vector.data)
             connect(m, vector.write, next(writes))
