@@ -59,9 +59,9 @@ class TokensHarness(Elaboratable):
             m.d.comb += Assert(over | (taken == 0) | (account > 0))
             # Who overflows a counter hears of it; nobody else does.
             reported = sum(dut.overflow[unit] & dut.post[unit][token] for unit in range(UNITS))
-            m.d.comb += Assert(over | ~overflowing | (reported == given))
+            m.d.comb += Assert(over | dut.hold | ~overflowing | (reported == given))
             posted = posted | overflowing
-        m.d.comb += Assert(over | posted | ~dut.overflow.any())
+        m.d.comb += Assert(over | dut.hold | posted | ~dut.overflow.any())
         with m.If(dut.clear):
             m.d.sync += over.eq(0)
 

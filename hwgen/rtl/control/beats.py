@@ -56,20 +56,27 @@ class WordsToBeats(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         row = Signal(row_of_words(self._config))  # what is left of it
+        some = Signal()  # there are words left
         active, ended = Signal(), Signal()
         m.d.comb += [
             self.rows.ready.eq(~active | ended),
             self.done.eq(ended & row.last),
         ]
         if self._config.vector_bits <= self._config.bus.data_width:
-            self._join(m, row, active, ended)
+            self._join(m, row, some, active, ended)
         else:
-            self._cut(m, row, active, ended)
+            self._cut(m, row, some, active, ended)
+        with m.If(self.words.valid & self.words.ready):
+            m.d.sync += [row.words.eq(row.words - 1), some.eq(row.words != 1)]
         with m.If(self.rows.ready):
-            m.d.sync += [active.eq(self.rows.valid), row.eq(self.rows.payload)]
+            m.d.sync += [
+                active.eq(self.rows.valid),
+                row.eq(self.rows.payload),
+                some.eq(self.rows.payload.words.any()),
+            ]
         return m
 
-    def _join(self, m, row, active, ended):
+    def _join(self, m, row, some, active, ended):
         """Words go to their places in a beat."""
         word_bits = self._config.vector_bits
         size = word_bits // 8
@@ -81,10 +88,10 @@ class WordsToBeats(wiring.Component):
             self.o.valid.eq(full),
             self.o.payload.eq(beat),
             given.eq(full & self.o.ready),
-            self.words.ready.eq(active & (row.words != 0) & (~full | self.o.ready)),
+            self.words.ready.eq(active & some & (~full | self.o.ready)),
             taken.eq(self.words.valid & self.words.ready),
             following.eq(row.offset + size),
-            ended.eq(given & (row.words == 0)),
+            ended.eq(given & ~some),
         ]
         with m.If(given):
             m.d.sync += [full.eq(0), beat.strobes.eq(0)]
@@ -93,11 +100,10 @@ class WordsToBeats(wiring.Component):
                 beat.data.word_select(place, word_bits).eq(self.words.payload),
                 beat.strobes.word_select(place, size).eq(~0),
                 full.eq(following[-1] | (row.words == 1)),
-                row.words.eq(row.words - 1),
                 row.offset.eq(following),
             ]
 
-    def _cut(self, m, row, active, ended):
+    def _cut(self, m, row, some, active, ended):
         """A word is several beats, lowest bytes first."""
         beat_bits = self._config.bus.data_width
         pieces = self._config.vector_bits // beat_bits
@@ -109,10 +115,10 @@ class WordsToBeats(wiring.Component):
             self.o.payload.data.eq(word),
             self.o.payload.strobes.eq(~0),
             final.eq((left == 0) | ((left == 1) & self.o.ready)),
-            self.words.ready.eq(active & (row.words != 0) & final),
-            ended.eq((left == 1) & self.o.ready & (row.words == 0)),
+            self.words.ready.eq(active & some & final),
+            ended.eq((left == 1) & self.o.ready & ~some),
         ]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [word.eq(word >> beat_bits), left.eq(left - 1)]
         with m.If(self.words.valid & self.words.ready):
-            m.d.sync += [word.eq(self.words.payload), left.eq(pieces), row.words.eq(row.words - 1)]
+            m.d.sync += [word.eq(self.words.payload), left.eq(pieces)]

@@ -100,7 +100,13 @@ class InstructionCheck(wiring.Component):
                 )
             ),
             own.eq((positions + array.clusters - 1) >> exact_log2(array.clusters)),
-            taps.eq(a_pass["kernel_rows"] * a_pass["kernel_columns"]),
+            # In LUTs: a multiplier of an FPGA, as which it would end, may be far away.
+            taps.eq(
+                sum(
+                    Mux(row, a_pass["kernel_columns"] << place, 0)
+                    for place, row in enumerate(a_pass["kernel_rows"])
+                )
+            ),
             too_many.eq(gated & (own > self._config.positions_per_cluster)),
         ]
         m.submodules.multiplier = product = SerialProduct(

@@ -125,9 +125,10 @@ class ProgramRunner(wiring.Component):
             self.reason.eq(decoder.reason),
             self.misaligned.eq(fetch.misaligned),
             self.no_end.eq(fetch.exhausted & ~decoder.stopping),
-            self.overflow.eq(tokens.overflow),
             self.dispatched.eq(decoder.dispatched),
         ]
+        # Known late in its cycle. The program cannot have ended in the next one.
+        m.d.sync += self.overflow.eq(Mux(self.hold, 0, tokens.overflow))
         return m
 
     def _queue(self, m, unit: str, name: str, tokens) -> UnitQueue:

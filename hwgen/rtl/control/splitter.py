@@ -87,9 +87,14 @@ class BurstSplitter(wiring.Component):
         more = Signal(bytes_bits(self._config) + 1 - piece)  # pieces behind it
 
         def offer(beginning, left, ends):
-            """The burst from a beat of its piece on, behind which so many pieces are left."""
-            end = Mux(ends, last[beat:piece], C(self.longest - 1, piece - beat))
-            return [final.eq(ends), more.eq(left), beats.eq(end - beginning)]
+            """The burst from a beat of its piece on, behind which so many pieces are left; whether
+            it ends in its piece is known late."""
+            to_its_end = C(self.longest - 1, piece - beat) - beginning
+            return [
+                final.eq(ends),
+                more.eq(left),
+                beats.eq(Mux(ends, last[beat:piece] - beginning, to_its_end)),
+            ]
 
         m.d.comb += [
             self.o.payload.address.eq(Cat(C(0, beat), first[beat:])),

@@ -75,24 +75,30 @@ class StoreUnit(wiring.Component):
 
         row = walker.o.payload
         left = Signal.like(row.words)  # words of the row whose addresses are still to be given
+        some = Signal()  # there are any
         m.d.comb += [
-            self.requests.valid.eq(walker.o.valid & expected.i.ready & (left == 0)),
-            expected.i.valid.eq(walker.o.valid & self.requests.ready & (left == 0)),
-            walker.o.ready.eq(expected.i.ready & self.requests.ready & (left == 0)),
+            self.requests.valid.eq(walker.o.valid & expected.i.ready & ~some),
+            expected.i.valid.eq(walker.o.valid & self.requests.ready & ~some),
+            walker.o.ready.eq(expected.i.ready & self.requests.ready & ~some),
             self.requests.payload.address.eq(row.address),
             self.requests.payload.bytes.eq(row.bytes),
             expected.i.payload.offset.eq(row.address),
             expected.i.payload.words.eq(row.words),
             expected.i.payload.last.eq(row.last),
-            self.addresses.valid.eq(left != 0),
+            self.addresses.valid.eq(some),
         ]
         with m.If(self.addresses.valid & self.addresses.ready):
             m.d.sync += [
                 left.eq(left - 1),
+                some.eq(left != 1),
                 self.addresses.payload.eq(self.addresses.payload + 1),
             ]
         with m.If(walker.o.valid & walker.o.ready):
-            m.d.sync += [left.eq(row.words), self.addresses.payload.eq(row.buffer)]
+            m.d.sync += [
+                left.eq(row.words),
+                some.eq(row.words.any()),
+                self.addresses.payload.eq(row.buffer),
+            ]
 
         flushing = Signal()
         m.d.comb += self.done.eq(flushing & self.quiet)

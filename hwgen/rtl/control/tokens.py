@@ -41,7 +41,7 @@ class TokenCounters(wiring.Component):
     clear : In(1)
         Zeroes all counters; the cycle's posts are lost.
     overflow : Out(units)
-        Strobe: this unit has posted to a counter that was full.
+        Strobe: this unit has posted to a counter that was full. Says nothing with ``hold``.
     """
 
     def __init__(self, *, units: int, tokens: int = TOKENS, bits: int = TOKEN_BITS):
@@ -68,6 +68,7 @@ class TokenCounters(wiring.Component):
         eligible = self.eligible  # has been seen to have its tokens
         filled = Signal(self._tokens)
         taken = C(0, self._tokens)
+        due = C(0, self._tokens)  # the same without ``hold``, which comes late
         full = Signal(self._tokens)
         looking = Signal()
         m.d.comb += looking.eq(~self.granted.any() & ~self.clear)
@@ -78,8 +79,12 @@ class TokenCounters(wiring.Component):
             first = ~eligible[:unit].any() if unit else 1
             m.d.comb += self.granted[unit].eq(eligible[unit] & first & ~self.hold)
         for unit in range(self._units):
-            asked = self.ask[unit] & self.granted[unit].replicate(self._tokens)
-            taken = taken | asked
+            first = ~eligible[:unit].any() if unit else 1
+            # What it asks for has been the same in the cycle before, and comes from a queue.
+            asked = Signal(self._tokens, name=f"asked_{unit}")
+            m.d.sync += asked.eq(self.ask[unit])
+            taken = taken | (asked & self.granted[unit].replicate(self._tokens))
+            due = due | (asked & (eligible[unit] & first).replicate(self._tokens))
         for token in range(self._tokens):
             count = self.counts[token]
             added = Signal(range(self._units + 1), name=f"added_{token}")
@@ -88,7 +93,17 @@ class TokenCounters(wiring.Component):
                 filled[token].eq((count != 0) | (added != 0)),
                 added.eq(sum(self.post[unit][token] for unit in range(self._units))),
                 following.eq(count + added - taken[token]),
-                full[token].eq(following[self._bits :].any()),
+                full[token].eq(self._overflows(count, added, due[token])),
             ]
             m.d.sync += count.eq(Mux(self.clear, 0, following))
         return m
+
+    def _overflows(self, count, added, taken):
+        """Whether ``count + added - taken`` has more bits than ``count``, without a chain of
+        carries behind ``taken``, which is known late.
+        """
+        bits = min(len(added), self._bits)
+        bits = min(len(added), self._bits)
+        lowest = count[:bits] + added
+        carry = lowest[bits:].any() & ~(taken & (lowest == 1 << bits))
+        return carry & count[bits:].all() if bits < self._bits else carry

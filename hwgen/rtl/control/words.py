@@ -109,7 +109,8 @@ class BeatsToWords(wiring.Component):
             self.last.eq(final & row.last),
             self.done.eq(ended & row.last),
             self.rows.ready.eq(~active | ended),
-            self.beats.ready.eq(active & ~ended & (~full | emptied)),
+            # Whether a word is given is known late: both ways are prepared.
+            self.beats.ready.eq(Mux(given, active & ~final & following[-1], active & ~full)),
         ]
         with m.If(given):
             m.d.sync += [
