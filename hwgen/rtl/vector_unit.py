@@ -11,6 +11,7 @@ from .commands import instruction_layout
 from .credit_queue import CreditQueue
 from .drain.lane import byte_write
 from .drain.records import RecordMemory, path_write
+from .fifo import counted
 from .vector.tap_walker import ADDITION, MAXIMUM, PACK, TapWalker
 from .vector.window_reducer import WindowReducer, tap_flags
 from .vector.word_packer import WordPacker
@@ -168,7 +169,7 @@ class VectorUnit(wiring.Component):
         missing = Signal(range(self.taps_under_way + self.words_under_way + 4))
         walked = Signal()
         written = self.write.valid & self.write.ready
-        m.d.sync += missing.eq(missing + walker.window_ended - written)
+        m.d.sync += missing.eq(counted(missing, walker.window_ended, written))
         m.d.sync += walked.eq((walked & ~self.done) | walker.ended)
         m.d.comb += self.done.eq(walked & (missing == 0))
         return m
@@ -203,7 +204,7 @@ class VectorUnit(wiring.Component):
         # the highest bit says that it is full.
         under_way = Signal(range(self.taps_under_way + 1))
         taken = taps.o.valid & taps.o.ready
-        m.d.sync += under_way.eq(under_way + walker.stepped - taken)
+        m.d.sync += under_way.eq(counted(under_way, walker.stepped, taken))
         m.d.comb += walker.open.eq(~under_way[-1])
         return reducer
 
@@ -263,5 +264,5 @@ class VectorUnit(wiring.Component):
             m.d.sync += address.eq(address + 1)
 
         under_way = Signal(range(self.words_under_way + 1))
-        m.d.sync += under_way.eq(under_way + taken - written)
+        m.d.sync += under_way.eq(counted(under_way, taken, written))
         m.d.comb += room.eq(~under_way[-1])

@@ -121,30 +121,28 @@ class PositionWalker(wiring.Component):
         m = Module()
         walk, place = self.walk, self.place
         turn = self._elaborate_turns(m)
-        carries, leaves, last_y = Signal(), Signal(), Signal(COORDINATE_BITS)
-        # Both comparisons of y at once: which of them counts comes late.
-        m.d.comb += [
-            carries.eq(place.x >= walk.limit),
-            last_y.eq(Mux(carries, walk.carry_last_y, walk.last_y)),
-            leaves.eq(Mux(carries, place.y >= walk.carry_last_y, place.y >= walk.last_y)),
-        ]
+        carries = Signal()
+        m.d.comb += carries.eq(place.x >= walk.limit)
+
+        def following_y(last, step):
+            """The next y, which is found for both ways: which of them counts comes late."""
+            return Mux(place.y >= last, place.y - last, place.y + step)
+
         with m.If(self.start):
             m.d.sync += place.eq(walk.first)
         with m.Elif(self.step):
             with m.If(carries):
                 m.d.sync += [
                     place.x.eq(place.x - walk.limit + turn),
-                    place.y.eq(place.y + walk.carry_y),
+                    place.y.eq(following_y(walk.carry_last_y, walk.carry_y)),
                     place.offset.eq(place.offset + walk.carry_offset + turn),
                 ]
             with m.Else():
                 m.d.sync += [
                     place.x.eq(place.x + walk.step_x + turn),
-                    place.y.eq(place.y + walk.step_y),
+                    place.y.eq(following_y(walk.last_y, walk.step_y)),
                     place.offset.eq(place.offset + walk.step_offset + turn),
                 ]
-            with m.If(leaves):
-                m.d.sync += place.y.eq(place.y - last_y)
         return m
 
     def _elaborate_turns(self, m):

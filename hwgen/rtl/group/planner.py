@@ -25,8 +25,8 @@ class Planner(wiring.Component):
     command : In(stream of group_command)
     valid : Out(1), row : Out(planned_row)
         The row that comes next. It may go away only with ``advance``.
-    advance : In(1)
-        It is taken; only with ``valid``.
+    advance, room : In(1)
+        It is taken; it would be, if it were there.
     gate_done : In(1)
         Strobe: all that the gate deals is in the task store. This and the following: gated only.
     task_rows : In, store_en : Out(1), store_row : Out, store_record : In(task_record)
@@ -41,6 +41,7 @@ class Planner(wiring.Component):
             "valid": Out(1),
             "row": Out(planned_row(config)),
             "advance": In(1),
+            "room": In(1),
         }
         if config.array.gated:
             members |= {
@@ -81,6 +82,7 @@ class Planner(wiring.Component):
             source.command.eq(command),
             source.marks.eq(commands.o.payload.marks),
             source.advance.eq(self.advance),
+            source.room.eq(self.room),
             self.valid.eq(source.valid),
         ]
 

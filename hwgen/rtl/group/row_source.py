@@ -26,8 +26,8 @@ class RowSource(wiring.Component):
         The command that runs, and its dense walk; stable while ``active``.
     valid : Out(1), offer : Out(row_offer)
         The next row.
-    advance : In(1)
-        It is taken; only with ``valid``.
+    advance, room : In(1)
+        It is taken; it would be, if it were there.
     task_rows : In, store_en : Out(1), store_row : Out, store_record : In(task_record)
         See :class:`TaskRows`, except that there may be none; stable from the cycle before
         ``active`` on. Gated only.
@@ -42,6 +42,7 @@ class RowSource(wiring.Component):
             "valid": Out(1),
             "offer": Out(row_offer(config)),
             "advance": In(1),
+            "room": In(1),
         }
         if config.array.gated:
             members |= {
@@ -96,7 +97,8 @@ class RowSource(wiring.Component):
         with m.If(self.command.conditional):
             m.d.comb += [
                 dense.advance.eq(0),
-                tasks.advance.eq(self.advance & some),
+                # Whether there is one at all would come late, and it knows.
+                tasks.room.eq(self.room & some),
                 self.valid.eq(self.active & (tasks.valid | ~some)),
                 offer.some.eq(some),
                 offer.last.eq(tasks.last | ~some),

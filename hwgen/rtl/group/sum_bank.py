@@ -27,7 +27,7 @@ class SumBank(wiring.Component):
     sums : Out
         The register, until the next ``take``.
     departed : Out(D)
-        Lanes of the register whose sum has become a task. Gated only.
+        In the cycle after ``take``: lanes whose sum has become a task. Gated only.
     """
 
     def __init__(self, config: Config):
@@ -68,10 +68,20 @@ class SumBank(wiring.Component):
         m.d.comb += self.sums.eq(sums)
         with m.If(self.take):
             m.d.sync += sums.eq(memory.r_data)
-            if config.array.gated:
-                row = data.View(self.sums.shape(), memory.r_data)
-                m.d.sync += [
-                    self.departed[lane].eq(row[lane] == DEPARTED)
-                    for lane in range(config.array.group)
-                ]
+        if config.array.gated:
+            self._judge(m, data.View(self.sums.shape(), memory.r_data))
         return m
+
+    def _judge(self, m, row):
+        """A block RAM answers late in its cycle: the halves of a sum are compared in this one, each
+        by two levels of LUTs, and brought together in the next.
+        """
+        half = 16
+        mark = C(DEPARTED, 32)
+        for lane in range(self._config.array.group):
+            low, high = Signal(name=f"low{lane}"), Signal(name=f"high{lane}")
+            m.d.sync += [
+                low.eq(row[lane][:half] == mark[:half]),
+                high.eq(row[lane][half:] == mark[half:]),
+            ]
+            m.d.comb += self.departed[lane].eq(low & high)

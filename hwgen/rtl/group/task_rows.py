@@ -30,8 +30,8 @@ class TaskRows(wiring.Component):
         The fields below are those of the current row.
     record : Out(task_record), row : Out, last : Out(1)
         The current row; ``last`` of a walk.
-    advance : In(1)
-        Go to the next row; only with ``valid``.
+    room : In(1)
+        Go to the next row, if there is one.
     """
 
     def __init__(self, config: Config):
@@ -46,7 +46,7 @@ class TaskRows(wiring.Component):
                 "record": Out(task_record(config)),
                 "row": Out(row_shape(config)),
                 "last": Out(1),
-                "advance": In(1),
+                "room": In(1),
             }
         )
 
@@ -58,7 +58,7 @@ class TaskRows(wiring.Component):
         final = Signal()
         moves = Signal()
         m.d.comb += [
-            moves.eq(fetched & (~self.valid | self.advance)),
+            moves.eq(fetched & (~self.valid | self.room)),
             self.store_en.eq(self.active & (~fetched | moves)),
             final.eq(self.store_row + 1 == self.rows),
         ]
@@ -80,7 +80,7 @@ class TaskRows(wiring.Component):
                 self.row.eq(fetched_row),
                 self.last.eq(fetched_last),
             ]
-        with m.Elif(self.advance):
+        with m.Elif(self.room):
             m.d.sync += self.valid.eq(0)
 
         with m.If(~self.active):
