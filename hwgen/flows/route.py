@@ -20,6 +20,9 @@ from hwgen.simulator.rtl.build import cache_folder
 
 __all__ = ["Placement", "Routing", "packed", "prepared", "route", "route_best"]
 
+LARGE = 30_000
+"""LUTs of a design that takes another placer and router; between what was tried with both."""
+
 CACHE_FORMAT = 2
 """Part of every key: raised when what is kept changes its meaning."""
 
@@ -28,14 +31,14 @@ def prepared(part: Part) -> list[str]:
     """Yosys commands between reading a design and synthesizing it for ``part``.
 
     Engines of a group get the same activations: made one, their registers could not lie beside all
-    the multipliers that they feed. And a module that names a primitive must not be read again when
-    the library comes: it is flattened by then. Both are for an ECP5 alone; for Gowin a module that
-    stays gets pads around its ports.
+    the multipliers that they feed. Likewise the registers that reset a block each. And a module
+    that names a primitive must not be read again when the library comes: it is flattened by then.
+    Both are for an ECP5 alone; for Gowin a module that stays gets pads around its ports.
     """
     if part.target != "ecp5":
         return []
     return [
-        "setattr -mod -set keep_hierarchy 1 *parallel_mac*",
+        "setattr -mod -set keep_hierarchy 1 *parallel_mac* local_reset",
         "setattr -unset reprocess_after t:MULT18X18D",
     ]
 
@@ -52,18 +55,29 @@ class Placement:
         MHz that the placer and the router try to reach.
     seed : int
         Of the placer; results differ by some percent from seed to seed.
+    luts : int
+        Of the design, about.
     """
 
     part: Part
     frequency: float = 100.0
     seed: int = 1
+    luts: int = 0
 
     @property
     def arguments(self) -> list[str]:
         """Of nextpnr. The ports of a design have no pins: it may be a block of a larger one."""
         alone = ["--out-of-context"] if self.part.target == "ecp5" else []
         wanted = ["--freq", f"{self.frequency:g}", "--seed", str(self.seed)]
-        return [*self.part.arguments, *alone, *wanted, "--timing-allow-fail"]
+        return [*self.part.arguments, *alone, *wanted, *self._tools, "--timing-allow-fail"]
+
+    @property
+    def _tools(self) -> list[str]:
+        """nextpnr's own choice spreads a large design over the whole device: its wires are half as
+        long again, and the router does not come to an end.
+        """
+        large = self.part.target == "ecp5" and self.luts > LARGE
+        return ["--placer", "static", "--router", "router2"] if large else []
 
 
 @dataclass(frozen=True)

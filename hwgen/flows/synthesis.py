@@ -201,7 +201,7 @@ def synthesize(
     available = part.available
     taken = {RESOURCES[name]: (int(report.total[name]), available[name]) for name in available}
     check_fit(part, taken, top)
-    placement = Placement(part, aim.frequency, aim.seed)
+    placement = Placement(part, aim.frequency, aim.seed, int(report.total["lut"]))
     if aim.seeds == 1:
         return replace(report, timing=route(top, modules, placement, progress))
     return replace(report, timing=route_best(top, modules, placement, aim.seeds, progress))
