@@ -5,6 +5,7 @@ import numpy as np
 from ..compiler.program import encode
 from ..config import Config
 from ..driver import Driver
+from ..errors import UserError
 from ..simulator.machine import Machine
 from ..simulator.rtl import MemoryModel, RtlSimulator, library
 from .workloads import Workload
@@ -25,6 +26,11 @@ def measure(config: Config, workload: Workload, model: MemoryModel | None = None
     inputs = constants + _pages(len(workload.program.constants))
     outputs = inputs + _pages(len(workload.inputs))
     size = outputs + _pages(workload.output_bytes)
+    if size > 1 << config.bus.address_width:
+        raise UserError(
+            f"{config.name}: the workload takes {size} bytes of memory, bus.address_width = "
+            f"{config.bus.address_width} addresses {1 << config.bus.address_width}"
+        )
     memory = bytearray(size)
     memory[: len(code)] = code
     memory[constants : constants + len(workload.program.constants)] = workload.program.constants

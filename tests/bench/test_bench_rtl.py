@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from hwgen.bench.measure import measure
+from hwgen.bench.workloads import dense_layer
 from hwgen.cli.bench_rtl import command
+from hwgen.config import load
 from hwgen.errors import UserError
 
 NPY = (
@@ -47,3 +50,12 @@ def test_nothing_to_measure(refused, tmp_path):
     assert refused(b"", "baseline8").endswith("with gates, which baseline8 has not")
     with pytest.raises(UserError, match="MASKS: .* cannot be read .Is a directory."):
         command.main(["cgnet8", "--masks", str(tmp_path)], standalone_mode=False)
+
+
+def test_more_memory_than_addresses(monkeypatch):
+    """Told before anything runs: the hardware would stop at the first word outside its window."""
+    monkeypatch.setattr("hwgen.bench.measure.library", None)
+    config = load("micro", ["bus.address_width=16"])
+    workload = dense_layer(config, images=1, channels=(64, 64), size=14, kernel=3)
+    with pytest.raises(UserError, match="micro: the workload takes .* = 16 addresses 65536"):
+        measure(config, workload)
