@@ -90,10 +90,14 @@ class Planner(wiring.Component):
         left = Signal.like(command.chunks)  # chunks from this one on, unless it is the first
         first_chunk, begins = Signal(init=1), Signal(init=1)
         last_chunk, final, finished = Signal(), Signal(), Signal()
+        ends, leaves = Signal(), Signal()  # with this row: its chunk, and the command
         m.d.comb += [
             last_chunk.eq(Mux(first_chunk, commands.o.payload.one_chunk, final)),
-            finished.eq(self.advance & offer.last),
-            commands.o.ready.eq(finished & last_chunk),
+            ends.eq(self.valid & offer.last),
+            leaves.eq(ends & last_chunk),
+            # Whether there is room comes last.
+            finished.eq(ends & self.room),
+            commands.o.ready.eq(leaves & self.room),
         ]
         with m.If(finished):
             more = Mux(first_chunk, command.chunks, left)
