@@ -9,7 +9,7 @@ from ...config import Config
 from ...isa.parameters import RECORD_BYTES
 from ..commands import instruction_layout
 
-__all__ = ["BurstSplitter", "burst", "bytes_bits", "request"]
+__all__ = ["BurstSplitter", "burst", "bytes_bits", "longest_burst", "request"]
 
 
 def bytes_bits(config: Config) -> int:
@@ -27,6 +27,11 @@ def request(config: Config) -> data.StructLayout:
 def burst(config: Config) -> data.StructLayout:
     """A burst: address of its first beat, and its beats less one."""
     return data.StructLayout({"address": config.bus.address_width, "beats": 8})
+
+
+def longest_burst(config: Config) -> int:
+    """Beats of the longest burst: the largest power of two up to ``config.bus.burst``."""
+    return 1 << (config.bus.burst.bit_length() - 1)
 
 
 class BurstSplitter(wiring.Component):
@@ -68,16 +73,12 @@ class BurstSplitter(wiring.Component):
             }
         )
 
-    @property
-    def longest(self) -> int:
-        """Beats of the longest burst."""
-        return 1 << (self._config.bus.burst.bit_length() - 1)
-
     def elaborate(self, platform):
         m = Module()
         width = self._config.bus.address_width
         beat = exact_log2(self._config.bus.data_width // 8)
-        piece = beat + exact_log2(self.longest)
+        longest = longest_burst(self._config)
+        piece = beat + exact_log2(longest)
         first = Signal(width)
         # The sum may be beyond the last address: outside of any window.
         last = Signal(max(width, bytes_bits(self._config)) + 1)
@@ -89,7 +90,7 @@ class BurstSplitter(wiring.Component):
         def offer(beginning, left, ends):
             """The burst from a beat of its piece on, behind which so many pieces are left; whether
             it ends in its piece is known late."""
-            to_its_end = C(self.longest - 1, piece - beat) - beginning
+            to_its_end = C(longest - 1, piece - beat) - beginning
             return [
                 final.eq(ends),
                 more.eq(left),

@@ -7,13 +7,9 @@ from amaranth.utils import exact_log2
 
 from ....config import Config
 from ...axi import BURST_INCR, AXI4Signature
+from ..splitter import longest_burst
 
-__all__ = ["BurstMaster", "longest"]
-
-
-def longest(config: Config) -> int:
-    """Beats of the longest burst, a power of two."""
-    return 1 << (config.bus.burst.bit_length() - 1)
+__all__ = ["BurstMaster"]
 
 
 class BurstMaster(wiring.Component):
@@ -50,7 +46,7 @@ class BurstMaster(wiring.Component):
 
     def __init__(self, config: Config):
         self._beat = exact_log2(config.bus.data_width // 8)
-        left = exact_log2(longest(config))
+        left = exact_log2(longest_burst(config))
         super().__init__(
             {
                 "axi": Out(

@@ -9,7 +9,7 @@ from ....config import Config
 from ....isa.instructions import INSTRUCTION_BITS, by_name
 from ....isa.registers import number_bits
 from ...commands import instruction_fields, instruction_layout
-from .burst_master import longest
+from ..splitter import longest_burst
 
 __all__ = ["Copier"]
 
@@ -54,7 +54,7 @@ class Copier(wiring.Component):
         self._config = config
         self._layout = instruction_layout("LOAD", config).members
         self._beat = exact_log2(config.bus.data_width // 8)
-        self._piece = exact_log2(longest(config))
+        self._piece = exact_log2(longest_burst(config))
         super().__init__(
             {
                 "fields": In(instruction_fields(by_name("LOAD"))),
