@@ -1,7 +1,7 @@
 """Pooling and addition on planes of the activation buffer."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import ceil_log2
 
@@ -12,6 +12,7 @@ from .credit_queue import CreditQueue
 from .drain.lane import byte_write
 from .drain.records import RecordMemory, path_write
 from .fifo import counted
+from .group.buffer import StreamBuffer
 from .vector.tap_walker import ADDITION, MAXIMUM, PACK, TapWalker
 from .vector.window_reducer import WindowReducer, tap_flags
 from .vector.word_packer import WordPacker
@@ -163,15 +164,14 @@ class VectorUnit(wiring.Component):
         with m.If(start):
             m.d.sync += exact.eq((command.operation == MAXIMUM) | (command.operation == PACK))
         reducer = self._reduce(m, walker, command, maximum)
-        self._finish(m, reducer, command, start, exact)
+        leaves = self._finish(m, reducer, command, start, exact)
 
         # Every window becomes a write.
         missing = Signal(range(self.taps_under_way + self.words_under_way + 4))
         walked = Signal()
-        written = self.write.valid & self.write.ready
-        m.d.sync += missing.eq(counted(missing, walker.window_ended, written))
+        m.d.sync += missing.eq(counted(missing, walker.window_ended, leaves))
         m.d.sync += walked.eq((walked & ~self.done) | walker.ended)
-        m.d.comb += self.done.eq(walked & (missing == 0))
+        m.d.comb += self.done.eq(walked & (missing == 0) & ~self.write.valid)
         return m
 
     def _reduce(self, m, walker, command, maximum):
@@ -198,7 +198,10 @@ class VectorUnit(wiring.Component):
             ]
         connect(m, requests.o, wiring.flipped(self.request))
         connect(m, taps.o, reducer.taps)
-        connect(m, wiring.flipped(self.data), reducer.words)
+        # The activation buffer is far away.
+        m.submodules.words = words = StreamBuffer(self.data.payload.shape())
+        connect(m, wiring.flipped(self.data), words.i)
+        connect(m, words.o, reducer.words)
 
         # Both queues have room for the taps that the reducer has not taken. It is a power of two:
         # the highest bit says that it is full.
@@ -209,7 +212,7 @@ class VectorUnit(wiring.Component):
         return reducer
 
     def _finish(self, m, reducer, command, start, exact):
-        """Results to words of bytes, and these into the buffer."""
+        """Results to words of bytes, and these to the buffer; whether one leaves."""
         config = self._config
         m.submodules.records = records = RecordMemory(
             config,
@@ -249,20 +252,28 @@ class VectorUnit(wiring.Component):
             results.i.eq(Mux(exact, word, requantizer.o)),
         ]
 
-        address = Signal.like(self.write.payload.address)
-        written = self.write.valid & self.write.ready
+        address, leaves = Signal.like(self.write.payload.address), Signal()
+        m.submodules.written = written = StreamBuffer(
+            data.StructLayout({"address": address.shape(), "data": results.o.payload.shape()})
+        )
         m.d.comb += [
-            self.write.valid.eq(results.o.valid),
-            self.write.payload.address.eq(address),
-            self.write.payload.data.eq(results.o.payload),
+            leaves.eq(results.o.valid & written.i.ready),
+            results.o.ready.eq(written.i.ready),
+            written.i.valid.eq(results.o.valid),
+            written.i.payload.address.eq(address),
+            written.i.payload.data.eq(results.o.payload),
+            self.write.valid.eq(written.o.valid),
+            written.o.ready.eq(self.write.ready),
+            self.write.payload.address.eq(written.o.payload.address),
+            self.write.payload.data.eq(written.o.payload.data),
             self.write.payload.mask.eq(-1),
-            results.o.ready.eq(self.write.ready),
         ]
         with m.If(start):
             m.d.sync += address.eq(command.output)
-        with m.Elif(written):
+        with m.Elif(leaves):
             m.d.sync += address.eq(address + 1)
 
         under_way = Signal(range(self.words_under_way + 1))
-        m.d.sync += under_way.eq(counted(under_way, taken, written))
+        m.d.sync += under_way.eq(counted(under_way, taken, leaves))
         m.d.comb += room.eq(~under_way[-1])
+        return leaves

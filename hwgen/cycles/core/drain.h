@@ -21,11 +21,13 @@ struct DrainLane {
     DrainFields command{};
     unsigned serving = 0;
     bool vanishes = false;  // the item that was taken in the cycle before: it has no channel
-    // The others, in their order: how many were taken, their residual asked for, went on, are in the buffer.
+    // The others, in their order: how many were taken, their residual asked for, went on, left for the buffer.
     Place items[MOST] = {};
-    unsigned taken = 0, asked = 0, gone = 0, written = 0;
+    unsigned taken = 0, asked = 0, gone = 0, left = 0;
+    StreamBuffer<char> added;        // the residuals
+    StreamBuffer<uint32_t> written;  // words on their way to their banks
     unsigned in_front = 0;  // of the requantizer
-    bool offers = false, finished = false, done = false;
+    bool finished = false, done = false;
 
     void build(const Config &c, unsigned own_cluster, unsigned first_group, unsigned groups) {
         config = &c;
@@ -37,12 +39,17 @@ struct DrainLane {
     void step(Cycle now, bool start, std::vector<DrainReader> &readers, WritePort &write, ReadPort &residuals, Counters &counters) {
         if (start) serving = 0, asked = taken;
         const bool needs = command.residual, open = in_front != ROOM;
-        const unsigned behind = gone - written;
-        done = finished && in_front == 0 && behind == 0;
-        written += offers && write.granted;
-        const bool goes = gone != taken && items[gone % MOST].ready <= now && behind != ROOM && (!needs || residuals.valid());
+        const unsigned behind = gone - left;
+        done = finished && in_front == 0 && behind == 0 && !written.valid;
+        const bool goes = gone != taken && items[gone % MOST].ready <= now && behind != ROOM && (!needs || added.valid);
+        const Place &result = items[left % MOST];
+        const bool leaves = left != gone && result.ready <= now && written.ready();
+        written.step(written.valid && write.granted, leaves, result.word);
+        left += leaves;
         if (needs) {
-            if (goes) residuals.take();
+            const bool comes = residuals.valid() && added.ready();
+            if (comes) residuals.take();
+            added.step(goes, comes, 0);
             if (asked != taken && items[asked % MOST].ready <= now && residuals.ready())
                 residuals.ask(items[asked++ % MOST].residual_word);
         }
@@ -51,9 +58,7 @@ struct DrainLane {
         vanishes = false;
         finished = finished && !done;
         if (!start && open && serving < count) finished |= serve(now, readers[first + serving]);
-        const Place &next = items[written % MOST];
-        offers = written != gone && next.ready <= now + 1;
-        write.offer(offers, next.word);
+        write.offer(written.valid, written.out);
     }
 
 private:

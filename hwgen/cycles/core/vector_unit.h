@@ -26,6 +26,7 @@ struct VectorUnit {
     RamFifo<Tap> taps;
     unsigned taps_under_way = 0, missing = 0;
     bool walked = false;
+    StreamBuffer<char> words;
     // Reducer
     bool held = false, held_last = false, reduced = false;
     // Requantizer and results
@@ -34,6 +35,7 @@ struct VectorUnit {
     RamQueue results;
     unsigned words_under_way = 0;
     uint32_t address = 0;
+    StreamBuffer<uint32_t> written;  // words on their way to their banks
 
     void build(const Config &c) {
         config = &c;
@@ -42,12 +44,13 @@ struct VectorUnit {
         taps.build(TAPS);
     }
     bool ready() const { return !busy; }
-    bool done() const { return walked && missing == 0; }
+    bool done() const { return walked && missing == 0 && !written.valid; }
 
     void step(Cycle now, const VectorFields *comes, WritePort &write, ReadPort &reads) {
         if (!busy && !comes) return;
         const bool ends = done(), exact = command.operation == MAXIMUM || command.operation == PACK;
-        bool written = results.valid && write.granted;
+        const bool leaves = results.valid && written.ready();
+        written.step(written.valid && write.granted, leaves, address);
 
         // Results to words, words to the buffer.
         bool room = words_under_way != WORDS, requantizer_ready = requantizing <= 1;
@@ -58,14 +61,16 @@ struct VectorUnit {
             requantizing = config->lanes;
         else if (requantizing)
             requantizing--;
-        results.step(written, pushed);
-        words_under_way += given - written;
-        address += written;
+        results.step(leaves, pushed);
+        words_under_way += given - leaves;
+        address += leaves;
 
         // Taps and their words to results.
         bool moves = held && (!reduced || reduced_ready);
-        bool takes = (!held || moves) && taps.valid && (reads.valid() || !taps.out.inside);
-        if (takes && taps.out.inside) reads.take();
+        bool takes = (!held || moves) && taps.valid && (words.valid || !taps.out.inside);
+        const bool comes_word = reads.valid() && words.ready();
+        if (comes_word) reads.take();
+        words.step(takes && taps.out.inside, comes_word, 0);
         if (moves)
             reduced = held_last;
         else if (reduced_ready)
@@ -86,7 +91,7 @@ struct VectorUnit {
         stepped[0] = steps;
         if (steps) taps_on_their_way[0] = walk(window_ended, ended);
         taps_under_way += steps - takes;
-        missing += window_ended - written;
+        missing += window_ended - leaves;
         walked = (walked && !ends) || ended;
         if (ended) walking = false;
         if (busy && now + 1 == walks_at) walking = true;
@@ -99,7 +104,7 @@ struct VectorUnit {
             x = y = column = row = plane = number = 0;
             address = command.output;
         }
-        write.offer(results.valid, address);
+        write.offer(written.valid, written.out);
     }
 
 private:

@@ -9,6 +9,7 @@ from amaranth.utils import ceil_log2
 from ...config import Config
 from ..commands import drain_item, instruction_layout
 from ..credit_queue import CreditQueue
+from ..group.buffer import StreamBuffer
 from .addresser import Addresser
 from .records import RecordMemory, path_write
 from .requantizer import Requantizer
@@ -30,7 +31,8 @@ class DrainLane(wiring.Component):
     The residual, if asked for, is read at the channel and position of the output; the record's
     full or base path requantizes. At most ``room`` sums are under way in front of the requantizer,
     and as many behind, so that no queue inside can overflow; the throughput is one a cycle while
-    the activation buffer answers within ``residual_cycles`` cycles.
+    the activation buffer answers within ``residual_cycles`` cycles. The activation buffer is far
+    away: ``residual.ready`` and ``write`` come from registers, and ``write.ready`` leads to such.
 
     Members
     -------
@@ -53,7 +55,7 @@ class DrainLane(wiring.Component):
     """
 
     room = 16
-    residual_cycles = room - Addresser.latency - 3
+    residual_cycles = room - Addresser.latency - 4
 
     def __init__(self, config: Config, *, groups: int):
         self._config = config
@@ -91,7 +93,7 @@ class DrainLane(wiring.Component):
             front.record_valid.eq(self.record_valid),
             front.record.eq(self.record),
         ]
-        sums, places = self._wait(m, front)
+        sums, places, residuals = self._wait(m, front)
 
         # A sum goes when its place, its residual and a free place behind the requantizer are there.
         go, room_behind, added = Signal(), Signal(), Signal()
@@ -104,24 +106,24 @@ class DrainLane(wiring.Component):
         if self._config.drain.residual:
             needs = self.command.residual
             m.d.comb += [
-                added.eq(self.residual.valid | ~needs),
-                self.residual.ready.eq(go & needs),
+                added.eq(residuals.o.valid | ~needs),
+                residuals.o.ready.eq(go & needs),
             ]
-        result_valid, result = self._requantize(m, go, sums.o.payload, places.o.payload.byte)
-        self._write(m, go, places.o.payload, result_valid, result)
+        place = places.o.payload
+        operands = sums.o.payload, residuals and residuals.o.payload.word_select(place.byte, 8)
+        leaves = self._write(m, go, place, *self._requantize(m, go, *operands))
 
         # `room` is a power of two: the highest bit says that it is reached.
         in_front, behind = Signal(range(self.room + 1)), Signal(range(self.room + 1))
-        written, finished = Signal(), Signal()
+        finished = Signal()
         m.d.comb += [
-            written.eq(self.write.valid & self.write.ready),
             front.open.eq(~in_front[-1]),
             room_behind.eq(~behind[-1]),
-            self.done.eq(finished & (in_front == 0) & (behind == 0)),
+            self.done.eq(finished & (in_front == 0) & (behind == 0) & ~self.write.valid),
         ]
         m.d.sync += [
             in_front.eq(in_front + front.taken - front.vanished - go),
-            behind.eq(behind + go - written),
+            behind.eq(behind + go - leaves),
             finished.eq((finished & ~self.done) | front.ended),
         ]
         return m
@@ -134,7 +136,9 @@ class DrainLane(wiring.Component):
         return queue
 
     def _wait(self, m, front):
-        """Queues of sums, of their places, and of the residuals that are to be asked for."""
+        """Queues of sums, of their places, and of the residuals that are to be asked for; the door
+        through which these come."""
+        residuals = None
         sums = self._queue(m, "sums", front.sum_valid, front.sum)
         places = self._queue(
             m, "places", front.place_valid, self._target(front.place.word, front.place.byte)
@@ -143,14 +147,16 @@ class DrainLane(wiring.Component):
             asked = front.place_valid & self.command.residual
             requests = self._queue(m, "requests", asked, front.place.residual_word)
             connect(m, requests.o, flipped(self.request))
-        return sums, places
+            m.submodules.residuals = residuals = StreamBuffer(self.residual.payload.shape())
+            connect(m, flipped(self.residual), residuals.i)
+        return sums, places, residuals
 
     def _target(self, word, byte):
         """A word and a byte of it as one payload."""
         layout = data.StructLayout({"byte": len(byte), "word": len(word)})
         return data.View(layout, Cat(byte, word))
 
-    def _requantize(self, m, go, item, byte):
+    def _requantize(self, m, go, item, residual_byte):
         """Sum, residual and record meet in the requantizer."""
         config, command = self._config, self.command
         fields = ["multiplier", "shift", "bias"]
@@ -178,8 +184,7 @@ class DrainLane(wiring.Component):
         operands, record = requantizer.i, records.record
         if config.drain.residual:
             residual = Signal(8, reset_less=True)
-            word = self.residual.payload
-            m.d.sync += residual.eq(Mux(command.residual, word.word_select(byte, 8), 0))
+            m.d.sync += residual.eq(Mux(command.residual, residual_byte, 0))
             sign = residual[7] & command.residual_signed
             m.d.comb += operands.residual.eq(Cat(residual, sign).as_signed())
         m.d.comb += [
@@ -196,17 +201,27 @@ class DrainLane(wiring.Component):
         return valids[-1], requantizer.o[:8]
 
     def _write(self, m, go, place, result_valid, result):
-        """Results meet their places again, and go into the buffer."""
+        """Results meet their places again, and go to the buffer; whether one leaves."""
         lanes = self._config.array.lanes
         targets = self._queue(m, "targets", go, place)
         results = self._queue(m, "results", result_valid, result)
-        target, write = targets.o.payload, self.write.payload
+        target, value, write = targets.o.payload, results.o.payload, self.write.payload
+        m.submodules.written = written = StreamBuffer(
+            data.StructLayout({"target": target.shape(), "value": value.shape()})
+        )
+        leaves, byte = Signal(), written.o.payload
         m.d.comb += [
-            self.write.valid.eq(results.o.valid),
-            write.address.eq(target.word),
-            write.data.eq(results.o.payload.replicate(lanes)),
-            write.mask.eq(1 << target.byte),
-            results.o.ready.eq(self.write.ready),
             # Places are there long before their results.
-            targets.o.ready.eq(self.write.ready & results.o.valid),
+            leaves.eq(results.o.valid & written.i.ready),
+            results.o.ready.eq(written.i.ready),
+            targets.o.ready.eq(leaves),
+            written.i.valid.eq(results.o.valid),
+            written.i.payload.target.eq(target),
+            written.i.payload.value.eq(value),
+            self.write.valid.eq(written.o.valid),
+            written.o.ready.eq(self.write.ready),
+            write.address.eq(byte.target.word),
+            write.data.eq(byte.value.replicate(lanes)),
+            write.mask.eq(1 << byte.target.byte),
         ]
+        return leaves
