@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 from ..config import Config
 from ..memory import RAM
 from .arbiter import Arbiter
+from .unreset import unreset
 
 __all__ = ["ActivationBank", "row_write"]
 
@@ -103,10 +104,10 @@ class ActivationBank(wiring.Component):
 
         # What the memory does in this cycle, and what it will do in the next unless it holds.
         # That it reads at all is a register of its own: it enables many memories, far apart.
-        reads, read_row = Signal(), Signal(ram.addr_width)
+        reads, read_row = Signal(), Signal(ram.addr_width, reset_less=True)
         reading = Signal(self._readers)
         next_read_row = Signal.like(read_row)
-        writing, write = Signal(), Signal(row_write(config))
+        writing, write = Signal(), Signal(row_write(config), reset_less=True)
         next_write = Signal.like(write)
         m.d.comb += [
             next_read_row.eq(chosen(reader, self.rows)),
@@ -138,6 +139,6 @@ class ActivationBank(wiring.Component):
         m.d.sync += [
             read.eq(reading & (~self.hold).replicate(self._readers)),
             self.answer_valid.eq(read),
-            self.answer.eq(ram.r_data),
+            unreset(m, self.answer).eq(ram.r_data),
         ]
         return m

@@ -116,7 +116,7 @@ class ActivationBuffer(wiring.Component):
         bank_bits = ceil_log2(len(banks))
         for n, port in enumerate(self.writes):
             address = port.payload.address
-            write = Signal(row_write(self._config), name=f"write{n}")
+            write = Signal(row_write(self._config), name=f"write{n}", reset_less=True)
             m.d.sync += [
                 write.row.eq(address[bank_bits:]),
                 write.data.eq(port.payload.data),

@@ -55,7 +55,7 @@ class Geometry(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        command = Signal(self._stored())
+        command = Signal(self._stored(), reset_less=True)
         busy = Signal()
         cycle = Signal(range(STRIDE_BITS + STEP_BITS + 1))
         m.d.comb += self.command.ready.eq(~busy)

@@ -8,6 +8,7 @@ from ..config import Config
 from .commands import cut_fields
 from .control.ports import activation_address
 from .task_index import task_entry
+from .unreset import unreset
 from .walker import TAP_BITS
 
 __all__ = ["Locator", "located_vector"]
@@ -68,12 +69,13 @@ class Locator(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         place = self.i.payload.place
-        o = self.o.payload
+        o = unreset(m, self.o.payload)
         found = Signal()
         # Unsigned: what lies above or left of the tile is a large number, and one comparison does
         # for both sides.
-        x, y = Signal(TAP_BITS), Signal(TAP_BITS)
-        address, want = Signal.like(o.address), Signal.like(o.want)
+        x, y = Signal(TAP_BITS, reset_less=True), Signal(TAP_BITS, reset_less=True)
+        address = Signal.like(o.address, reset_less=True)
+        want = Signal.like(o.want, reset_less=True)
 
         leaves = Signal()
         m.d.comb += [

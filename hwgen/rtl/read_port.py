@@ -9,6 +9,7 @@ from amaranth.utils import ceil_log2
 from ..config import Config
 from .control.ports import activation_address
 from .fifo import RamFifo, counted
+from .unreset import unreset
 
 __all__ = ["ReadPort"]
 
@@ -74,7 +75,10 @@ class ReadPort(wiring.Component):
 
         # Two places, so that ready need not know of the grant of the same cycle. What is stored
         # does not move: a grant comes late in its cycle, and should lead to few registers.
-        places = [Signal.like(self.request.payload, name=name) for name in ("address0", "address1")]
+        places = [
+            Signal.like(self.request.payload, name=name, reset_less=True)
+            for name in ("address0", "address1")
+        ]
         filling, oldest = Signal(), Signal()
         waiting, full = Signal(), Signal()
         arrives, granted, leaves = Signal(), Signal(), Signal()
@@ -115,6 +119,7 @@ class ReadPort(wiring.Component):
         m.d.comb += has_room.eq(free > 2)
         asks = Mux(leaves, following, current) & has_room.replicate(len(current))
         m.d.sync += self.wants.eq(asks)
+        row = unreset(m, self.row)
         with m.If(~self.hold):
-            m.d.sync += self.row.eq(Mux(oldest, places[1], places[0])[self._bank_bits :])
+            m.d.sync += row.eq(Mux(oldest, places[1], places[0])[self._bank_bits :])
         return m

@@ -145,7 +145,7 @@ class Streamer(wiring.Component):
         m.d.comb += geometry.cluster.eq(self.cluster)
 
         # The pass being walked. The next takes its place when the locator needs it no longer.
-        job = Signal(prepared_pass(self._config))
+        job = Signal(prepared_pass(self._config), reset_less=True)
         begin, running = Signal(), Signal()
         ends = Signal()
         settled = 1

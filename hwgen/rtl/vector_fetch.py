@@ -10,6 +10,7 @@ from .commands import cut_fields, vector
 from .control.ports import activation_address
 from .fifo import RamFifo
 from .locator import located_vector
+from .unreset import unreset
 
 __all__ = ["VectorFetch"]
 
@@ -77,6 +78,7 @@ class VectorFetch(wiring.Component):
             self.data.ready.eq(free & there & due.inside),
             self.busy.eq(order.busy | self.o.valid),
         ]
+        payload = unreset(m, self.o.payload)
         with m.If(free):
             mask = due.mask & due.inside.replicate(8)
             lanes = [
@@ -86,7 +88,7 @@ class VectorFetch(wiring.Component):
                 lanes = [(lane << due.align)[:8] for lane in lanes]
             m.d.sync += [
                 self.o.valid.eq(there),
-                self.o.payload.data.eq(Cat(lanes)),
-                self.o.payload.want.eq(due.want if gated else -1),
+                payload.data.eq(Cat(lanes)),
+                payload.want.eq(due.want if gated else -1),
             ]
         return m

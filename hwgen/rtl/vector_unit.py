@@ -146,7 +146,7 @@ class VectorUnit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        command = Signal(instruction_layout("VECTOR", config))
+        command = Signal(instruction_layout("VECTOR", config), reset_less=True)
         busy, start = Signal(), Signal()
         m.d.comb += self.command.ready.eq(~busy)
         m.d.sync += start.eq(self.command.valid & ~busy)

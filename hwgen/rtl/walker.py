@@ -10,6 +10,7 @@ from ..config import Config
 from ..isa.checks import DIAGONALS
 from .commands import cut_fields, instruction_layout
 from .control.ports import activation_address
+from .unreset import unreset
 
 __all__ = ["PositionWalker", "TapWalker", "place_layout", "prepared_pass", "walk_layout"]
 
@@ -119,7 +120,7 @@ class PositionWalker(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        walk, place = self.walk, self.place
+        walk, place = self.walk, unreset(m, self.place)
         turn = self._elaborate_turns(m)
         carries = Signal()
         m.d.comb += carries.eq(place.x >= walk.limit)

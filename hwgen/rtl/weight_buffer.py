@@ -9,6 +9,7 @@ from ..config import Config
 from ..memory import RAM
 from .commands import weight_broadcast
 from .control.ports import weight_store
+from .unreset import unreset
 
 __all__ = ["WeightBuffer"]
 
@@ -60,5 +61,5 @@ class WeightBuffer(wiring.Component):
             ram.r_addr.eq(self.address),
         ]
         # Block RAM answers late in its cycle, and the broadcast has a long way to go.
-        m.d.sync += self.word.eq(ram.r_data)
+        m.d.sync += unreset(m, self.word).eq(ram.r_data)
         return m

@@ -116,7 +116,7 @@ class Fetch(wiring.Component):
             )
             wiring.connect(m, wiring.flipped(self.beats), prefetched.i)
             source = prefetched.o
-        word = Signal(INSTRUCTION_BITS)
+        word = Signal(INSTRUCTION_BITS, reset_less=True)
         parts = Signal(range(beats + 1))
         full = Signal()
         m.d.comb += [

@@ -86,11 +86,14 @@ class RowWalker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = self._config.bus.address_width
-        command = Signal(self._layout)
+        command = Signal(self._layout, reset_less=True)
         size = Signal.like(self.size)
-        base = Signal(width)
-        at = Signal(data.StructLayout({"memory": width, "buffer": self._layout["buffer"].shape}))
-        plane = Signal.like(at)  # where its first row lies
+        base = Signal(width, reset_less=True)
+        at = Signal(
+            data.StructLayout({"memory": width, "buffer": self._layout["buffer"].shape}),
+            reset_less=True,
+        )
+        plane = Signal.like(at, reset_less=True)  # where its first row lies
         # Left, this one included.
         rows, planes = Signal.like(command["rows"]), Signal.like(command["planes"])
 

@@ -79,9 +79,9 @@ class BurstSplitter(wiring.Component):
         beat = exact_log2(self._config.bus.data_width // 8)
         longest = longest_burst(self._config)
         piece = beat + exact_log2(longest)
-        first = Signal(width)
+        first = Signal(width, reset_less=True)
         # The sum may be beyond the last address: outside of any window.
-        last = Signal(max(width, bytes_bits(self._config)) + 1)
+        last = Signal(max(width, bytes_bits(self._config)) + 1, reset_less=True)
         # Of the burst that is offered: known a cycle before.
         final = Signal()  # it is the last
         beats = Signal(piece - beat)

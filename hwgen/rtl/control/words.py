@@ -85,7 +85,8 @@ class BeatsToWords(wiring.Component):
         row = Signal(row_of_beats(self._config))  # what is left of it
         active = Signal()
         final = Signal()  # its last word comes next
-        held = Signal(max(beat_bits, 8 * max(self._wanted)))  # the newest beat on top
+        # The newest beat is on top.
+        held = Signal(max(beat_bits, 8 * max(self._wanted)), reset_less=True)
         unwanted = Signal()  # beats of a record that do not come in
         most = max(beat_bits, 8 * max(sizes))
         parts = Signal(range(most // beat_bits + 1))  # beats of an unfinished word

@@ -112,7 +112,7 @@ class Drain(wiring.Component):
         # Groups of lane n: share[n] to share[n + 1] - 1.
         share = [n * config.groups // lanes for n in range(lanes + 1)]
 
-        command = Signal(instruction_layout("DRAIN", config))
+        command = Signal(instruction_layout("DRAIN", config), reset_less=True)
         busy = Signal()
         start = Signal()
         m.d.comb += self.command.ready.eq(~busy)

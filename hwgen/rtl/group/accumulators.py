@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ...config import Config
 from ..commands import row_shape
+from ..unreset import unreset
 from .layouts import DEPARTED, dealt_row, gate_row, row_operation
 from .sum_bank import SumBank
 
@@ -106,9 +107,10 @@ class Accumulators(wiring.Component):
         before = Signal(data.ArrayLayout(signed(32), config.array.group))
         with m.If(~adding.first):
             m.d.comb += before.eq(Mux(adding.bank, sums[1], sums[0]))
+        totals = unreset(m, self.totals)
         with m.If(adding.some):
             for lane in range(config.array.group):
-                m.d.sync += self.totals[lane].eq(before[lane] + self.products[lane])
+                m.d.sync += totals[lane].eq(before[lane] + self.products[lane])
         return m
 
     def _bank(self, m, number):

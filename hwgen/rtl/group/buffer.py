@@ -4,6 +4,8 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..unreset import unreset
+
 __all__ = ["StreamBuffer"]
 
 
@@ -34,12 +36,13 @@ class StreamBuffer(wiring.Component):
         m = Module()
         spare = self._spare
         spare_valid = Signal()
+        payload = unreset(m, self.o.payload)
         m.d.comb += self.i.ready.eq(~spare_valid)
 
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [
                 self.o.valid.eq(self.i.valid | spare_valid),
-                self.o.payload.eq(Mux(spare_valid, spare, self.i.payload)),
+                payload.eq(Mux(spare_valid, spare, self.i.payload)),
                 spare_valid.eq(0),
             ]
         with m.Elif(self.i.valid & ~spare_valid):

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from ...config import Config
+from ..unreset import unreset
 from .layouts import gate_row, task
 
 __all__ = ["Compactor"]
@@ -71,8 +72,9 @@ class Compactor(wiring.Component):
             lanes = moved
 
         m.d.comb += self.count.eq(Mux(self.gate.some, _ones(m, fired, "fired"), 0))
+        tasks = unreset(m, self.tasks)
         with m.If(self.gate.some):
-            m.d.sync += [self.tasks[n].eq(item) for n, (_, _, item) in enumerate(lanes)]
+            m.d.sync += [tasks[n].eq(item) for n, (_, _, item) in enumerate(lanes)]
         return m
 
 

@@ -57,7 +57,13 @@ class Gate(wiring.Component):
         with m.If(store.read_en):
             m.d.sync += column.eq(Mux(self.early.completes, 0, column + 1))
 
-        written, result = self.written, self.result
+        written = self.written
+        # What it is, and whose; its sums need no reset.
+        members = {n: f for n, f in self.result.shape().members.items() if n != "sums"}
+        result = Signal(data.StructLayout(members))
+        sums = Signal.like(self.result.sums, reset_less=True)
+        m.d.comb += [self.result[name].eq(result[name]) for name in members]
+        m.d.comb += self.result.sums.eq(sums)
         m.d.sync += [
             result.some.eq(written.some & written.gate),
             result.end.eq(written.end & written.gate),
@@ -68,7 +74,7 @@ class Gate(wiring.Component):
                 result.row.eq(written.row),
                 result.bank.eq(written.bank),
                 result.completes.eq(written.completes),
-                result.sums.eq(self.totals),
+                sums.eq(self.totals),
             ]
             for lane in range(self._config.array.group):
                 fires = self.totals[lane] > store.thresholds[lane]

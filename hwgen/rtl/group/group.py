@@ -230,7 +230,9 @@ class Group(wiring.Component):
         heads = [queue.head0, queue.head1] if gated else [queue.head0]
         if self._config.array.trim_planes:
             heads = [self._add_trimmer(m, queue.head0, units[0].modes, sequencer)]
-        vectors = [Signal.like(head, name=f"vector{n}") for n, head in enumerate(heads)]
+        vectors = [
+            Signal.like(head, name=f"vector{n}", reset_less=True) for n, head in enumerate(heads)
+        ]
         m.d.sync += started.eq(some)
         with m.If(some):
             m.d.sync += [

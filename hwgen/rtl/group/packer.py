@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from ...config import Config
+from ..unreset import unreset
 from .compactor import Compactor
 from .layouts import dealt_row, gate_row, lane_shape, task
 
@@ -64,13 +65,14 @@ class TaskPacker(wiring.Component):
             m.d.sync += self.dealt_bank.eq(self.gate.bank)
 
         # What becomes of a row's tasks is decided while they are brought together.
+        dealt = unreset(m, self.dealt)
         step = self._control(m, compactor.count, self.gate.some & self.gate.completes, ends)
-        self._move(m, compactor.tasks, step)
+        self._move(m, compactor.tasks, step, dealt)
 
         number = Signal.like(self.task_rows)
         m.d.sync += self.dealt_en.eq(step.closes)
         with m.If(step.closes):
-            m.d.sync += [self.dealt.row.eq(number), number.eq(number + 1)]
+            m.d.sync += [dealt.row.eq(number), number.eq(number + 1)]
         with m.If(flush):
             m.d.sync += [number.eq(0), self.task_rows.eq(number + step.closes)]
         return m
@@ -142,7 +144,7 @@ class TaskPacker(wiring.Component):
             m.d.sync += same.eq(1)
         return step
 
-    def _move(self, m, tasks, step):
+    def _move(self, m, tasks, step, dealt):
         """The open row, and the closed one on its way out.
 
         New tasks are rotated to the first free lane, so that those which fit into the open row and
@@ -161,7 +163,7 @@ class TaskPacker(wiring.Component):
                 stage.append(chosen)
             rotated = stage
 
-        record = self.dealt.record
+        record = dealt.record
         with m.If(step.closes):
             m.d.sync += [
                 record.last.eq(step.last),
@@ -175,6 +177,6 @@ class TaskPacker(wiring.Component):
             m.d.sync += open_row[lane].eq(Mux(step.closes, rotated[lane], joined))
             with m.If(step.closes):
                 m.d.sync += [
-                    self.dealt.sums[lane].eq(joined.sum),
-                    self.dealt.record.slots[lane].eq(joined.slot),
+                    dealt.sums[lane].eq(joined.sum),
+                    record.slots[lane].eq(joined.slot),
                 ]

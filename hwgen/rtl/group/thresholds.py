@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 from ...config import Config
 from ...memory import RAM
 from ..commands import weight_write
+from ..unreset import unreset
 from .layouts import column_shape
 from .storage import storage_style
 
@@ -70,7 +71,7 @@ class ThresholdStore(wiring.Component):
         )
         column = self.column[:column_bits]
         if asynchronous:
-            held = Signal.like(column, name="held")
+            held = Signal.like(column, name="held", reset_less=True)
             with m.If(self.read_en):
                 m.d.sync += held.eq(column)
             column = held
@@ -85,5 +86,5 @@ class ThresholdStore(wiring.Component):
             memory.r_addr.eq(column),
         ]
         # Block RAM answers late in the cycle, and a comparison of 32 bits follows.
-        m.d.sync += self.thresholds.eq(memory.r_data)
+        m.d.sync += unreset(m, self.thresholds).eq(memory.r_data)
         return m
