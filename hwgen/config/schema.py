@@ -105,6 +105,13 @@ class Config(Section):
             raise cannot(
                 "array.group", f"a divisor of array.engines ({array.engines})", array.group
             )
+        slots_of_threshold = -(-ACCUMULATOR_BITS // (array.lanes * array.weight_bits))
+        threshold = (
+            f"at least {slots_of_threshold} with array.lanes = {array.lanes}: a weight word holds "
+            "a threshold of 32 bits for each group"
+        )
+        if array.group < slots_of_threshold:
+            raise cannot("array.group", threshold, array.group)
         if memory.weight_slots > array.group:
             raise cannot(
                 "memory.weight_slots", f"at most array.group ({array.group})", memory.weight_slots
@@ -116,12 +123,7 @@ class Config(Section):
                 self.drain.lanes,
             )
         if self.weight_part_bits < ACCUMULATOR_BITS:
-            raise cannot(
-                "memory.weight_slots",
-                f"at least {ACCUMULATOR_BITS // self.vector_bits} with array.lanes = "
-                f"{array.lanes}: a weight word holds a threshold of 32 bits for each group",
-                memory.weight_slots,
-            )
+            raise cannot("memory.weight_slots", threshold, memory.weight_slots)
         if array.rows < array.slots:
             raise cannot(
                 "array.rows",

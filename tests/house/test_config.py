@@ -285,6 +285,10 @@ class TestCombinations:
                 "memory.weight_slots: must be at least 2 with array.lanes = 2",
             ),
             (
+                {"array.group": 1, "array.lanes": 2, "drain.lanes": 1},
+                "array.group: must be at least 2 with array.lanes = 2",
+            ),
+            (
                 {"memory.parameter_words": 32},
                 "memory.parameter_words: must be at least the 64 output channels of a pass",
             ),
