@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from hwgen.cli._options import FloatRange
 from hwgen.console import output
 from hwgen.energy.gates import Netlist
 from hwgen.errors import UserError
@@ -165,7 +166,7 @@ def real_operands(folder: Path, images: int, progress) -> Operands:
     multiple=True,
     help="Liberty file of the standard cells; may be repeated.",
 )
-@click.option("--frequency", type=click.FloatRange(1, 5000), default=200.0, show_default=True)
+@click.option("--frequency", type=FloatRange(1, 5000), default=200.0, show_default=True)
 @click.option("--images", type=click.IntRange(1, 128), default=2, show_default=True)
 @click.option(
     "--operands",

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from hwgen import cli
+from hwgen.bench.mac_energy import main as mac_energy
 from hwgen.config import shipped_names
 from hwgen.config.loading import fields
 from hwgen.errors import UserError
@@ -65,6 +66,7 @@ class TestMistakes:
     @pytest.mark.parametrize("value", ["nan", "inf"])
     def test_what_is_no_number_is_in_no_range(self, value):
         commands = [cli.cli.get_command(None, name) for name in cli.cli.list_commands(None)]
+        commands.append(mac_energy)
         options = [option for command in commands for option in command.params]
         ranges = [option for option in options if isinstance(option.type, click.FloatRange)]
         assert len(ranges) >= 10
