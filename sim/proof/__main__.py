@@ -13,6 +13,7 @@ from hwgen import tools
 from hwgen.cli import main
 from hwgen.config import load
 from hwgen.errors import UserError
+from hwgen.simulator.rtl.build import NotBuilt
 
 from .networks import CONFIGURATIONS, key_of, prove_network, table
 from .random import prove_random
@@ -67,6 +68,8 @@ def _row(key: str, prove: Callable[[str], dict]) -> dict:
     started = time.monotonic()
     try:
         facts = prove(key)
+    except NotBuilt:  # says nothing about the network
+        raise
     except Exception as error:  # all kinds of mistakes are looked for
         notes = "; ".join(getattr(error, "__notes__", []))
         facts = {"difference": f"{type(error).__name__}: {error} ({notes})"}

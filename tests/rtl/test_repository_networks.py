@@ -11,6 +11,7 @@ import pytest
 
 from hwgen.config import load
 from hwgen.errors import UserError
+from hwgen.simulator.rtl.build import NotBuilt
 from models.netfile import Builder
 from models.networks import NETWORKS
 from models.zoo import shipped_names
@@ -122,6 +123,20 @@ def test_a_run_goes_on_where_it_was(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "| a on tiny | 3x3 |  |  |  |  | 1,234 | 5 | 0 |  |" in said
     assert said.endswith("all 2 equal, 1 refused\n")
+
+
+def test_without_a_simulator_nothing_is_proved(tmp_path):
+    """It is told at once, as a mistake, and nothing is kept of that network."""
+    log = tmp_path / "log.jsonl"
+
+    def prove(key):
+        if key == "b on tiny":
+            raise NotBuilt("tiny: the simulator could not be built")
+        return {"form": "3x3", "edges": 1234, "cycles": 5}
+
+    with pytest.raises(NotBuilt):
+        _prove_all(["a on tiny", "b on tiny", "c on tiny"], prove, log)
+    assert [json.loads(line)["key"] for line in log.read_text().splitlines()] == ["a on tiny"]
 
 
 def test_the_network_of_every_kind():

@@ -11,12 +11,16 @@ from ... import processes
 from ...errors import UserError
 from ...tools import environment, locate
 
-__all__ = ["build", "cache_folder"]
+__all__ = ["NotBuilt", "build", "cache_folder"]
 
 TRACE_HEADERS = {"zlib.h": "zlib1g-dev", "lz4.h": "liblz4-dev"}
 """Of the libraries that compress an FST file, and the Debian packages that have them."""
 
 HARNESS = Path(__file__).with_name("harness.cpp")
+
+
+class NotBuilt(UserError):
+    """There is no simulator: says nothing about what it would have run."""
 
 
 def cache_folder() -> Path:
@@ -27,7 +31,13 @@ def cache_folder() -> Path:
 
 
 def build(verilog: str, *, top: str, beat_bytes: int, trace: bool = False) -> Path:
-    """Shared library of ``verilog`` with the harness; from the cache if it was built before."""
+    """Shared library of ``verilog`` with the harness; from the cache if it was built before.
+
+    Raises
+    ------
+    NotBuilt
+        If Verilator or the compiler fails.
+    """
     recipe = f"{top} {beat_bytes} {trace}\n".encode() + HARNESS.read_bytes() + verilog.encode()
     target = cache_folder() / "rtl" / f"{top}-{hashlib.sha256(recipe).hexdigest()[:24]}.so"
     if target.exists():
@@ -62,7 +72,7 @@ def build(verilog: str, *, top: str, beat_bytes: int, trace: bool = False) -> Pa
         if result.returncode or not built.exists():
             log = target.with_suffix(".log")
             log.write_text(result.stdout + result.stderr)
-            raise UserError(f"{top}: the simulator could not be built; see {log}")
+            raise NotBuilt(f"{top}: the simulator could not be built; see {log}")
         if not common.exists():
             _keep(sorted((folder / "obj_dir").glob("verilated*.o")), common)
         shutil.move(built, folder / "done.so")
