@@ -65,8 +65,9 @@ private:
     // The items of the groups, one group after the other; true: the last has been taken.
     bool serve(Cycle now, DrainReader &reader) {
         if (!reader.valid(now)) return false;
-        if (reader.ended()) return ++serving == count;
+        const bool ended = reader.ended();
         const Item item = reader.take(now);
+        if (ended) return ++serving == count;
         const unsigned slot = (first + serving) * unsigned(command.slots) * config->group + item.slot;
         in_front++;
         vanishes = slot >= command.channels;

@@ -10,7 +10,8 @@ struct Item {
     uint16_t slot, position;
 };
 
-// An item a cycle while they are taken, and one to say that it was the last; rows that have none go by on their own.
+// An item a cycle while they are taken, and one to say that it was the last; rows that have none go by on their own. Two
+// items wait at the door (hwgen/rtl/group/buffer.py).
 struct DrainReader {
     enum { ALL, FINISHED, TASKS };
     static constexpr Cycle FIRST = 4, NOTHING = 3;  // from the start of the drain to the first row, or to the end if there is none
@@ -21,7 +22,14 @@ struct DrainReader {
     bool more = false;   // `rows` is one that has not been read
     uint32_t rest = 0;   // sums that are left of the row before it
     RowCounter current;  // and which row that is
-    Cycle at = 0;        // when the next row is seen, or the end
+    Cycle at = 0;        // when the next row is seen, or the next item, or the end
+    Cycle row_at = 0;    // when the next row is seen at the earliest
+    bool end = false;    // all has gone to the door
+    // At the door
+    Item waiting[2];
+    unsigned count = 0;
+    bool ends = false;  // with an item that says so
+    Cycle free = 0;     // since when there is a place
 
     // The drain starts in cycle `now`.
     void begin(Cycle now, const DrainFields &command, unsigned own_positions) {
@@ -29,32 +37,53 @@ struct DrainReader {
         slots = source == TASKS ? 1 : command.slots;
         positions = source == TASKS ? group->planner.decisions->rows.size() : own_positions;
         more = positions;
+        end = ends = false;
         rest = 0;
-        at = now + (more ? FIRST : NOTHING);
+        at = row_at = now + (more ? FIRST + (source != ALL) : NOTHING);
     }
     bool valid(Cycle now) {
-        while (!rest && at <= now) {
-            if (!more) return true;
+        while (!end && count < 2 && offers(now)) {
+            at = std::max(at, free);
+            if (at >= now) break;
+            if (rest)
+                waiting[count] = lowest();
+            else
+                end = ends = true;
+            count++;
+            at++;
+        }
+        return count;
+    }
+    bool ended() const { return ends && count == 1; }
+    Item take(Cycle now) {
+        const Item item = waiting[0];
+        waiting[0] = waiting[1];
+        if (count-- == 2) free = now + 1;
+        return item;
+    }
+
+private:
+    // Whether there is an item, or the end, before cycle `now`; rows that have none go by.
+    bool offers(Cycle now) {
+        while (!rest && more) {
+            at = std::max(at, row_at);
+            if (at >= now) return false;
             current = rows;
             rest = holds();
             more = !rows.last(slots, positions);
             rows.advance(slots, positions);
-            at += more;
+            row_at = at + (source == ALL ? 1 : 2);  // what else a row holds is looked at first
         }
-        return rest;
+        return at < now;
     }
-    bool ended() const { return !rest; }
-    Item take(Cycle now) {
+    Item lowest() {
         unsigned lane = __builtin_ctz(rest);
         rest &= rest - 1;
-        at = now + 1;
         if (source != TASKS) return {uint16_t(current.column * engines + lane), uint16_t(current.position)};
         const Decisions &decisions = *group->planner.decisions;
         const TaskRow &record = decisions.rows[current.row];
         return {decisions.slots[current.row * engines + lane], lane > record.last0 ? record.second : record.first};
     }
-
-private:
     uint32_t holds() const {
         uint32_t every = (uint32_t(1) << engines) - 1;
         const Decisions &decisions = *group->planner.decisions;

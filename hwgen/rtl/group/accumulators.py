@@ -49,8 +49,8 @@ class Accumulators(wiring.Component):
         The row that was read, from the cycle after ``drain_take`` until the next. A row is read at
         least a cycle before.
     drain_departed : Out(D)
-        Lanes of it whose sum has become a task, in the cycle after ``drain_take``, if it is a row
-        that was judged. This and the following: gated only.
+        Lanes whose sum has become a task, of the row that was there to be taken in the cycle
+        before, if it is one that was judged. This and the following: gated only.
     judged : In(gate_row)
         What the gate says of a row.
     dealt_en, dealt_bank : In(1), dealt : In(dealt_row)

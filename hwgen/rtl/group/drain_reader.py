@@ -31,9 +31,10 @@ def _picked(index, values):
 class DrainReader(wiring.Component):
     """Reads the rows that a drain command names and sends their sums one by one, in order.
 
-    Sums of a row leave by ascending lane, one a cycle, while the next row is fetched; a row without
-    any takes a cycle. After the last sum comes an item without one that is marked ``last``, also if
-    there is no sum at all. The next command is accepted after that.
+    Sums of a row leave by ascending lane, one a cycle, while the next row is fetched. What a row
+    holds that was judged, or one of tasks, is looked at while it lies in the memory's output: these
+    take two cycles at least, also without any sum. After the last sum comes an item without one
+    that is marked ``last``, also if there is no sum at all; then the next command is accepted.
 
     Members
     -------
@@ -45,7 +46,8 @@ class DrainReader(wiring.Component):
     take : Out(1), sums : In(array of D)
         The sums that have been read, from the cycle after ``take`` until the next.
     departed : In(D)
-        With ``sums``: which of them have become tasks. This and the following: gated only.
+        Which of the sums that were there to be taken in the cycle before have become tasks. This
+        and the following: gated only.
     record_en : Out(1), record : In(task_record)
         What the task store knows of ``read_row``.
     task_rows : In
@@ -89,18 +91,12 @@ class DrainReader(wiring.Component):
             m.d.sync += [command.eq(self.command.payload), running.eq(1), fetching.eq(1)]
 
         # Lanes of the row that are still to leave: those that hold something, then what is left.
-        holds, left, rest = (
-            Signal(self._config.array.group, name=n) for n in ("holds", "left", "rest")
-        )
+        holds, left = (Signal(self._config.array.group, name=n) for n in ("holds", "left"))
         others = Cat(lane & left[:n].any() for n, lane in enumerate(left))  # all but the lowest
-        # At most one is left, and none: mostly known from the cycle before.
-        few, none = Signal(), Signal()
-        was_few, was_none = Signal(init=1), Signal(init=1)
-        m.d.comb += [few.eq(was_few), none.eq(was_none)]
-        gone = Signal()
+        few, none = Signal(init=1), Signal(init=1)  # at most one is left, and none
+        known = Signal()  # what the row that has been fetched holds
         m.d.comb += [
-            gone.eq(few & (self.items.ready | none)),
-            self.take.eq(fetched & gone),
+            self.take.eq(known & few & (self.items.ready | none)),
             self.read_en.eq(fetching & rows.some & (~fetched | self.take)),
             self.read_bank.eq(command.bank),
             self.read_row.eq(rows.row),
@@ -108,9 +104,9 @@ class DrainReader(wiring.Component):
         ]
         kept = Mux(self.items.ready, others, left)
         m.d.sync += [
-            rest.eq(Mux(self.take, holds, kept)),
-            was_few.eq(Mux(self.take, _few(holds), Mux(self.items.ready, _few(others), few))),
-            was_none.eq(Mux(self.take, ~holds.any(), Mux(self.items.ready, ~others.any(), none))),
+            left.eq(Mux(self.take, holds, kept)),
+            few.eq(Mux(self.take, _few(holds), Mux(self.items.ready, _few(others), few))),
+            none.eq(Mux(self.take, ~holds.any(), Mux(self.items.ready, ~others.any(), none))),
         ]
         with m.If(self.read_en):
             m.d.sync += fetched.eq(1)
@@ -120,10 +116,10 @@ class DrainReader(wiring.Component):
             m.d.sync += fetching.eq(0)
 
         item = self.items.payload
-        ended = running & ~fetching & ~fetched & ~left.any()
+        ended = running & ~fetching & ~fetched & none
         m.d.comb += [
-            self.items.valid.eq(left.any() | ended),
-            item.some.eq(left.any()),
+            self.items.valid.eq(~none | ended),
+            item.some.eq(~none),
             item.last.eq(ended),
         ]
         with m.If(ended & self.items.ready):
@@ -133,14 +129,13 @@ class DrainReader(wiring.Component):
         given = self.command.payload
         slots, positions = given.slots, given.positions
         if self._config.array.gated:
-            judged = self._describe_either(m, command, rows, left, rest, holds, starts)
-            with m.If(judged):
-                m.d.comb += [few.eq(_few(left)), none.eq(~left.any())]
+            looked_at = self._describe_either(m, command, left, holds, fetched, starts)
+            m.d.comb += known.eq(fetched & ((command.source == ALL) | looked_at))
             # A task row counts as a position with one row.
             tasks = given.source == TASKS
             slots, positions = Mux(tasks, 1, slots), Mux(tasks, self.task_rows, positions)
         else:
-            m.d.comb += [holds.eq(-1), left.eq(rest), item.full.eq(1)]
+            m.d.comb += [holds.eq(-1), known.eq(fetched), item.full.eq(1)]
         marks = Signal.like(rows.marks, reset_less=True)
         own_positions = Signal.like(rows.positions, reset_less=True)
         with m.If(starts):
@@ -173,27 +168,31 @@ class DrainReader(wiring.Component):
             item.slot.eq(Cat(lowest, column)),
         ]
 
-    def _describe_either(self, m, command, rows, left, rest, holds, starts):
-        """The same, if rows may be rows of tasks or have sums that have left as tasks."""
+    def _describe_either(self, m, command, left, holds, fetched, starts):
+        """The same, if rows may be rows of tasks or have sums that have left as tasks. Gives
+        whether it is known which sums of such a row are there.
+        """
         config = self._config
         engines = config.array.group
         item = self.items.payload
-        tasks = Signal()
-        record = Signal(task_record(config), reset_less=True)
+        tasks, looked_at = Signal(), Signal()
+        record, next_record = (
+            Signal(task_record(config), name=n, reset_less=True) for n in ("record", "next_record")
+        )
         m.d.comb += [
             tasks.eq(command.source == TASKS),
             self.record_en.eq(self.read_en & tasks),
             item.full.eq(command.source != FINISHED),
         ]
+        # Memories answer late in a cycle.
+        m.d.sync += [looked_at.eq(fetched & ~self.take), next_record.eq(self.record)]
         with m.If(self.take):
-            m.d.sync += record.eq(self.record)
+            m.d.sync += record.eq(next_record)
         m.d.comb += holds.eq(-1)
+        with m.If(command.source == FINISHED):
+            m.d.comb += holds.eq(~self.departed)
         with m.If(tasks):
-            m.d.comb += holds.eq(Cat(lane <= self.record.last for lane in range(engines)))
-        # Which sums have left is known a cycle later than the rest.
-        judged = Signal()
-        m.d.sync += judged.eq(self.take & (command.source == FINISHED))
-        m.d.comb += left.eq(rest & ~(self.departed & judged.replicate(engines)))
+            m.d.comb += holds.eq(Cat(lane <= next_record.last for lane in range(engines)))
 
         # Positions of the row: the list moves on by those that the row before has finished.
         number = Signal(listed_shape(config))
@@ -220,4 +219,4 @@ class DrainReader(wiring.Component):
                         item.slot.eq(record.slots[lane]),
                         item.position.eq(Mux(lane > record.last0, second, first)),
                     ]
-        return judged
+        return looked_at

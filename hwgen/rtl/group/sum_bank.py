@@ -27,7 +27,8 @@ class SumBank(wiring.Component):
     sums : Out
         The register, until the next ``take``.
     departed : Out(D)
-        In the cycle after ``take``: lanes whose sum has become a task. Gated only.
+        Lanes whose sum has become a task, of the row that was there in the cycle before. Gated
+        only.
     """
 
     def __init__(self, config: Config):
