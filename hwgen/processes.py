@@ -3,12 +3,17 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 
-__all__ = ["ending_as_if_interrupted", "run", "started"]
+__all__ = ["ending_as_if_interrupted", "run", "started", "together"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_ours = threading.local()
+"""``crew``: of a thread of :func:`together`, the processes that it and the others have started."""
 
 
 def run(
@@ -31,8 +36,10 @@ def started(command: Sequence, **options) -> Iterator[subprocess.Popen]:
     """A process whose output is read as text; at the end of the context it has ended.
 
     It gets a process group of its own: whatever interrupts the context ends it and all that it has
-    started, even if only we have been told.
+    started, even if only we have been told. So does the failure of another thread of
+    :func:`together`.
     """
+    crew = getattr(_ours, "crew", None) or _Crew()
     # A signal must not come between the start of the process and our knowing of it.
     with _deferred() as deliver:
         with subprocess.Popen(
@@ -45,11 +52,69 @@ def started(command: Sequence, **options) -> Iterator[subprocess.Popen]:
         ) as process:
             try:
                 deliver()
-                yield process
+                with crew.holding(process):
+                    yield process
             except BaseException:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                _kill(process)
                 raise
+
+
+def together(*tasks: Callable) -> list:
+    """Call functions side by side; a list of what they return.
+
+    Each has a thread of its own. When one of them raises an exception, or this thread gets one
+    (Ctrl-C), all processes that the others have :func:`started` end, and the others with them. The
+    exception is raised when they have cleaned up; what theirs say is not told.
+    """
+    crew = _Crew()
+
+    def work(task: Callable):
+        _ours.crew = crew
+        return task()
+
+    with ThreadPoolExecutor(len(tasks)) as threads:
+        try:
+            works = [threads.submit(work, task) for task in tasks]
+            for done in as_completed(works):
+                done.result()
+        except BaseException:
+            crew.end()
+            raise
+        return [done.result() for done in works]
+
+
+class _Crew:
+    """Processes that end together."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._processes: set[subprocess.Popen] = set()
+        self._ended = False
+
+    @contextmanager
+    def holding(self, process: subprocess.Popen) -> Iterator[None]:
+        """Within this context the process is one of them."""
+        with self._lock:
+            if self._ended:
+                raise RuntimeError("what goes on beside this has failed")
+            self._processes.add(process)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._processes.remove(process)
+
+    def end(self) -> None:
+        """End those that are at work, and whatever would join them."""
+        with self._lock:
+            self._ended = True
+            for process in self._processes:
+                _kill(process)
+
+
+def _kill(process: subprocess.Popen) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager

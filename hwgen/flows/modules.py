@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,11 @@ from hwgen.flows.yosys import run_statistics, version
 from hwgen.simulator.rtl.build import cache_folder
 
 __all__ = ["Module", "cells_of_modules", "digest_of", "split", "text_below"]
+
+PORTION = 20
+"""Modules that are synthesized at once: for each one that it maps, Yosys goes through all of them,
+and for each portion it starts and reads its libraries again.
+"""
 
 CACHE_FORMAT = 1
 """Part of every key: raised when what is kept changes its meaning."""
@@ -35,6 +40,11 @@ class Module:
     def header(self) -> str:
         """The text up to the end of the ports: all that its parents know of it."""
         return self.text[: self.text.index(");")]
+
+    @property
+    def black_box(self) -> str:
+        """The Verilog of a module with these ports and nothing within."""
+        return f"(* blackbox *)\n{self.header});\nendmodule"
 
 
 def split(verilog: str) -> dict[str, Module]:
@@ -96,18 +106,47 @@ def cells_of_modules(
     # A black box hides what it contains, so a module that is known is synthesized again if it
     # contains one that is not.
     ready = {name for name in found if _below(name, modules, boxes) <= found.keys()}
-    if top not in ready:
-        lines = ["read_verilog design.v"]
-        lines += [f"blackbox {name}" for name in sorted(ready | boxes & modules.keys())]
+    portions = list(_portions(top, modules, ready | boxes))
+    for number, (root, portion) in enumerate(portions, 1):
+        told = f", part {number} of {len(portions)}" if len(portions) > 1 else ""
+        around = {child for name in portion for child in modules[name].children} - portion
+        texts = [modules[name].text for name in sorted(portion)]
+        texts += [modules[name].black_box for name in sorted(around)]
         # Primitives of the target are not there yet: its own script checks that nothing is missing.
-        lines += [f"hierarchy -top {top}", script.format(top=top)]
-        design = "\n\n".join(module.text for module in modules.values())
-        statistics = run_statistics("\n".join(lines), {"design.v": design, **files}, progress)
-        for name in reached - ready:
+        lines = ["read_verilog design.v", f"hierarchy -top {root}", script.format(top=root)]
+        statistics = run_statistics(
+            "\n".join(lines),
+            {"design.v": "\n\n".join(texts), **files},
+            lambda stage, told=told: progress(f"{stage}{told}"),
+        )
+        for name in portion:
             cells = statistics["modules"][f"\\{name}"]["num_cells_by_type"]
             write_atomic(paths[name], json.dumps(cells))
             found[name] = Counter(cells)
     return found
+
+
+def _portions(
+    top: str, modules: dict[str, Module], known: frozenset[str]
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """What to synthesize together so that everything below ``top`` is known: a module, and those
+    within it that are in no portion before. What these contain besides is known by then.
+    """
+    done = set(known)
+    seen = set(known)
+
+    def visit(name: str) -> Iterator[tuple[str, frozenset[str]]]:
+        seen.add(name)
+        for child in sorted(modules[name].children - seen):
+            if child not in seen:  # nor within one of its siblings
+                yield from visit(child)
+        portion = frozenset(_below(name, modules, frozenset(done)))
+        if len(portion) >= PORTION or name == top:
+            done.update(portion)
+            yield name, portion
+
+    if top not in known:
+        yield from visit(top)
 
 
 def text_below(top: str, modules: dict[str, Module]) -> str:

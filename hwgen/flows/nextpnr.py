@@ -20,6 +20,13 @@ STAGES = (
 )
 """What nextpnr says when it begins something."""
 
+STEPS = (
+    (r"Info: +at iteration #(\d+)", "round {}"),
+    (r"Info: +iter=(\d+) ", "round {}"),
+    (r"Info: +\d+ \|(?:[ \d]+\|){2} +(\d+)\|", "{} connections left"),
+)
+"""What it says while a stage lasts: of the placers, ``router2`` and ``router1``."""
+
 LOWER = {
     "LUTs": "array.clusters, array.engines, array.slots, array.group or control.queue_depth",
     "flip-flops": "array.clusters, array.engines, array.slots, array.queue or control.queue_depth",
@@ -69,9 +76,12 @@ def run_nextpnr(
     def told(line: str):
         nonlocal stage, complaint
         for pattern, begun in STAGES:
-            if re.match(rf"Info: {pattern}", line):
+            if re.match(rf"Info: ({pattern})", line):
                 stage = begun
                 progress(f"nextpnr: {stage}")
+        for pattern, step in STEPS:
+            if match := re.match(pattern, line):
+                progress(f"nextpnr: {stage}, {step.format(match[1])}")
         if match := re.match(r"Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", line):
             used[match[1]] = (int(match[2]), int(match[3]))
         if line.startswith("ERROR"):

@@ -1,5 +1,6 @@
 """Placing and routing a design on an FPGA: how fast it is, and how full the device."""
 
+import gzip
 import json
 import statistics
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,7 @@ from hwgen.flows.paths import Instances, Stretch, critical_path
 from hwgen.flows.primitives import named
 from hwgen.flows.process import identity
 from hwgen.flows.slices import slices_taken
+from hwgen.flows.targets import target_named
 from hwgen.flows.yosys import run_yosys, version
 from hwgen.simulator.rtl.build import cache_folder
 
@@ -23,8 +25,11 @@ __all__ = ["Placement", "Routing", "packed", "prepared", "route", "route_best"]
 LARGE = 30_000
 """LUTs of a design that takes another placer and router; between what was tried with both."""
 
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 """Part of every key: raised when what is kept changes its meaning."""
+
+SYNTHESIS_FORMAT = 1
+"""The same for what is known before a netlist is placed."""
 
 
 def prepared(part: Part) -> list[str]:
@@ -56,7 +61,7 @@ class Placement:
     seed : int
         Of the placer; results differ by some percent from seed to seed.
     luts : int
-        Of the design, about.
+        Of the design, as synthesized flat.
     """
 
     part: Part
@@ -155,7 +160,7 @@ def route(
     modules
         All modules of the design.
     placement
-        Where and how.
+        Where and how; its ``luts`` are found out.
     progress
         Called with a few words before each stage.
 
@@ -203,28 +208,46 @@ def _routings(
     instances = Instances(top, modules)
 
     @cache
-    def inputs() -> dict[str, str]:
-        netlist = run_yosys(
-            script,
-            {"design.v": design},
-            ("netlist.json",),
-            lambda stage: progress(f"Yosys: {stage}"),
-        )["netlist.json"]
+    def inputs() -> tuple[int, dict[str, str]]:
+        made = _synthesized(script, design, progress)
+        cells = json.loads(made["stat.json"])["design"]["num_cells_by_type"]
+        target = target_named(part.target)
+        luts = sum(target.count(cell).get("lut", 0) * count for cell, count in cells.items())
         pins = {"pins.cst": f'IO_LOC "clk" {part.clock_pin};\n'} if part.clock_pin else {}
-        return {"netlist.json": packed(netlist, part, top), **pins}
+        return int(luts), {"netlist.json": packed(made["netlist.json"], part, top), **pins}
 
     for seed in seeds:
-        seeded = replace(placement, seed=seed)
-        recipe = [CACHE_FORMAT, tools, script, seeded.arguments, design]
+        seeded = replace(placement, seed=seed, luts=0)
+        # How many LUTs there are, and so which placer, follows from all this.
+        recipe = [CACHE_FORMAT, LARGE, tools, script, seeded.arguments, design]
         kept = cache_folder() / "route" / f"{digest_of(recipe)}.json"
         try:
             report = json.loads(kept.read_text())
         except (OSError, ValueError):
+            luts, files = inputs()
             pins = ["--vopt", "cst=pins.cst"] if part.clock_pin else []
-            arguments = [*seeded.arguments, *pins]
-            report, _files = run_nextpnr(top, part, arguments, inputs(), (), progress)
+            arguments = [*replace(seeded, luts=luts).arguments, *pins]
+            report, _files = run_nextpnr(top, part, arguments, files, (), progress)
+            report["luts"] = luts
             write_atomic(kept, json.dumps(report))
-        yield Routing.read(report, seeded, instances)
+        yield Routing.read(report, replace(seeded, luts=report["luts"]), instances)
+
+
+def _synthesized(script: str, design: str, progress: Callable[[str], None]) -> dict[str, str]:
+    """The files that the script makes of a design; kept for other seeds and other aims."""
+    recipe = [SYNTHESIS_FORMAT, version(), script, design]
+    path = cache_folder() / "netlists" / f"{digest_of(recipe)}.json.gz"
+    try:
+        return json.loads(gzip.decompress(path.read_bytes()))
+    except (OSError, ValueError, EOFError):
+        made = run_yosys(
+            script,
+            {"design.v": design},
+            ("netlist.json", "stat.json"),
+            lambda stage: progress(f"Yosys: {stage}"),
+        )
+        write_atomic(path, gzip.compress(json.dumps(made).encode(), compresslevel=1))
+        return made
 
 
 def packed(netlist: str, part: Part, name: str) -> str:
@@ -252,4 +275,5 @@ def _script(top: str, part: Part) -> str:
         lines += [f"select -set pins {top}/x:* {top}/w:clk %d", "delete -port @pins"]
     if part.target == "gowin":
         lines.append("iopadmap -bits -inpad IBUF O:I")
-    return "\n".join([*lines, "write_json netlist.json"]) + "\n"
+    lines += ["write_json netlist.json", "tee -q -o stat.json stat -json"]
+    return "\n".join(lines) + "\n"

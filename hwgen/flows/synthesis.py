@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from hwgen.errors import UserError
 from hwgen.flows.blocks import Block, block_tree
 from hwgen.flows.cell_timing import CellTiming, cell_timing
 from hwgen.flows.design import design_of
+from hwgen.flows.lanes import Lanes
 from hwgen.flows.liberty import Cells, SramMacro, read_cells, read_macros
 from hwgen.flows.memories import Tiling, smallest_tiling
-from hwgen.flows.modules import cells_of_modules
+from hwgen.flows.modules import Module, cells_of_modules
 from hwgen.flows.nextpnr import check_fit
 from hwgen.flows.parts import part_named
 from hwgen.flows.primitives import with_primitives
@@ -21,6 +22,7 @@ from hwgen.flows.route import Placement, Routing, route, route_best
 from hwgen.flows.targets import RESOURCES, Target, target_named
 from hwgen.flows.yosys import SynthesisFailed
 from hwgen.memory import MemoryUse
+from hwgen.processes import together
 
 __all__ = ["Aim", "Bound", "Libraries", "Report", "synthesize"]
 
@@ -161,33 +163,13 @@ def synthesize(
             f"MODULE: must be a module of {config.name}, such as {', '.join(close)}, not {top!r}"
         )
 
-    shapes = {use.verilog_name: use for use in uses}
-    macros = stay_out(shapes, libraries) if libraries else {}
-    contents = _run(chosen, top, modules, libraries, macros, progress)
-    if libraries:
-        costs, forms = areas(contents, shapes, macros, libraries)
-    else:
-        costs = {name: _resources(cells, chosen) for name, cells in contents.items()}
-        forms = {name: (_form(costs[name]), None) for name in shapes if name in costs}
-    contents |= {name: Counter() for name in macros}
-    if module is not None:
-        uses = _within(top, contents, shapes)
-    report = Report(
-        config,
-        chosen,
-        top,
-        block_tree(top, contents, costs),
-        tuple(_bound(use, *forms[use.verilog_name]) for use in uses),
-        libraries.cells.files if libraries else (),
-    )
+    def count(progress: Callable[[str], None]) -> tuple[Report, dict]:
+        return _count(config, chosen, top, modules, uses, libraries, progress)
+
     if aim is None:
-        return report
+        return count(progress)[0]
     if libraries:
-        in_macros = {
-            name: smallest_tiling(shapes[name], libraries.macros)
-            for name, (form, _area) in forms.items()
-            if form != "flip-flops"
-        }
+        report, in_macros = count(progress)
         timing = cell_timing(
             top,
             modules,
@@ -197,14 +179,65 @@ def synthesize(
             progress=progress,
         )
         return replace(report, timing=timing)
-    # What no flattening can save is told at once, before the long way to the router.
-    available = part.available
-    taken = {RESOURCES[name]: (int(report.total[name]), available[name]) for name in available}
-    check_fit(part, taken, top)
-    placement = Placement(part, aim.frequency, aim.seed, int(report.total["lut"]))
-    if aim.seeds == 1:
-        return replace(report, timing=route(top, modules, placement, progress))
-    return replace(report, timing=route_best(top, modules, placement, aim.seeds, progress))
+
+    lanes = Lanes(progress)
+
+    def count_and_compare() -> Report:
+        """What no flattening can save is told at once, and ends the long way to the router."""
+        with lanes.of("area") as said:
+            report, _ = count(said)
+        available = part.available
+        taken = {RESOURCES[name]: (int(report.total[name]), available[name]) for name in available}
+        check_fit(part, taken, top)
+        return report
+
+    def place_and_route() -> Routing:
+        placement = Placement(part, aim.frequency, aim.seed)
+        with lanes.of("clock") as said:
+            if aim.seeds == 1:
+                return route(top, modules, placement, said)
+            return route_best(top, modules, placement, aim.seeds, said)
+
+    # What takes longer begins.
+    timing, report = together(place_and_route, count_and_compare)
+    return replace(report, timing=timing)
+
+
+def _count(
+    config: Config,
+    target: Target,
+    top: str,
+    modules: dict[str, Module],
+    uses: Sequence[MemoryUse],
+    libraries: Libraries | None,
+    progress: Callable[[str], None],
+) -> tuple[Report, dict[str, Tiling | None]]:
+    """A report without timing, and the memories that are macros, of standard cells."""
+    shapes = {use.verilog_name: use for use in uses}
+    macros = stay_out(shapes, libraries) if libraries else {}
+    contents = _run(target, top, modules, libraries, macros, progress)
+    if libraries:
+        costs, forms = areas(contents, shapes, macros, libraries)
+    else:
+        costs = {name: _resources(cells, target) for name, cells in contents.items()}
+        forms = {name: (_form(costs[name]), None) for name in shapes if name in costs}
+    contents |= {name: Counter() for name in macros}
+    if top != config.name:
+        uses = _within(top, contents, shapes)
+    report = Report(
+        config,
+        target,
+        top,
+        block_tree(top, contents, costs),
+        tuple(_bound(use, *forms[use.verilog_name]) for use in uses),
+        libraries.cells.files if libraries else (),
+    )
+    in_macros = {
+        name: smallest_tiling(shapes[name], libraries.macros)
+        for name, (form, _area) in forms.items()
+        if libraries and form != "flip-flops"
+    }
+    return report, in_macros
 
 
 def _within(

@@ -3,12 +3,18 @@
 import json
 import re
 import tempfile
+import threading
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from hwgen.flows.process import identity, run_tool
 
 __all__ = ["SynthesisFailed", "run_statistics", "run_yosys", "version"]
+
+
+_starting = threading.Lock()
+"""PyPI's Yosys is compiled when it starts for the first time, which two at once would both do."""
 
 
 class SynthesisFailed(RuntimeError):
@@ -40,9 +46,11 @@ def run_yosys(
         Called with each command that Yosys begins, as ``proc`` or ``abc9``.
     """
     stage, last, complaint = "start", "", ""
+    start = ExitStack()
 
     def told(line: str):
         nonlocal stage, last, complaint
+        start.close()
         if begins := re.match(r"[\d.]+ Executing (\w+)", line):
             stage = begins[1].lower()
             progress(stage)
@@ -50,10 +58,14 @@ def run_yosys(
         if "ERROR" in line or "cannot" in line:  # of Yosys, and of ABC within
             complaint = last
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, start:
         for name, text in {**inputs, "script.ys": script}.items():
             Path(folder, name).write_text(text)
-        status = run_tool("yosys", ["script.ys"], folder, told)
+        start.enter_context(_starting)
+        progress(stage)
+        # PyPI's Yosys loses its outputs when it first calls ABC, but not its log.
+        arguments = ["-q", "-L", "yosys.log", "script.ys"]
+        status = run_tool("yosys", arguments, folder, told, log="yosys.log")
         # ABC can take the whole of Yosys along, and then the exit status says nothing.
         paths = {name: Path(folder, name) for name in outputs}
         if status or not all(path.exists() for path in paths.values()):

@@ -2,14 +2,21 @@
 
 import json
 import re
+import signal
+import sys
+import threading
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from hwgen.config import load
+from hwgen.errors import UserError
 from hwgen.flows import Libraries, synthesis, synthesize
 from hwgen.flows import modules as modules_of_flows
+from hwgen.flows.parts import PARTS
 from hwgen.memory import MemoryUse
+from hwgen.processes import started
 from tests.flows.test_counting import CELLS, sram
 
 MEMORY = re.compile(r"ram_4x(\d+)_lut_async")
@@ -48,6 +55,33 @@ def test_fpga_and_cache(queue, monkeypatch):
     monkeypatch.setattr(modules_of_flows, "run_statistics", None)
     again = synthesize(load("tiny"), "ecp5", module=queue)
     assert again.as_dict() == first.as_dict()
+
+
+def test_what_does_not_fit_ends_the_router(queue, monkeypatch):
+    """The count tells it while the other is at work, which then ends."""
+    queue, width = queue
+    at_work, ended = threading.Event(), []
+
+    def route(*_):
+        with started([sys.executable, "-c", "import time; time.sleep(3600)"]) as process:
+            at_work.set()
+            process.wait()
+        ended.append(process.returncode)
+
+    def count(*arguments, **options):
+        assert at_work.wait(60)
+        return honest(*arguments, **options)
+
+    honest = synthesis.cells_of_modules
+    monkeypatch.setattr(synthesis, "cells_of_modules", count)
+    monkeypatch.setattr(synthesis, "route", route)
+    part = replace(PARTS["lfe5u-85f"], available={"dsp": 1, "lutram": 3})
+    monkeypatch.setattr(synthesis, "part_named", lambda *_: part)
+    taken = 4 * -(-width // 4)
+    told = rf"{queue} does not fit lfe5u-85f: it takes {taken:,} LUT RAM of 3 \({taken - 3:,} too"
+    with pytest.raises(UserError, match=told):
+        synthesize(load("tiny"), "ecp5", module=queue, aim=synthesis.Aim())
+    assert ended == [-signal.SIGKILL]
 
 
 @pytest.mark.parametrize(

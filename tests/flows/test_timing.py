@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -77,7 +78,9 @@ def test_critical_path():
 
 @pytest.mark.parametrize("part", ["lfe5u-12f", "up5k", "gw1nr-9"])
 def test_route(part, monkeypatch):
-    """A design of 16 flip-flops; the same again is read from the cache."""
+    """A design of 16 flip-flops; another seed takes the same netlist, and the same again is read
+    from the cache.
+    """
     placement = Placement(PARTS[part], frequency=50.0, seed=2)
     stages = []
     found = route("top", split(NESTED), placement, stages.append)
@@ -90,6 +93,9 @@ def test_route(part, monkeypatch):
     assert any(stage.startswith("Yosys: ") for stage in stages)
     assert {"nextpnr: packing", "nextpnr: routing"} <= set(stages)
     monkeypatch.setattr(route_module, "run_yosys", None)
+    again = route("top", split(NESTED), replace(placement, seed=3))
+    assert again.placement.luts == found.placement.luts > 0
+    monkeypatch.setattr(route_module, "run_nextpnr", None)
     assert route("top", split(NESTED), placement).as_dict() == found.as_dict()
 
 
@@ -161,12 +167,37 @@ def test_slices(monkeypatch):
     netlist = json.dumps({"modules": {"LUT2": box, "m": top}})
     assert slices_taken(netlist) == 2 + 1 + 4 + 3
 
-    monkeypatch.setattr(route_module, "run_yosys", lambda *_: {"netlist.json": netlist})
+    made = {"netlist.json": netlist, "stat.json": '{"design": {"num_cells_by_type": {}}}'}
+    monkeypatch.setattr(route_module, "run_yosys", lambda *_: made)
     monkeypatch.setattr(route_module, "run_nextpnr", None)
     part = replace(PARTS["gw1nr-9"], slices=9)
     told = r"m does not fit gw1nr-9: it takes 10 slices of 9 \(1 too many: lower array.clusters"
     with pytest.raises(UserError, match=told):
         route("m", split("module m (\n);\nendmodule\n"), Placement(part))
+
+
+def test_what_is_told_while_it_lasts(monkeypatch):
+    said = ["Info: Packing constants..", "Info: Creating initial analytic placement for 9 cells"]
+    said += ["Info:     at iteration #2, type ALL: wirelen solved = 60, spread = 1, legal = 2; "]
+    said += ["Info: Routing..", "Info: Setting up routing queue.", "Info: Routing 69 arcs."]
+    said += ["Info:    IterCnt |  w/ripup   wo/ripup |  w/r  wo/r |      arcs| batch(sec) total|"]
+    said += ["Info:       1000 |       12        987 |   12   987 |     68012|       1.1    1.1|"]
+    said += ["Info:     iter=3 wires=9 overused=2 overuse=2 archfail=NA", "Info: Critical path"]
+
+    def run_tool(tool, arguments, folder, told):
+        for line in said:
+            told(line)
+        Path(folder, "report.json").write_text(
+            '{"fmax": {}, "utilization": {}, "critical_paths": []}'
+        )
+
+    monkeypatch.setattr("hwgen.flows.nextpnr.run_tool", run_tool)
+    told = []
+    run_nextpnr("m", PARTS["lfe5u-85f"], [], {"netlist.json": ""}, (), told.append)
+    assert [stage.removeprefix("nextpnr: ") for stage in dict.fromkeys(told)] == [
+        "packing", "placing", "placing, round 2", "routing", "routing, 68012 connections left",
+        "routing, round 3", "timing",
+    ]  # fmt: skip
 
 
 def test_fit_names_parameters():

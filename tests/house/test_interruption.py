@@ -58,6 +58,10 @@ COMMANDS = {
         "bench --part cifar --batch 1 --no-density --out {out}/bench.json",
     ),
     "synth": ("hwgen.flows.process:started", "synth tiny --module task_packer --out {out}"),
+    "place": (
+        "hwgen.flows.process:started",
+        "synth tiny --module task_packer --timing --out {out}",
+    ),
     "compile": (
         "hwgen.cycles.core:Core.run",
         "compile {folder}/net.safetensors --plans model --out {out}/program.safetensors",
@@ -85,7 +89,7 @@ def processes(mark: str) -> list[str]:
 
 @pytest.mark.parametrize("name, number", [
     ("run", signal.SIGINT), ("bench", signal.SIGTERM), ("synth", signal.SIGTERM),
-    ("compile", signal.SIGINT), ("train", signal.SIGINT),
+    ("place", signal.SIGINT), ("compile", signal.SIGINT), ("train", signal.SIGINT),
 ])  # fmt: skip
 def test_nothing_is_left(tmp_path, name, number):
     waits, arguments = COMMANDS[name]
@@ -102,13 +106,17 @@ def test_nothing_is_left(tmp_path, name, number):
         env=os.environ
         | {"PYTHONPATH": str(ROOT), "TMPDIR": str(scratch), "HWGEN_TEST": mark}
         # What earlier runs have remembered would leave it nothing to be interrupted at.
-        | ({"HWGEN_CACHE": str(tmp_path / "cache")} if name in ("synth", "compile") else {}),
+        | (
+            {"HWGEN_CACHE": str(tmp_path / "cache")}
+            if name in ("synth", "place", "compile")
+            else {}
+        ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout.readline() == "at work\n", process.communicate()
-    while len(processes(mark)) < (2 if name == "synth" else 1):
+    while len(processes(mark)) < {"synth": 2, "place": 3}.get(name, 1):
         assert process.poll() is None
         time.sleep(0.02)
     time.sleep(0.3)  # somewhere within
