@@ -15,6 +15,7 @@ from ..isa.registers import BASES, UNITS
 from ..rtl import mac
 from ..rtl.control.words import load_words
 from ..rtl.feeder import WeightFeeder
+from ..rtl.weight_buffer import WeightBuffer
 from ..simulator.rtl import MemoryModel
 from .build import MOST_FIELDS, build
 
@@ -23,7 +24,7 @@ __all__ = ["Core"]
 CYCLES_AT_ONCE = 1 << 20
 
 _CONFIG = (
-    "clusters groups group lanes slots queue rows gated mac_depth drain_lanes pool "
+    "clusters groups group lanes slots queue rows gated mac_depth weights_loaded drain_lanes pool "
     "activation_words activation_banks weight_words parameter_words weight_slots "
     "thresholds_per_word beat_bytes outstanding burst queue_depth prefetch token_bits "
     "sequential"
@@ -72,6 +73,7 @@ def _configuration(config: Config, memory: MemoryModel) -> _Config:
         "rows": array.rows,
         "gated": array.gated,
         "mac_depth": unit.latency - unit.interval + mac.shifts_sums(config) + array.deep_pipeline,
+        "weights_loaded": 3 + WeightBuffer.latency(config),
         "drain_lanes": config.drain.lanes,
         "pool": config.drain.pool,
         "activation_words": config.memory.activation_words,

@@ -49,7 +49,6 @@ class WeightFeeder(wiring.Component):
         A command is being worked on, or its last words are under way.
     """
 
-    latency = 1 + WeightBuffer.latency
     banks = 2
 
     def __init__(self, config: Config):
@@ -66,6 +65,11 @@ class WeightFeeder(wiring.Component):
                 "busy": Out(1),
             }
         )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a command that finds room to its first word."""
+        return 1 + WeightBuffer.latency(self._config)
 
     @staticmethod
     def thresholds_per_word(config: Config) -> int:
@@ -108,7 +112,7 @@ class WeightFeeder(wiring.Component):
         self._walk(m, buffer, credits, sent, active)
         # What is known of a word travels beside its way through the memory.
         busy = active
-        for n in range(buffer.latency):
+        for n in range(buffer.latency(self._config)):
             stage = Signal.like(sent, name=f"sent{n}")
             m.d.sync += stage.eq(sent)
             sent = stage

@@ -18,6 +18,7 @@ SHAPES = {
     "wide words": ("cgnet8", {"array.clusters": 2, "memory.weight_words": 256}),
     "one slot": ("tiny", {"array.slots": 1, "memory.weight_slots": 2, "memory.weight_words": 16}),
     "three groups": ("tiny", {"array.engines": 6}),
+    "distant memories": ("tiny", {"array.deep_pipeline": True, "memory.weight_words": 4096}),
     "narrow words": ("cgnet8", {"array.lanes": 4, "memory.weight_slots": 1, "array.clusters": 1}),
 }
 

@@ -8,7 +8,6 @@ namespace hwgen {
 
 struct Feeder {
     static constexpr unsigned BANKS = 2;
-    static constexpr Cycle LOADED = 5;  // from the last word of a chunk until a group may use it
     // When each group has given back its newest banks.
     struct Released {
         std::array<Cycle, 4> when;
@@ -70,7 +69,7 @@ struct Feeder {
         }
         if (ends) {
             fresh = true;
-            if (!thresholds) arrivals.at(now + LOADED, 0), chunks--;
+            if (!thresholds) arrivals.at(now + config->weights_loaded, 0), chunks--;
             thresholds = false;
             round = chunk_words;
         }
