@@ -44,8 +44,13 @@ def with_primitives(
 
 
 def named(target: str) -> list[str]:
-    """Yosys commands behind synthesis for ``target``: blocks get the names that nextpnr knows."""
-    return [f"chtype -set SB_MAC16 t:{KEPT_MAC16}*"] if target == "ice40" else []
+    """Yosys commands behind synthesis for ``target``: blocks get the names that nextpnr knows, and
+    each has its own, within no module that has stayed one.
+    """
+    return {
+        "ice40": [f"chtype -set SB_MAC16 t:{KEPT_MAC16}*"],
+        "ecp5": ["setattr -mod -unset keep_hierarchy *", "flatten -noscopeinfo"],
+    }.get(target, [])
 
 
 def _product(module: Module) -> Module:

@@ -9,6 +9,7 @@ from functools import cache
 
 from hwgen.files import write_atomic
 from hwgen.flows.block_ram import with_output_registers
+from hwgen.flows.floorplan import DEVICE, fix_blocks
 from hwgen.flows.modules import Module, digest_of, text_below
 from hwgen.flows.nextpnr import check_fit, run_nextpnr
 from hwgen.flows.parts import Part
@@ -16,16 +17,12 @@ from hwgen.flows.paths import Instances, Stretch, critical_path
 from hwgen.flows.primitives import named
 from hwgen.flows.process import identity
 from hwgen.flows.slices import slices_taken
-from hwgen.flows.targets import target_named
 from hwgen.flows.yosys import run_yosys, version
 from hwgen.simulator.rtl.build import cache_folder
 
 __all__ = ["Placement", "Routing", "packed", "prepared", "route", "route_best"]
 
-LARGE = 30_000
-"""LUTs of a design that takes another placer and router; between what was tried with both."""
-
-CACHE_FORMAT = 3
+CACHE_FORMAT = 4
 """Part of every key: raised when what is kept changes its meaning."""
 
 SYNTHESIS_FORMAT = 1
@@ -60,29 +57,18 @@ class Placement:
         MHz that the placer and the router try to reach.
     seed : int
         Of the placer; results differ by some percent from seed to seed.
-    luts : int
-        Of the design, as synthesized flat.
     """
 
     part: Part
     frequency: float = 100.0
     seed: int = 1
-    luts: int = 0
 
     @property
     def arguments(self) -> list[str]:
         """Of nextpnr. The ports of a design have no pins: it may be a block of a larger one."""
         alone = ["--out-of-context"] if self.part.target == "ecp5" else []
         wanted = ["--freq", f"{self.frequency:g}", "--seed", str(self.seed)]
-        return [*self.part.arguments, *alone, *wanted, *self._tools, "--timing-allow-fail"]
-
-    @property
-    def _tools(self) -> list[str]:
-        """nextpnr's own choice spreads a large design over the whole device: its wires are half as
-        long again, and the router does not come to an end.
-        """
-        large = self.part.target == "ecp5" and self.luts > LARGE
-        return ["--placer", "static", "--router", "router2"] if large else []
+        return [*self.part.arguments, *alone, *wanted, "--timing-allow-fail"]
 
 
 @dataclass(frozen=True)
@@ -160,7 +146,7 @@ def route(
     modules
         All modules of the design.
     placement
-        Where and how; its ``luts`` are found out.
+        Where and how.
     progress
         Called with a few words before each stage.
 
@@ -208,50 +194,45 @@ def _routings(
     instances = Instances(top, modules)
 
     @cache
-    def inputs() -> tuple[int, dict[str, str]]:
-        made = _synthesized(script, design, progress)
-        cells = json.loads(made["stat.json"])["design"]["num_cells_by_type"]
-        target = target_named(part.target)
-        luts = sum(target.count(cell).get("lut", 0) * count for cell, count in cells.items())
+    def inputs() -> dict[str, str]:
+        netlist = _synthesized(script, design, progress)
         pins = {"pins.cst": f'IO_LOC "clk" {part.clock_pin};\n'} if part.clock_pin else {}
-        return int(luts), {"netlist.json": packed(made["netlist.json"], part, top), **pins}
+        return {"netlist.json": packed(netlist, part, top), **pins}
 
     for seed in seeds:
-        seeded = replace(placement, seed=seed, luts=0)
-        # How many LUTs there are, and so which placer, follows from all this.
-        recipe = [CACHE_FORMAT, LARGE, tools, script, seeded.arguments, design]
+        seeded = replace(placement, seed=seed)
+        recipe = [CACHE_FORMAT, tools, script, seeded.arguments, design]
         kept = cache_folder() / "route" / f"{digest_of(recipe)}.json"
         try:
             report = json.loads(kept.read_text())
         except (OSError, ValueError):
-            luts, files = inputs()
             pins = ["--vopt", "cst=pins.cst"] if part.clock_pin else []
-            arguments = [*replace(seeded, luts=luts).arguments, *pins]
-            report, _files = run_nextpnr(top, part, arguments, files, (), progress)
-            report["luts"] = luts
+            arguments = [*seeded.arguments, *pins]
+            report, _files = run_nextpnr(top, part, arguments, inputs(), (), progress)
             write_atomic(kept, json.dumps(report))
-        yield Routing.read(report, replace(seeded, luts=report["luts"]), instances)
+        yield Routing.read(report, seeded, instances)
 
 
-def _synthesized(script: str, design: str, progress: Callable[[str], None]) -> dict[str, str]:
-    """The files that the script makes of a design; kept for other seeds and other aims."""
+def _synthesized(script: str, design: str, progress: Callable[[str], None]) -> str:
+    """The netlist that the script makes of a design; kept for other seeds and other aims."""
     recipe = [SYNTHESIS_FORMAT, version(), script, design]
     path = cache_folder() / "netlists" / f"{digest_of(recipe)}.json.gz"
     try:
-        return json.loads(gzip.decompress(path.read_bytes()))
+        return gzip.decompress(path.read_bytes()).decode()
     except (OSError, ValueError, EOFError):
-        made = run_yosys(
+        netlist = run_yosys(
             script,
             {"design.v": design},
-            ("netlist.json", "stat.json"),
+            ("netlist.json",),
             lambda stage: progress(f"Yosys: {stage}"),
-        )
-        write_atomic(path, gzip.compress(json.dumps(made).encode(), compresslevel=1))
-        return made
+        )["netlist.json"]
+        write_atomic(path, gzip.compress(netlist.encode(), compresslevel=1))
+        return netlist
 
 
 def packed(netlist: str, part: Part, name: str) -> str:
-    """The netlist of a design with what blocks of the part can hold moved into them.
+    """The netlist of a design with what blocks of the part can hold moved into them, and the blocks
+    of a crowded part in their places.
 
     Raises
     ------
@@ -264,6 +245,8 @@ def packed(netlist: str, part: Part, name: str) -> str:
         return netlist
     document = json.loads(netlist)
     with_output_registers(document)
+    if DEVICE in part.arguments:
+        fix_blocks(document)
     return json.dumps(document)
 
 
@@ -275,5 +258,4 @@ def _script(top: str, part: Part) -> str:
         lines += [f"select -set pins {top}/x:* {top}/w:clk %d", "delete -port @pins"]
     if part.target == "gowin":
         lines.append("iopadmap -bits -inpad IBUF O:I")
-    lines += ["write_json netlist.json", "tee -q -o stat.json stat -json"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "write_json netlist.json"]) + "\n"
