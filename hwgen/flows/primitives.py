@@ -1,5 +1,6 @@
 """Modules of the design that are one block of an FPGA, which synthesis does not find by itself."""
 
+import re
 from dataclasses import replace
 
 from hwgen.flows.modules import Module
@@ -7,7 +8,11 @@ from hwgen.flows.modules import Module
 __all__ = ["named", "with_primitives"]
 
 PRODUCT = "registered_product"
-"""The module of :class:`hwgen.rtl.mac.product.RegisteredProduct`."""
+"""The module of :class:`hwgen.rtl.mac.product.RegisteredProduct`. Of several widths, the
+others have a number behind."""
+
+FACTOR_BITS = 18
+"""What a multiplier of an ECP5 takes."""
 
 KEPT_MAC16 = "hwgen_sb_mac16_"
 """How the names begin that an SB_MAC16 has until Yosys has looked for multipliers: it would
@@ -36,7 +41,7 @@ def with_primitives(
     """
     blocks = {}
     if multipliers and target == "ecp5":
-        blocks = {PRODUCT: _product}
+        blocks = {name: _product for name, module in modules.items() if _is_product(module)}
     elif multipliers and target == "ice40":
         blocks = dict.fromkeys(MULTIPLY_ADD, _multiply_add)
     found = {name: block(modules[name]) for name, block in blocks.items() if name in modules}
@@ -51,6 +56,14 @@ def named(target: str) -> list[str]:
         "ice40": [f"chtype -set SB_MAC16 t:{KEPT_MAC16}*"],
         "ecp5": ["setattr -mod -unset keep_hierarchy *", "flatten -noscopeinfo"],
     }.get(target, [])
+
+
+def _is_product(module: Module) -> bool:
+    """Whether it is one of those, and a block takes its factors."""
+    widths = re.findall(r"^ *input .*\[(\d+):0\] i_[ab]\b", module.header, re.MULTILINE)
+    return bool(re.fullmatch(rf"{PRODUCT}(_\d+)?", module.name)) and all(
+        int(highest) < FACTOR_BITS for highest in widths
+    )
 
 
 def _product(module: Module) -> Module:

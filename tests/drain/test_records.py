@@ -43,7 +43,7 @@ def test_both_paths(gated):
                 ctx.set(memory.read_index, index)
                 if gated:
                     ctx.set(memory.read_base, base)
-                await ctx.tick()
+                await ctx.tick().repeat(memory.latency)
                 for name in FIELDS:
                     got = ctx.get(memory.record[name])
                     assert got == record[("base_" if base else "") + name]

@@ -143,6 +143,16 @@ def test_a_multiplier_of_an_ice40_is_the_module(name, tmp_path):
     assert _simulated(texts, tmp_path) == "equal\n"
 
 
+def test_other_widths_of_an_ecp5():
+    """Each width is a module of its own; what a block cannot take is left to synthesis."""
+    name = f"{PRODUCT}_2"
+    fits, wide = (
+        split(emit(RegisteredProduct(a=a, b=16, o=a + 16), name=name))[name] for a in (18, 19)
+    )
+    assert "MULT18X18D" in with_primitives({name: fits}, "ecp5")[name].text
+    assert _unchanged({name: wide}, "ecp5")
+
+
 def _unchanged(modules, *target, **options):
     return with_primitives(modules, *target, **options) is modules
 

@@ -7,9 +7,9 @@
 namespace hwgen {
 
 struct DrainLane {
-    static constexpr unsigned ROOM = 16;
+    static constexpr unsigned ROOM = 16, IN_FRONT = ROOM + 1;
     static constexpr unsigned MOST = 4 * ROOM;  // more items than there are at a time
-    static constexpr Cycle PLACED = 7, REQUANTIZED = 11;  // until an item may go on to its requantizer, to the buffer
+    static constexpr Cycle PLACED = 8, REQUANTIZED = 12;  // until an item may go on to its requantizer, to the buffer
     struct Place {
         uint32_t word, residual_word;
         Cycle ready;  // the first cycle in which it may go on
@@ -38,7 +38,7 @@ struct DrainLane {
     // `start`: the command has come in the cycle before.
     void step(Cycle now, bool start, std::vector<DrainReader> &readers, WritePort &write, ReadPort &residuals, Counters &counters) {
         if (start) serving = 0, asked = taken;
-        const bool needs = command.residual, open = in_front != ROOM;
+        const bool needs = command.residual, open = in_front != IN_FRONT;
         const unsigned behind = gone - left;
         done = finished && in_front == 0 && behind == 0 && !written.valid;
         const bool goes = gone != taken && items[gone % MOST].ready <= now && behind != ROOM && (!needs || added.valid);

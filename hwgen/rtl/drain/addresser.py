@@ -8,6 +8,8 @@ from amaranth.utils import ceil_log2
 
 from ...config import Config
 from ..commands import drain_item, instruction_layout
+from ..mac.product import RegisteredProduct
+from ..unreset import unreset
 from .records import RecordMemory, path_write
 
 __all__ = ["Addresser", "drain_place", "drain_sum"]
@@ -65,7 +67,7 @@ class Addresser(wiring.Component):
         Their places, in the same order, some cycles later.
     """
 
-    latency = 5
+    latency = 6
 
     def __init__(self, config: Config, *, groups: int):
         self._config = config
@@ -92,35 +94,33 @@ class Addresser(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        item, first_slot, first_record = self._serve(m)
+        item, slots_left, first_record = self._serve(m)
 
-        # 1: the slot's number and record.
-        number = Signal.like(first_slot, reset_less=True)
+        # 1: the slot's record, and whether it has a channel.
         position = Signal.like(item.position, reset_less=True)
-        valid = Signal()
+        has_channel = item.slot < slots_left
+        of_item = unreset(m, self.sum)
         m.d.sync += [
-            valid.eq(self.taken),
-            number.eq(first_slot + item.slot),
+            self.sum_valid.eq(self.taken & has_channel),
+            self.vanished.eq(self.taken & ~has_channel),
             position.eq(item.position),
-            self.sum["sum"].eq(item["sum"]),
-            self.sum.record.eq(first_record + item.slot),
-            self.sum.full.eq(item.full),
-        ]
-        has_channel = number < self.command.channels
-        m.d.comb += [
-            self.sum_valid.eq(valid & has_channel),
-            self.vanished.eq(valid & ~has_channel),
+            of_item["sum"].eq(item["sum"]),
+            of_item.record.eq(first_record + item.slot),
+            of_item.full.eq(item.full),
         ]
         self._place(m, position)
         return m
 
     def _serve(self, m):
-        """The item that is taken, with the number of the group's first slot and its record."""
+        """The item that is taken, how many slots from the group's first on have channels, and the
+        record of that slot.
+        """
         command = self.command
         serving = Signal(range(max(2, self._groups)))
         # Of a block of channels, over its groups; behind the last group it is their number.
         slots = range(self._config.channels_per_pass + 1)
-        first_slot, group_slots = Signal(slots), Signal(slots)
+        group_slots = Signal(slots)
+        slots_left = Signal(signed(1 + len(command.channels - group_slots)))
         first_record = Signal.like(self.sum.record)
         item = Signal(drain_item(self._config))
         accept = Signal()
@@ -142,19 +142,19 @@ class Addresser(wiring.Component):
         with m.If(self.start):
             m.d.sync += [
                 serving.eq(0),
-                first_slot.eq(before),
+                slots_left.eq(command.channels - before),
                 first_record.eq(command.parameters + before),
             ]
         with m.Elif(accept & item.last):
             m.d.sync += [
                 serving.eq(serving + 1),
-                first_slot.eq(first_slot + group_slots),
+                slots_left.eq(slots_left - group_slots),
                 first_record.eq(first_record + group_slots),
             ]
-        return item, first_slot, first_record
+        return item, slots_left, first_record
 
     def _place(self, m, position):
-        """2: the channel is read. 3: it rests. 4: its plane is multiplied. 5: words are added."""
+        """2: read the channel. 3: it rests. 4, 5: multiply its plane. 6: add words."""
         config, command = self._config, self.command
         m.submodules.channels = channels = RecordMemory(
             config, fields=["channel"], name="record channels"
@@ -165,33 +165,44 @@ class Addresser(wiring.Component):
             channels.read_en.eq(self.sum_valid),
             channels.read_index.eq(self.sum.record),
         ]
-        raster_2, raster_3, plane, word = (
+        raster_2, raster_3, raster_4, word = (
             Signal.like(self.place.word, name=name, reset_less=True)
-            for name in ("raster_2", "raster_3", "plane", "word")
+            for name in ("raster_2", "raster_3", "raster_4", "word")
         )
         # Which of the G positions with this number is the cluster's; see the field `diagonal`.
         column = Signal(ceil_log2(config.array.clusters))
         turns = Mux(command.diagonal == 0, 0, (position << 1) >> command.diagonal)
         m.d.comb += column.eq(self.cluster - turns)
         lane_bits = ceil_log2(config.array.lanes)
-        channel = Signal.like(channels.record.channel, reset_less=True)
-        byte = Signal(lane_bits, reset_less=True)
-        valids = Signal(3)
+        channel = channels.record.channel
+        # Addresses wrap at the number of words.
+        factors = [
+            value[: len(word)] for value in (channel[lane_bits:], command.output_plane_stride)
+        ]
+        plane = RegisteredProduct(
+            a=1 + len(factors[0]), b=1 + len(factors[1]), o=2 + len(Cat(factors))
+        )
+        m.submodules.plane = plane
+        m.d.comb += [plane.i_en.eq(1), plane.i_a.eq(factors[0]), plane.i_b.eq(factors[1])]
+        byte_4, byte_5 = (
+            Signal(lane_bits, name=name, reset_less=True) for name in ("byte_4", "byte_5")
+        )
+        valids = Signal(4)
+        place = unreset(m, self.place)
         m.d.sync += [
             Cat(valids, self.place_valid).eq(Cat(self.sum_valid, valids)),
             raster_2.eq(Cat(column, position)),
-            # Block RAM is slow, and so is a multiplier: a register is between them.
-            channel.eq(channels.record.channel),
             raster_3.eq(raster_2),
-            plane.eq(channel[lane_bits:] * command.output_plane_stride),
-            byte.eq(channel[:lane_bits]),
-            word.eq(command.output + raster_3),
-            self.place.word.eq(word + plane),
-            self.place.byte.eq(byte),
+            raster_4.eq(raster_3),
+            byte_4.eq(channel[:lane_bits]),
+            byte_5.eq(byte_4),
+            word.eq(command.output + raster_4),
+            place.word.eq(word + plane.o),
+            place.byte.eq(byte_5),
         ]
         if config.drain.residual:
             residual_word = Signal.like(word, name="residual_word", reset_less=True)
             m.d.sync += [
-                residual_word.eq(command.residual_input + raster_3),
-                self.place.residual_word.eq(residual_word + plane),
+                residual_word.eq(command.residual_input + raster_4),
+                place.residual_word.eq(residual_word + plane.o),
             ]

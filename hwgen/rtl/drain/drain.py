@@ -124,7 +124,7 @@ class Drain(wiring.Component):
         # Positions p with p mod G == cluster: ceil((positions - cluster) / G) of them.
         clusters = config.array.clusters
         positions = Signal.like(command.positions)
-        m.d.comb += positions.eq(
+        m.d.sync += positions.eq(
             (command.positions + (clusters - 1 - self.cluster)) >> ceil_log2(clusters)
         )
         for n, group in enumerate(self.group_commands):
@@ -141,6 +141,11 @@ class Drain(wiring.Component):
             with m.Elif(group.ready):
                 m.d.sync += asked.eq(0)
 
+        record_valid, record = self.record_valid, self.record
+        if config.array.deep_pipeline:  # they come from far away
+            record_valid, record = Signal(), Signal(path_write(config), reset_less=True)
+            m.d.sync += [record_valid.eq(self.record_valid), record.eq(self.record)]
+
         open_lanes = Signal(lanes)
         for n in range(lanes):
             groups = range(share[n], share[n + 1])
@@ -151,8 +156,8 @@ class Drain(wiring.Component):
                 lane.command.eq(command),
                 lane.cluster.eq(self.cluster),
                 lane.group.eq(groups.start),
-                lane.record_valid.eq(self.record_valid),
-                lane.record.eq(self.record),
+                lane.record_valid.eq(record_valid),
+                lane.record.eq(record),
             ]
             for k, group in enumerate(groups):
                 connect(m, flipped(self.items[group]), lane.items[k])

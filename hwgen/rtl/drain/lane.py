@@ -29,10 +29,10 @@ class DrainLane(wiring.Component):
     """Requantizes one sum a cycle and writes it as a byte.
 
     The residual, if asked for, is read at the channel and position of the output; the record's
-    full or base path requantizes. At most ``room`` sums are under way in front of the requantizer,
-    and as many behind, so that no queue inside can overflow; the throughput is one a cycle while
-    the activation buffer answers within ``residual_cycles`` cycles. The activation buffer is far
-    away: ``residual.ready`` and ``write`` come from registers, and ``write.ready`` leads to such.
+    full or base path requantizes. At most ``most_in_front`` sums are under way in front of the
+    requantizer, and ``room`` behind, so that no queue inside can overflow; the throughput is one a
+    cycle while the activation buffer answers within ``residual_cycles`` cycles. That is far away:
+    ``residual.ready`` and ``write`` come from registers, and ``write.ready`` leads to such.
 
     Members
     -------
@@ -55,7 +55,8 @@ class DrainLane(wiring.Component):
     """
 
     room = 16
-    residual_cycles = room - Addresser.latency - 4
+    most_in_front = room + 1  # a queue holds one more at its output
+    residual_cycles = most_in_front - Addresser.latency - 4
 
     def __init__(self, config: Config, *, groups: int):
         self._config = config
@@ -111,15 +112,18 @@ class DrainLane(wiring.Component):
             ]
         place = places.o.payload
         operands = sums.o.payload, residuals and residuals.o.payload.word_select(place.byte, 8)
-        leaves = self._write(m, go, place, *self._requantize(m, go, *operands))
+        result = self._requantize(m, places.o.valid, go, *operands)
+        leaves = self._write(m, go, place, *result)
 
-        # `room` is a power of two: the highest bit says that it is reached.
-        in_front, behind = Signal(range(self.room + 1)), Signal(range(self.room + 1))
+        # The highest bit says whether there is room: `room` is a power of two, and what is in front
+        # is counted from a number below zero.
+        empty = -self.most_in_front
+        in_front, behind = Signal(range(empty, 1), init=empty), Signal(range(self.room + 1))
         finished = Signal()
         m.d.comb += [
-            front.open.eq(~in_front[-1]),
+            front.open.eq(in_front[-1]),
             room_behind.eq(~behind[-1]),
-            self.done.eq(finished & (in_front == 0) & (behind == 0) & ~self.write.valid),
+            self.done.eq(finished & (in_front == empty) & (behind == 0) & ~self.write.valid),
         ]
         m.d.sync += [
             in_front.eq(in_front + front.taken - front.vanished - go),
@@ -156,7 +160,7 @@ class DrainLane(wiring.Component):
         layout = data.StructLayout({"byte": len(byte), "word": len(word)})
         return data.View(layout, Cat(byte, word))
 
-    def _requantize(self, m, go, item, residual_byte):
+    def _requantize(self, m, waits, go, item, residual_byte):
         """Sum, residual and record meet in the requantizer."""
         config, command = self._config, self.command
         fields = ["multiplier", "shift", "bias"]
@@ -173,22 +177,28 @@ class DrainLane(wiring.Component):
             shift_max=config.drain.shift_max,
             residual=config.drain.residual,
         )
-        sum_held = Signal.like(item["sum"])
+
+        def held(name, value):
+            """``value`` when the record is there."""
+            for n in range(records.latency):
+                before, value = value, Signal.like(value, name=f"{name}_{n}", reset_less=True)
+                m.d.sync += value.eq(before)
+            return value
+
         m.d.comb += [
             records.write_valid.eq(self.record_valid),
             records.write.eq(self.record),
-            records.read_en.eq(go),
+            # That the sum goes would come late.
+            records.read_en.eq(waits),
             records.read_index.eq(item.record),
         ]
-        m.d.sync += sum_held.eq(item["sum"])
         operands, record = requantizer.i, records.record
         if config.drain.residual:
-            residual = Signal(8, reset_less=True)
-            m.d.sync += residual.eq(Mux(command.residual, residual_byte, 0))
+            residual = held("residual", Mux(command.residual, residual_byte, 0))
             sign = residual[7] & command.residual_signed
             m.d.comb += operands.residual.eq(Cat(residual, sign).as_signed())
         m.d.comb += [
-            operands.acc.eq(sum_held),
+            operands.acc.eq(held("sum", item["sum"])),
             requantizer.low.eq(command.low),
             requantizer.high.eq(command.high),
         ]
@@ -196,7 +206,7 @@ class DrainLane(wiring.Component):
         if config.array.gated:
             m.d.comb += records.read_base.eq(~item.full)
 
-        valids = Signal(requantizer.latency + 1)
+        valids = Signal(records.latency + requantizer.latency)
         m.d.sync += valids.eq(Cat(go, valids))
         return valids[-1], requantizer.o[:8]
 

@@ -9,6 +9,7 @@ from amaranth.utils import ceil_log2
 from ...config import Config
 from ...isa.parameters import RECORD, RECORD_BYTES
 from ...memory import RAM
+from ..unreset import unreset
 
 __all__ = ["RecordMemory", "RecordSplitter", "path_layout", "path_write", "record_write"]
 
@@ -48,7 +49,7 @@ class RecordSplitter(wiring.Component):
     i : In(stream of record_write)
         Accepted with its last path: in a cycle without gate, which has one path, else in two.
     o_valid : Out(1), o : Out(path_write)
-        To all memories; never refused.
+        To all memories, a cycle later; never refused.
     """
 
     def __init__(self, config: Config):
@@ -63,24 +64,25 @@ class RecordSplitter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        record = self.i.payload.record
-        m.d.comb += [
+        second, path = Signal(), unreset(m, self.o)
+        m.d.sync += [
             self.o_valid.eq(self.i.valid),
-            self.o.index.eq(self.i.payload.index),
-            self.o.path.eq(record.word_select(self.o.base, PATH_BITS)),
+            path.index.eq(self.i.payload.index),
+            path.base.eq(second),
+            path.path.eq(self.i.payload.record.word_select(second, PATH_BITS)),
         ]
         if not self._config.array.gated:
             m.d.comb += self.i.ready.eq(1)
             return m
-        second = Signal()
-        m.d.comb += [self.o.base.eq(second), self.i.ready.eq(second)]
+        m.d.comb += self.i.ready.eq(second)
         with m.If(self.i.valid):
             m.d.sync += second.eq(~second)
         return m
 
 
 class RecordMemory(wiring.Component):
-    """Some fields of the records of ``config.memory.parameter_words`` channels. Read latency 1.
+    """Some fields of the records of ``config.memory.parameter_words`` channels. Read latency 2:
+    block RAM answers late in a cycle, and has a register behind it.
 
     Parameters
     ----------
@@ -100,8 +102,10 @@ class RecordMemory(wiring.Component):
     read_en, read_index, read_base : In
         Ask for a record, for the base path if ``read_base``, which is there with two paths.
     record : Out
-        Its ``fields``, one cycle later, until the next is asked for.
+        Its ``fields``, ``latency`` cycles later, until a cycle after the next is asked for.
     """
+
+    latency = 2
 
     def __init__(self, config: Config, *, fields: list[str], paths: int = 1, name: str):
         self._config = config
@@ -134,11 +138,13 @@ class RecordMemory(wiring.Component):
             for field, low in RECORD
             if field.name in self._layout.members
         ]
+        record = Signal(self._layout, reset_less=True)
         m.d.comb += [
             ram.w_data.eq(Cat(*parts)),
             ram.r_en.eq(self.read_en),
-            self.record.eq(ram.r_data),
+            self.record.eq(record),
         ]
+        m.d.sync += record.eq(ram.r_data)
         if self._paths == 2:
             m.d.comb += [
                 ram.w_en.eq(self.write_valid),

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ... import arithmetic
 from ...isa.parameters import BIAS_BITS, RESIDUAL_BITS
+from ..mac.product import RegisteredProduct
 
 __all__ = ["Requantizer", "requantizer_input"]
 
@@ -96,21 +97,22 @@ class Requantizer(wiring.Component):
             return value
 
         def products(name, long, short):
-            """Registered products of the pieces of ``long`` with ``short``, and their places."""
+            """Products of the pieces of ``long`` with ``short``, and their places."""
             for low in range(0, len(long), PIECE_BITS):
                 piece = long[low : low + PIECE_BITS]
                 top = low + PIECE_BITS >= len(long)
                 piece = piece.as_signed() if top else piece
-                yield register(f"{name}_{low}", piece * short) << low
+                bits = len(piece) + (not top), len(short)
+                part = RegisteredProduct(a=bits[0], b=bits[1], o=sum(bits))
+                m.submodules[f"{name}_{low}"] = part
+                m.d.comb += [part.i_en.eq(1), part.i_a.eq(piece), part.i_b.eq(short)]
+                yield part.o << low
 
         # 1: operands, in registers at the multipliers; 2: products of their pieces.
-        acc, multiplier = register("acc", i.acc), register("multiplier", i.multiplier)
-        pieces = list(products("product", acc, multiplier))
+        pieces = list(products("product", i.acc, i.multiplier))
         residual_pieces = []
         if self._residual:
-            residual = register("residual", i.residual)
-            residual_multiplier = register("residual_multiplier", i.residual_multiplier)
-            residual_pieces = list(products("residual_product", residual_multiplier, residual))
+            residual_pieces = list(products("added", i.residual_multiplier, i.residual))
 
         # 3, 4: their sum.
         shape = signed(self.total_bits)
