@@ -15,6 +15,7 @@ __all__ = ["check_fit", "run_nextpnr"]
 STAGES = (
     ("Pack", "packing"),
     ("Running.*placer|Creating initial", "placing"),
+    ("Running.*refinement", "refining the placement"),
     ("Routing", "routing"),
     ("Critical path", "timing"),
 )

@@ -179,6 +179,8 @@ def test_slices(monkeypatch):
 def test_what_is_told_while_it_lasts(monkeypatch):
     said = ["Info: Packing constants..", "Info: Creating initial analytic placement for 9 cells"]
     said += ["Info:     at iteration #2, type ALL: wirelen solved = 60, spread = 1, legal = 2; "]
+    said += ["Info: Running simulated annealing placer for refinement."]
+    said += ["Info:   at iteration #5: temp = 0.000000, timing cost = 1848, wirelen = 112292"]
     said += ["Info: Routing..", "Info: Setting up routing queue.", "Info: Routing 69 arcs."]
     said += ["Info:    IterCnt |  w/ripup   wo/ripup |  w/r  wo/r |      arcs| batch(sec) total|"]
     said += ["Info:       1000 |       12        987 |   12   987 |     68012|       1.1    1.1|"]
@@ -195,7 +197,8 @@ def test_what_is_told_while_it_lasts(monkeypatch):
     told = []
     run_nextpnr("m", PARTS["lfe5u-85f"], [], {"netlist.json": ""}, (), told.append)
     assert [stage.removeprefix("nextpnr: ") for stage in dict.fromkeys(told)] == [
-        "packing", "placing", "placing, round 2", "routing", "routing, 68012 connections left",
+        "packing", "placing", "placing, round 2", "refining the placement",
+        "refining the placement, round 5", "routing", "routing, 68012 connections left",
         "routing, round 3", "timing",
     ]  # fmt: skip
 
