@@ -94,7 +94,7 @@ def test_route(part, monkeypatch):
     assert {"nextpnr: packing", "nextpnr: routing"} <= set(stages)
     monkeypatch.setattr(route_module, "run_yosys", None)
     again = route("top", split(NESTED), replace(placement, seed=3))
-    assert again.placement.luts == found.placement.luts > 0
+    assert again.placement.seed == 3 and 20 < again.fmax < 1000
     monkeypatch.setattr(route_module, "run_nextpnr", None)
     assert route("top", split(NESTED), placement).as_dict() == found.as_dict()
 
@@ -167,8 +167,7 @@ def test_slices(monkeypatch):
     netlist = json.dumps({"modules": {"LUT2": box, "m": top}})
     assert slices_taken(netlist) == 2 + 1 + 4 + 3
 
-    made = {"netlist.json": netlist, "stat.json": '{"design": {"num_cells_by_type": {}}}'}
-    monkeypatch.setattr(route_module, "run_yosys", lambda *_: made)
+    monkeypatch.setattr(route_module, "run_yosys", lambda *_: {"netlist.json": netlist})
     monkeypatch.setattr(route_module, "run_nextpnr", None)
     part = replace(PARTS["gw1nr-9"], slices=9)
     told = r"m does not fit gw1nr-9: it takes 10 slices of 9 \(1 too many: lower array.clusters"
