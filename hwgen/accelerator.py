@@ -18,7 +18,7 @@ from .rtl.feeder import WeightFeeder
 from .rtl.fork import Fork, StrobeJoin
 from .rtl.local_reset import LocalReset
 from .rtl.sequential.array import SequentialArray
-from .rtl.skid import Skid
+from .rtl.stage import Stage
 from .rtl.vector_unit import VectorUnit
 
 __all__ = ["Accelerator"]
@@ -119,14 +119,11 @@ class Accelerator(wiring.Component):
         add("pass_fork", fork)
         add("pass_join", join)
         connect(m, control.passes, fork.i)
-        if self._config.control.queue_depth:
-            # Credits of the weights must not lead through the fork to the instruction queues.
-            skid = Skid(instruction_layout("PASS", self._config))
-            add("pass_skid", skid)
-            connect(m, fork.o[0], skid.i)
-            connect(m, skid.o, feeder.command)
-        else:
-            connect(m, fork.o[0], feeder.command)
+        # It comes from afar, as it does to a cluster, which has such a stage of its own.
+        stage = Stage(instruction_layout("PASS", self._config))
+        add("pass_stage", stage)
+        connect(m, fork.o[0], stage.i)
+        connect(m, stage.o, feeder.command)
         for g, cluster in enumerate(clusters):
             connect(m, fork.o[1 + g], cluster.passes)
             m.d.comb += join.i[g].eq(cluster.pass_done)

@@ -1,7 +1,7 @@
 """A cluster: a streamer, a chain of groups, their task index and their drain."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import bits_for, ceil_log2
 
@@ -12,6 +12,7 @@ from .drain import Drain
 from .drain.records import path_write
 from .fork import Fork, StrobeJoin
 from .group import Group
+from .stage import Stage
 from .streamer import Streamer
 from .task_index import TaskIndex
 
@@ -124,27 +125,39 @@ class Cluster(wiring.Component):
     def _connect_passes(self, m, streamer, groups):
         """A pass goes to the streamer and to all groups; it is done when all groups are."""
         config = self._config
-        ways = 1 + len(groups)
-        m.submodules.fork = fork = Fork(instruction_layout("PASS", config), ways=ways)
+        instruction = instruction_layout("PASS", config)
+        job = data.StructLayout({"command": instruction, "positions": bits_for(config.array.rows)})
+        m.submodules.stage = stage = Stage(job)
+        m.submodules.fork = fork = Fork(job, ways=1 + len(groups))
         m.submodules.join = join = StrobeJoin(ways=len(groups), depth=PASSES_IN_FLIGHT)
-        connect(m, flipped(self.passes), fork.i)
-        connect(m, fork.o[0], streamer.command)
+        connect(m, stage.o, fork.i)
+        given = self.passes.payload
         clusters = config.array.clusters
         # Positions p with p mod G == index: ceil((positions - index) / G) of them.
-        positions = (self.passes.payload.positions + (clusters - 1) - self.index) >> ceil_log2(
-            clusters
-        )
+        positions = (given.positions + (clusters - 1) - self.index) >> ceil_log2(clusters)
+        m.d.comb += [
+            stage.i.valid.eq(self.passes.valid),
+            self.passes.ready.eq(stage.i.ready),
+            stage.i.payload.command.eq(given),
+            stage.i.payload.positions.eq(positions),
+        ]
+        way, command = fork.o[0], streamer.command
+        m.d.comb += [
+            command.valid.eq(way.valid),
+            way.ready.eq(command.ready),
+            command.payload.eq(way.payload.command),
+        ]
         for j, group in enumerate(groups):
             way, command = fork.o[1 + j], group.command
             m.d.comb += [
                 command.valid.eq(way.valid),
                 way.ready.eq(command.ready),
                 join.i[j].eq(group.done),
-                command.payload.positions.eq(positions),
+                command.payload.positions.eq(way.payload.positions),
             ]
             for field in command.payload.shape().members:
                 if field != "positions":
-                    m.d.comb += command.payload[field].eq(way.payload[field])
+                    m.d.comb += command.payload[field].eq(way.payload.command[field])
         m.d.comb += self.pass_done.eq(join.o)
 
     def _connect_chain(self, m, streamer, groups):

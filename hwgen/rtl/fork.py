@@ -8,11 +8,10 @@ __all__ = ["Fork", "StrobeJoin"]
 
 
 class Fork(wiring.Component):
-    """Offers each payload to all outputs; takes the next when all have taken this one, each in
-    its own time.
+    """Offers each payload to all outputs; takes it when all have taken it, each in its own time,
+    in the cycle before or earlier. A payload every other cycle.
 
-    ``ready`` of the input depends on ``ready`` of the outputs in the same cycle; nothing else
-    passes through unregistered but the payload.
+    ``ready`` of the input depends on registers only; ``valid`` and the payload pass through.
 
     Parameters
     ----------
@@ -33,16 +32,13 @@ class Fork(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         taken = Signal(self._ways)
-        now = Signal(self._ways)
+        m.d.comb += self.i.ready.eq(taken.all())
         for n, o in enumerate(self.o):
-            m.d.comb += [
-                o.payload.eq(self.i.payload),
-                o.valid.eq(self.i.valid & ~taken[n]),
-                now[n].eq(taken[n] | o.ready),
-            ]
-        m.d.comb += self.i.ready.eq(now.all())
-        with m.If(self.i.valid):
-            m.d.sync += taken.eq(Mux(now.all(), 0, now))
+            m.d.comb += [o.payload.eq(self.i.payload), o.valid.eq(self.i.valid & ~taken[n])]
+            with m.If(o.valid & o.ready):
+                m.d.sync += taken[n].eq(1)
+        with m.If(taken.all()):
+            m.d.sync += taken.eq(0)
         return m
 
 

@@ -58,7 +58,7 @@ async def fork_run(ctx, dut, cycles):
 
 @pytest.mark.parametrize("ways", [1, 2])
 def test_fork_every_stall(ways):
-    """All sequences of offers and readies of some cycles, each followed by one without stalls."""
+    """All sequences of offers and readies of some cycles, each followed by two without stalls."""
     dut = Fork(8, ways=ways)
     every = list(itertools.product(range(2), range(1 << ways)))
     all_ready = (1 << ways) - 1
@@ -66,7 +66,7 @@ def test_fork_every_stall(ways):
 
     async def bench(ctx):
         for cycles in itertools.product(every, repeat=length):
-            sent, offered = await fork_run(ctx, dut, [*cycles, (0, all_ready)])
+            sent, offered = await fork_run(ctx, dut, [*cycles, *[(0, all_ready)] * 2])
             assert offered is None
             assert len(sent) >= any(valid for valid, _ in cycles)
 
@@ -87,12 +87,12 @@ def test_fork_random_stalls(ways):
 
 
 def test_fork_throughput():
-    """A payload a cycle when nobody stalls."""
+    """A payload every other cycle when nobody stalls."""
     dut = Fork(8, ways=3)
 
     async def bench(ctx):
         sent, _ = await fork_run(ctx, dut, [(1, 0b111)] * 50)
-        assert len(sent) == 50
+        assert len(sent) == 25
 
     simulate(dut, bench)
 

@@ -7,6 +7,7 @@ from amaranth.hdl import Assert, Assume
 
 from hwgen.rtl.group.buffer import StreamBuffer
 from hwgen.rtl.skid import Skid
+from hwgen.rtl.stage import Stage
 
 from .proof import prove
 
@@ -101,17 +102,40 @@ class SkidHarness(BufferHarness):
         return m
 
 
+class StageHarness(BufferHarness):
+    """A payload is offered in the cycle after it came, and nothing comes until it has gone."""
+
+    component = Stage
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = self.dut
+        kept, waits = Signal(WIDTH), Signal()
+        came, went = Signal(), Signal()
+        m.d.comb += [came.eq(dut.i.valid & dut.i.ready), went.eq(dut.o.valid & dut.o.ready)]
+        if self.forgetful:
+            m.d.comb += came.eq(dut.i.valid)
+        m.d.sync += waits.eq(waits + came - went)
+        with m.If(came):
+            m.d.sync += kept.eq(dut.i.payload)
+        m.d.comb += [Assert(dut.i.ready == ~waits), Assert(dut.o.valid == waits)]
+        with m.If(waits):
+            m.d.comb += Assert(dut.o.payload == kept)
+        self.stays(m)
+        return m
+
+
 def proof(folder, harness=BufferHarness, **how):
     harness = harness(**how)
     return prove(harness, inputs=harness.inputs, depth=4, folder=folder)
 
 
-@pytest.mark.parametrize("harness", [BufferHarness, SkidHarness])
+@pytest.mark.parametrize("harness", [BufferHarness, SkidHarness, StageHarness])
 def test_order_and_rules(harness, tmp_path):
     assert proof(tmp_path, harness)
 
 
-@pytest.mark.parametrize("harness", [BufferHarness, SkidHarness])
+@pytest.mark.parametrize("harness", [BufferHarness, SkidHarness, StageHarness])
 def test_proof_can_fail(harness, tmp_path):
     """A count that forgets that the buffer may be full is found out."""
     assert not proof(tmp_path, harness, forgetful=True)

@@ -323,7 +323,7 @@ private:
                                    &activations.reads[array.ports[g] + 1], counters);
         }
         drain_join.join(drains.size(), [&](unsigned g) -> Delayed<char> & { return drained[g]; });
-        drains_next = busy || !drain_join.out.empty() ? now + 1 : NEVER;
+        drains_next = busy || drain_fork.complete() || !drain_join.out.empty() ? now + 1 : NEVER;
     }
 
     void step_vector() {

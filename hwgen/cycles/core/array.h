@@ -14,7 +14,7 @@ struct Array {
     Fork fork;
     StrobeJoin join;
     unsigned taken = 0;                   // passes of the program
-    bool waiting = false;                 // in front of the feeder: the newest pass that the fork has given it
+    bool staged = false;                  // in front of the feeder: the newest pass that the fork has given it
     bool accepted = false, done = false;  // a pass, in this cycle
     Counters counters;
     std::vector<unsigned> ports;  // of the buffer, one for each cluster
@@ -51,33 +51,40 @@ struct Array {
 
     // `offered`: there is a pass to take.
     void step(Cycle now, bool offered, ActivationBuffer &buffer) {
-        const PassFields *feeder_command =
-            waiting ? &chunks.passes[taken + unsigned(fork.taken[0]) - 1].pass.fields : nullptr;
+        const PassFields *feeder_command = staged ? &newest(0)->fields : nullptr;
         if (feeder.begin(now))
             for (Cluster &cluster : clusters) cluster.loaded(now);
         done = join.out.due(now);
         if (done) join.out.take();
         accepted = false;
+        bool comes = false;  // a pass, to the feeder
         if (offered) {
-            const Pass &pass = chunks.passes[taken].pass;
-            const bool feeder_ready = config->queue_depth ? !waiting : feeder.ready(now);
-            accepted = fork.step([&](unsigned n) { return n ? clusters[n - 1].take(now, pass) : feeder_ready; },
+            accepted = fork.step([&](unsigned n) { return n ? clusters[n - 1].ready() : !staged; },
                                  [&](unsigned n) {
-                                     if (!n) feeder_command = &pass.fields;
+                                     if (n)
+                                         clusters[n - 1].give(now);
+                                     else
+                                         comes = true;
                                  });
             taken += accepted;
         }
         bool stepped = false;
         for (unsigned g = 0; g < clusters.size(); g++) {
             if (clusters[g].next > now && sleeps) continue;
-            clusters[g].step(now, buffer.reads[ports[g]], counters);
+            clusters[g].step(now, newest(1 + g), buffer.reads[ports[g]], counters);
             stepped = true;
         }
         if (stepped) join.join(clusters.size(), [&](unsigned g) -> Delayed<char> & { return clusters[g].join.out; });
         if (feeder_command || feeder.next <= now || !sleeps) {
-            waiting = feeder_command && !feeder.ready(now);
+            if (feeder.ready(now)) staged = false;
             feeder.step(now, feeder_command, counters);
         }
+        if (comes) staged = true, feeder.next = now + 1;
+    }
+    // The pass that the fork has given last to its output.
+    const Pass *newest(unsigned output) const {
+        const unsigned count = taken + unsigned(fork.taken[output]);
+        return count ? &chunks.passes[count - 1].pass : nullptr;
     }
     // What has been read may be there.
     void poke(Cycle when, const ActivationBuffer &buffer) {
@@ -86,6 +93,7 @@ struct Array {
     }
     // The next cycle that must be stepped.
     Cycle next() const {
+        if (fork.complete()) return 0;
         Cycle first = std::min({feeder.next, feeder.arrivals.next(), join.out.next()});
         for (const Cluster &cluster : clusters) first = std::min(first, cluster.next);
         return first;
@@ -99,7 +107,7 @@ struct Array {
     void archive(Archive &a, ActivationBuffer &buffer) {
         fork.archive(a);
         join.archive(a);
-        a.value(waiting);
+        a.value(staged);
         feeder.archive(a);
         for (unsigned g = 0; g < clusters.size(); g++) clusters[g].archive(a, buffer.reads[ports[g]], counters);
     }

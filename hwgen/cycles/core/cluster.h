@@ -16,7 +16,9 @@ struct Cluster {
     std::vector<std::vector<uint8_t>> trimmed;  // of each pass, the modes of its vectors
     bool chain_moves = true;  // or has moved in the cycle before
     Cycle next = 0;           // the next cycle that must be stepped
+    bool staged = false;      // a pass waits for streamer and groups
     // In this cycle
+    bool comes = false;  // a pass
     Pass pass{};
     const Pass *streamer_command = nullptr;
     std::vector<char> group_commanded;
@@ -34,20 +36,9 @@ struct Cluster {
 
     unsigned positions(int64_t all) const { return unsigned(all + config->clusters - 1 - number) / config->clusters; }
 
-    // The pass goes to whoever is ready for it; true: all have it.
-    bool take(Cycle now, const Pass &offered) {
-        const auto ready = [&](unsigned n) { return n ? groups[n - 1].planner.commands.ready() : streamer.ready(); };
-        if (!fork.any(ready)) return false;
-        pass = own(offered);
-        return fork.step(ready,
-                         [&](unsigned n) {
-                             if (n)
-                                 group_commanded[n - 1] = 1;
-                             else
-                                 streamer_command = &pass;
-                             next = now;
-                         });
-    }
+    bool ready() const { return !staged; }
+    // A pass comes.
+    void give(Cycle now) { comes = true, next = now; }
 
     Pass own(Pass pass) const {
         pass.positions = positions(pass.fields.positions);
@@ -72,8 +63,10 @@ struct Cluster {
         next = std::min(next, when);
     }
 
-    void step(Cycle now, ReadPort &port, Counters &counters) {
+    // `newest`: the pass that has come last.
+    void step(Cycle now, const Pass *newest, ReadPort &port, Counters &counters) {
         bool moves = false;
+        const bool changes = stage(newest);
         bool taken = true;  // by the next group, of what the one before offers
         for (int j = int(groups.size()) - 1; j >= 0; j--) {
             Group &group = groups[j];
@@ -105,6 +98,7 @@ struct Cluster {
         if (!streamer.tasks.complete()) streamer.poke(std::max(now + 1, streamer.tasks.next(groups)));
         next = chain_moves || !sleeps ? now + 1 : streamer.next_step;
         for (const Group &group : groups) next = std::min(next, group.wakes(now));
+        if (changes) next = now + 1;
     }
 
     bool archivable() const {
@@ -116,7 +110,7 @@ struct Cluster {
         fork.archive(a);
         join.archive(a);
         a.time(next);
-        a.value(chain_moves);
+        a.value(chain_moves), a.value(staged);
         for (Group &group : groups)
             group.archive(a, [&](const Chunks::Part &part) { return command_of(own(part.pass)); }, counters);
         streamer.archive(a, [&](const Pass &pass) { return own(pass); });
@@ -124,6 +118,25 @@ struct Cluster {
     }
 
 private:
+    // The pass that waits goes to whoever is ready for it. True: there may be more to do in the next cycle.
+    bool stage(const Pass *newest) {
+        if (!staged) {
+            staged = comes, comes = false;
+            return staged;
+        }
+        bool given = false;
+        staged = !fork.step([&](unsigned n) { return n ? groups[n - 1].planner.commands.ready() : streamer.ready(); },
+                            [&](unsigned n) {
+                                if (!given) pass = own(*newest);
+                                given = true;
+                                if (n)
+                                    group_commanded[n - 1] = 1;
+                                else
+                                    streamer_command = &pass;
+                            });
+        return given || !staged;
+    }
+
     // Vectors that leave the queue of a group.
     unsigned sequence(Cycle now, Group &group, bool commanded, Counters &counters) {
         if (group.next <= now || ((commanded || !sleeps) && group.run_until <= now)) {

@@ -10,25 +10,22 @@ struct Fork {
     std::vector<char> taken;
 
     void build(unsigned ways) { taken.assign(ways, 0); }
-    template <class Ready>
-    bool any(Ready &&ready) const {
-        for (unsigned n = 0; n < taken.size(); n++)
-            if (!taken[n] && ready(n)) return true;
-        return false;
+    // All have the payload: it is taken in this cycle.
+    bool complete() const {
+        for (const char one : taken)
+            if (!one) return false;
+        return true;
     }
-    // `ready(n)`: output n takes the payload if it is offered; `give(n)`: it is given to it. True: all have it.
+    // A payload is offered. `ready(n)`: output n takes it; `give(n)`: it is given to it. True: it is taken.
     template <class Ready, class Give>
     bool step(Ready &&ready, Give &&give) {
-        bool all = true;
-        for (unsigned n = 0; n < taken.size(); n++) {
-            if (taken[n]) continue;
-            if (ready(n))
-                give(n), taken[n] = 1;
-            else
-                all = false;
+        if (complete()) {
+            taken.assign(taken.size(), 0);
+            return true;
         }
-        if (all) taken.assign(taken.size(), 0);
-        return all;
+        for (unsigned n = 0; n < taken.size(); n++)
+            if (!taken[n] && ready(n)) give(n), taken[n] = 1;
+        return false;
     }
     template <class Archive>
     void archive(Archive &a) {

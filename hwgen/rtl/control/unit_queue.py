@@ -120,6 +120,9 @@ class UnitQueue(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), waiting.i)
         head = waiting.o.payload
         offered = Signal()  # the head has its tokens
+        # It has been the head for two cycles by then, so the unit gets it from registers.
+        given = Signal.like(head, reset_less=True)
+        m.d.sync += given.eq(head)
         m.d.comb += [
             self.ask.eq(head.wait),
             self.asking.eq(waiting.o.valid & ~offered & room),
@@ -131,7 +134,7 @@ class UnitQueue(wiring.Component):
             m.d.sync += [offered.eq(1), self.index.eq(head.index)]
         with m.If(accepted):
             m.d.sync += offered.eq(0)
-        return head
+        return given
 
     def _pass_on(self, m, room, accepted):
         """Who comes has its tokens, and is offered as soon as there is room."""
