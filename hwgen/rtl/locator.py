@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..config import Config
 from .commands import cut_fields
 from .control.ports import activation_address
+from .skid import Skid
 from .task_index import task_entry
 from .unreset import unreset
 from .walker import TAP_BITS
@@ -30,7 +31,7 @@ class Locator(wiring.Component):
     """Adds tap and place, and finds out whether the input tile has that row and column. Latency 2,
     one a cycle.
 
-    ``i.ready`` depends on ``o.ready``, through two stages.
+    ``i.ready`` is a register: all walkers move with it.
 
     Members
     -------
@@ -68,7 +69,25 @@ class Locator(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        place = self.i.payload.place
+        # Who comes while the stages stand still steps aside.
+        step = data.StructLayout(
+            {
+                "entry": self.i.payload.shape(),
+                "tap_x": self.tap_x.shape(),
+                "tap_y": self.tap_y.shape(),
+                "tap_address": self.tap_address.shape(),
+            }
+        )
+        m.submodules.skid = skid = Skid(step)
+        m.d.comb += [
+            skid.i.valid.eq(self.i.valid),
+            self.i.ready.eq(skid.i.ready),
+            skid.i.payload.entry.eq(self.i.payload),
+            skid.i.payload.tap_x.eq(self.tap_x),
+            skid.i.payload.tap_y.eq(self.tap_y),
+            skid.i.payload.tap_address.eq(self.tap_address),
+        ]
+        tap, place = skid.o.payload, skid.o.payload.entry.place
         o = unreset(m, self.o.payload)
         found = Signal()
         # Unsigned: what lies above or left of the tile is a large number, and one comparison does
@@ -76,27 +95,37 @@ class Locator(wiring.Component):
         x, y = Signal(TAP_BITS, reset_less=True), Signal(TAP_BITS, reset_less=True)
         address = Signal.like(o.address, reset_less=True)
         want = Signal.like(o.want, reset_less=True)
+        rows, columns = (
+            Signal.like(self.rows, name=name, reset_less=True) for name in ("rows", "columns")
+        )
+        cut = {
+            name: Signal(bits, name=name, reset_less=True)
+            for name, bits in cut_fields(self._config).items()
+        }
 
         leaves = Signal()
         m.d.comb += [
             leaves.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(~found | leaves),
-            self.busy.eq(found | self.o.valid),
+            skid.o.ready.eq(~found | leaves),
+            self.busy.eq(skid.waiting | found | self.o.valid),
         ]
-        with m.If(self.i.ready):
+        with m.If(skid.o.ready):
             m.d.sync += [
-                found.eq(self.i.valid),
-                x.eq(place.x + self.tap_x),
-                y.eq(place.y + self.tap_y),
-                address.eq(place.offset + self.tap_address),
-                want.eq(self.i.payload.want),
+                found.eq(skid.o.valid),
+                x.eq(place.x + tap.tap_x),
+                y.eq(place.y + tap.tap_y),
+                address.eq(place.offset + tap.tap_address),
+                want.eq(tap.entry.want),
+                rows.eq(self.rows),
+                columns.eq(self.columns),
+                *(field.eq(getattr(self, name)) for name, field in cut.items()),
             ]
         with m.If(leaves):
             m.d.sync += [
                 self.o.valid.eq(found),
-                o.inside.eq((x < self.columns) & (y < self.rows)),
+                o.inside.eq((x < columns) & (y < rows)),
                 o.address.eq(address),
-                *(o[name].eq(getattr(self, name)) for name in cut_fields(self._config)),
+                *(o[name].eq(field) for name, field in cut.items()),
                 o.want.eq(want),
             ]
         return m

@@ -95,7 +95,7 @@ class Streamer(wiring.Component):
         """Cycles from a command to its first vector, when idle; a read of the activation buffer
         takes ``read``.
         """
-        return Geometry.latency(cluster) + 2 + Locator.latency + read + 1
+        return Geometry.latency(cluster) + 2 + Locator.latency + read + VectorFetch.latency
 
     @staticmethod
     def model(

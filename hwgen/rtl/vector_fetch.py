@@ -3,14 +3,14 @@
 from amaranth import *
 from amaranth.hdl import unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..config import Config
 from .commands import cut_fields, vector
 from .control.ports import activation_address
 from .fifo import RamFifo
+from .group.buffer import StreamBuffer
 from .locator import located_vector
-from .unreset import unreset
 
 __all__ = ["VectorFetch"]
 
@@ -19,8 +19,8 @@ class VectorFetch(wiring.Component):
     """Reads the words that are inside, makes vectors of zeros for the others, and keeps the order.
     A vector a cycle.
 
-    ``o`` comes from registers; ``i.ready`` depends on ``request.ready`` in the same cycle,
-    ``data.ready`` on ``o.ready``.
+    ``o`` and ``data.ready`` come from registers; ``i.ready`` depends on ``request.ready`` in the
+    same cycle. A word that comes is offered ``latency`` cycles later.
 
     Members
     -------
@@ -33,6 +33,8 @@ class VectorFetch(wiring.Component):
     busy : Out(1)
         Something is under way.
     """
+
+    latency = 2
 
     room = 16
     """Vectors under way: more than a read takes, so that zeros and words can alternate at full
@@ -59,6 +61,10 @@ class VectorFetch(wiring.Component):
         m = Module()
         gated = self._config.array.gated
         m.submodules.order = order = self._order
+        m.submodules.words = words = StreamBuffer(self.data.payload.shape())
+        m.submodules.vectors = vectors = StreamBuffer(vector(self._config))
+        connect(m, flipped(self.data), words.i)
+        connect(m, vectors.o, flipped(self.o))
 
         wanted, asked = self.i.payload, order.i.payload
         m.d.comb += [
@@ -70,25 +76,18 @@ class VectorFetch(wiring.Component):
         m.d.comb += [asked[name].eq(wanted[name]) for name in self._ticket.members]
 
         due = order.o.payload
-        free, there = Signal(), Signal()
+        mask = due.mask & due.inside.replicate(8)
+        lanes = [words.o.payload.word_select(n, 8) & mask for n in range(self._config.array.lanes)]
+        if "align" in cut_fields(self._config):
+            lanes = [(lane << due.align)[:8] for lane in lanes]
+        there = Signal()
         m.d.comb += [
-            free.eq(~self.o.valid | self.o.ready),
-            there.eq(order.o.valid & (self.data.valid | ~due.inside)),
-            order.o.ready.eq(free & there),
-            self.data.ready.eq(free & there & due.inside),
+            there.eq(order.o.valid & (words.o.valid | ~due.inside)),
+            order.o.ready.eq(vectors.i.ready & there),
+            words.o.ready.eq(vectors.i.ready & there & due.inside),
+            vectors.i.valid.eq(there),
+            vectors.i.payload.data.eq(Cat(lanes)),
+            vectors.i.payload.want.eq(due.want if gated else -1),
             self.busy.eq(order.busy | self.o.valid),
         ]
-        payload = unreset(m, self.o.payload)
-        with m.If(free):
-            mask = due.mask & due.inside.replicate(8)
-            lanes = [
-                self.data.payload.word_select(n, 8) & mask for n in range(self._config.array.lanes)
-            ]
-            if "align" in cut_fields(self._config):
-                lanes = [(lane << due.align)[:8] for lane in lanes]
-            m.d.sync += [
-                self.o.valid.eq(there),
-                payload.data.eq(Cat(lanes)),
-                payload.want.eq(due.want if gated else -1),
-            ]
         return m

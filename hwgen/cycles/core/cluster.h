@@ -78,8 +78,8 @@ struct Cluster {
                 taken = false;
                 continue;
             }
-            const bool offered = j ? groups[j - 1].link.valid : streamer.valid;
-            const uint32_t want = j ? groups[j - 1].link.out : streamer.want;
+            const bool offered = j ? groups[j - 1].link.valid : streamer.vectors.valid;
+            const uint32_t want = j ? groups[j - 1].link.out : streamer.vectors.out;
             const bool wanted = want >> j & 1;
             const bool ready = group.accepts(wanted), comes = offered && ready;
             moves |= comes || (group.link.valid && taken);
@@ -88,11 +88,11 @@ struct Cluster {
             if (comes && wanted) counters.vector_pushes++, group.poke(now + 1);
             taken = ready;
         }
-        const bool offers = streamer.valid;
+        const bool offers = streamer.vectors.valid;
         if (streamer_command || (taken && offers) || streamer.next_step <= now || !sleeps)
             streamer.step(now, streamer_command, taken, port, groups, counters);
         streamer_command = nullptr;
-        chain_moves = moves || (streamer.valid && (!offers || taken)) || !sleeps;
+        chain_moves = moves || (streamer.vectors.valid && (!offers || taken)) || !sleeps;
         join.join(groups.size(), [&](unsigned j) -> Delayed<char> & { return groups[j].done; });
 
         if (!streamer.tasks.complete()) streamer.poke(std::max(now + 1, streamer.tasks.next(groups)));

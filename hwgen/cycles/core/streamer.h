@@ -113,9 +113,9 @@ struct Streamer {
     unsigned left = 0, position = 0;
     int64_t column = 0, row = 0, plane = 0;  // of the chunk
     uint64_t chunk = 0;
-    // Locator
-    bool found = false, located = false;
-    Located found_vector{}, located_vector{};
+    // Locator, and who waits in front of it
+    bool ahead = false, found = false, located = false;
+    Located vector_ahead{}, found_vector{}, located_vector{};
     // Skid
     bool aside = false;
     Located vector_aside{};
@@ -126,8 +126,8 @@ struct Streamer {
     };
     static constexpr unsigned ROOM = 16;
     RamFifo<Ticket> order;
-    bool valid = false;  // of the vector
-    uint32_t want = 0;
+    StreamBuffer<char> answers;
+    StreamBuffer<uint32_t> vectors;  // what each is wanted by
     TaskIndex tasks;
     TaskReader reader;
     Cycle next_step = 0;  // the next cycle that must be stepped
@@ -149,21 +149,19 @@ struct Streamer {
     void step(Cycle now, const Pass *command, bool taken, ReadPort &port, std::vector<Group> &groups, Counters &counters) {
         // 1: vectors that were asked for.
         const bool request_ready = port.ready(), order_ready = !order.full();
-        counters.vectors += valid && taken;
-        const bool free = !valid || taken;
-        const bool there = free && order.valid && (port.valid() || !order.out.inside);
-        bool changes = (valid && taken) || there || (order.level && !order.valid);
-        if (free) {
-            valid = there;
-            want = order.out.want;
-            if (there && order.out.inside) port.take();
-        }
+        counters.vectors += vectors.valid && taken;
+        const bool there = vectors.ready() && order.valid && (answers.valid || !order.out.inside);
+        const bool comes = port.valid() && answers.ready();
+        bool changes = (vectors.valid && taken) || there || comes || (order.level && !order.valid);
+        if (comes) port.take();
+        answers.step(there && order.out.inside, comes, 0);
+        vectors.step(vectors.valid && taken, there, order.out.want);
         // 2: vectors to ask for.
         const Located &due = aside ? vector_aside : located_vector;
         const bool asked = (aside || located) && order_ready && (request_ready || !due.inside);
         if (asked && due.inside) port.ask(due.reading.address, due.reading.chunk);
         order.step(there, asked, {due.inside, due.want});
-        const bool leaves = !located || !aside, locator_ready = !found || leaves;
+        const bool leaves = !located || !aside, locator_ready = !found || leaves, walks = !ahead;
         changes |= asked || (leaves && (located || found));
         if (!aside) vector_aside = located_vector;
         aside = (aside || located) && !asked;
@@ -172,10 +170,11 @@ struct Streamer {
             located_vector = found_vector;
         }
         // 3: positions to find.
+        changes |= ahead && locator_ready;
         const bool ends = walk(locator_ready, changes);
         // 4: passes to prepare.
         const bool settled = !config->gated || tasks.complete() || next.fields.conditional;
-        const bool begins = preparing && now >= prepared_at && !begin && !running && locator_ready && settled;
+        const bool begins = preparing && now >= prepared_at && !begin && !running && walks && settled;
         const bool restart = begin && job.fields.gate;
         changes |= begin || begins || ends;
         if (config->gated) {
@@ -239,10 +238,11 @@ struct Streamer {
             a.value(one.inside), a.value(one.want);
             if (one.inside) a.reading(one.reading);
         };
-        vector(found, found_vector), vector(located, located_vector), vector(aside, vector_aside);
+        vector(ahead, vector_ahead), vector(found, found_vector), vector(located, located_vector);
+        vector(aside, vector_aside);
         order.archive(a, [&](Ticket &ticket) { a.value(ticket.inside), a.value(ticket.want); });
-        a.value(valid);
-        if (valid) a.value(want);
+        answers.archive(a, [](char) {});
+        vectors.archive(a, [&](uint32_t &want) { a.value(want); });
         if (config->gated) reader.archive(a, tasks);
         a.time(next_step);
     }
@@ -250,21 +250,25 @@ struct Streamer {
 private:
     bool reader_enabled = false, reader_taken = false;
 
-    // Moves on by a position if the locator takes one; true: the pass ends with it.
+    // Moves on by a position if none waits in front of the locator; true: the pass ends with it.
     bool walk(bool locator_ready, bool &changes) {
+        const bool waits = ahead;
         bool conditional = job.fields.conditional;
         bool offers = running && (!conditional || (reader.valid && reader.some));
-        bool moves = running && locator_ready, last = left == 1;
+        bool moves = running && !waits, last = left == 1;
         if (conditional) {
-            reader_taken = running && reader.valid && (locator_ready || !reader.some);
+            reader_taken = running && reader.valid && (!waits || !reader.some);
             moves = reader_taken;
             last = reader.last;
         }
         reader_enabled = running && conditional;
         changes |= moves;
+        if (!waits && offers) vector_ahead = conditional ? find(reader.entry) : find({places[position], all()});
+        ahead = waits || offers;
         if (locator_ready) {
-            found = offers;
-            if (offers) found_vector = conditional ? find(reader.entry) : find({places[position], all()});
+            found = ahead;
+            if (found) found_vector = vector_ahead;
+            ahead = false;
         }
         if (!moves) return false;
         left--, position++;

@@ -13,8 +13,8 @@ __all__ = ["VectorQueue"]
 class VectorQueue(wiring.Component):
     """First in, first out; the two oldest vectors are visible, and up to two leave in a cycle.
 
-    A vector pushed in one cycle is visible in the next. ``ready`` depends on registers only: a full
-    queue takes nothing even while it is popped. With two heads, even and odd entries lie in two
+    A vector pushed in one cycle is visible in the next. ``ready`` is a register: a full queue takes
+    nothing even while it is popped. With two heads, even and odd entries lie in two
     memories, so that the heads cost no second copy.
 
     Parameters
@@ -53,7 +53,7 @@ class VectorQueue(wiring.Component):
         self._depth = depth
         self._width = width
         self._heads = heads
-        members = {"push": In(1), "data": In(width), "ready": Out(1), "head0": Out(width)}
+        members = {"push": In(1), "data": In(width), "ready": Out(1, init=1), "head0": Out(width)}
         if heads == 2:
             members |= {"head1": Out(width), "two": Out(1)}
         members |= {"level": Out(range(depth + 1)), "some": Out(1), "pops": In(range(heads + 1))}
@@ -74,7 +74,6 @@ class VectorQueue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.d.comb += self.ready.eq(self.level != self._depth)
         accepted = Signal()
         m.d.comb += accepted.eq(self.push & self.ready)
         m.d.sync += self.level.eq(self.level + accepted - self.pops)
@@ -88,7 +87,7 @@ class VectorQueue(wiring.Component):
             kept = Mux(self.pops[0], left[1], left[0])
             return kept if self._heads == 1 else Mux(self.pops[1], left[2], kept)
 
-        m.d.sync += self.some.eq(at_least(1))
+        m.d.sync += [self.some.eq(at_least(1)), self.ready.eq(~at_least(self._depth))]
         if self._heads == 2:
             m.d.sync += self.two.eq(at_least(2))
 
