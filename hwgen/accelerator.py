@@ -16,7 +16,7 @@ from .rtl.control.sequential.control import SequentialControl
 from .rtl.drain.records import RecordSplitter
 from .rtl.feeder import WeightFeeder
 from .rtl.fork import Fork, StrobeJoin
-from .rtl.local_reset import LocalReset
+from .rtl.local_reset import add_with_reset
 from .rtl.sequential.array import SequentialArray
 from .rtl.stage import Stage
 from .rtl.vector_unit import VectorUnit
@@ -77,14 +77,13 @@ class Accelerator(wiring.Component):
 
         # A soft reset clears everything but the control, which answers for the bus.
         def add(name, component):
-            m.submodules[f"{name}_reset"] = reset = LocalReset()
-            m.d.comb += reset.i.eq(control.unit_reset)
-            m.submodules[name] = ResetInserter(reset.o)(component)
+            add_with_reset(m, name, component, control.unit_reset)
 
         clusters = [Cluster(config) for _ in range(config.array.clusters)]
         for g, cluster in enumerate(clusters):
-            add(f"cluster{g}", cluster)
-            m.d.comb += cluster.index.eq(g)
+            # It is large, and resets its own blocks.
+            m.submodules[f"cluster{g}"] = cluster
+            m.d.comb += [cluster.index.eq(g), cluster.reset.eq(control.unit_reset)]
         feeder = WeightFeeder(config)
         add("feeder", feeder)
         self._connect_passes(m, control, feeder, clusters, add)

@@ -12,6 +12,7 @@ from .drain import Drain
 from .drain.records import path_write
 from .fork import Fork, StrobeJoin
 from .group import Group
+from .local_reset import add_with_reset
 from .stage import Stage
 from .streamer import Streamer
 from .task_index import TaskIndex
@@ -28,6 +29,8 @@ class Cluster(wiring.Component):
     -------
     index : In
         Number of the cluster; constant.
+    reset : In(1)
+        Everything begins anew, a cycle later.
     passes : In(stream of PASS)
         Given to the streamer and all groups, each in its own time; at most four may be under way.
     pass_done : Out(1)
@@ -60,6 +63,7 @@ class Cluster(wiring.Component):
         address = stream.Signature(activation_address(config))
         members = {
             "index": In(max(1, ceil_log2(config.array.clusters))),
+            "reset": In(1),
             "passes": In(stream.Signature(instruction_layout("PASS", config))),
             "pass_done": Out(1),
             "drains": In(stream.Signature(instruction_layout("DRAIN", config))),
@@ -95,12 +99,13 @@ class Cluster(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        m.submodules.streamer = streamer = Streamer(config)
-        m.submodules.drain = drain = Drain(config)
+        streamer, drain = Streamer(config), Drain(config)
+        self._add(m, "streamer", streamer)
+        self._add(m, "drain", drain)
         groups = []
         for j in range(config.groups):
             groups.append(Group(config))
-            m.submodules[f"group{j}"] = groups[-1]
+            self._add(m, f"group{j}", groups[-1])
         self._connect_passes(m, streamer, groups)
         self._connect_chain(m, streamer, groups)
         self._connect_drain(m, drain, groups)
@@ -122,14 +127,20 @@ class Cluster(wiring.Component):
             ]
         return m
 
+    def _add(self, m, name, component):
+        add_with_reset(m, name, component, self.reset)
+
     def _connect_passes(self, m, streamer, groups):
         """A pass goes to the streamer and to all groups; it is done when all groups are."""
         config = self._config
         instruction = instruction_layout("PASS", config)
         job = data.StructLayout({"command": instruction, "positions": bits_for(config.array.rows)})
-        m.submodules.stage = stage = Stage(job)
-        m.submodules.fork = fork = Fork(job, ways=1 + len(groups))
-        m.submodules.join = join = StrobeJoin(ways=len(groups), depth=PASSES_IN_FLIGHT)
+        stage = Stage(job)
+        fork = Fork(job, ways=1 + len(groups))
+        join = StrobeJoin(ways=len(groups), depth=PASSES_IN_FLIGHT)
+        self._add(m, "stage", stage)
+        self._add(m, "fork", fork)
+        self._add(m, "join", join)
         connect(m, stage.o, fork.i)
         given = self.passes.payload
         clusters = config.array.clusters
@@ -191,7 +202,8 @@ class Cluster(wiring.Component):
 
     def _connect_gate(self, m, streamer, groups):
         """Decisions to the task index, and what software reads of them."""
-        m.submodules.task_index = index = TaskIndex(self._config)
+        index = TaskIndex(self._config)
+        self._add(m, "task_index", index)
         connect(m, streamer.tasks, index.list)
         m.d.comb += [
             index.decided.eq(Cat(group.decided for group in groups)),

@@ -57,7 +57,7 @@ class Geometry(wiring.Component):
         m = Module()
         command = Signal(self._stored(), reset_less=True)
         busy = Signal()
-        cycle = Signal(range(STRIDE_BITS + STEP_BITS + 1))
+        cycle = Signal(range(STRIDE_BITS + STEP_BITS + 1), reset_less=True)
         m.d.comb += self.command.ready.eq(~busy)
         with m.If(~busy):
             m.d.sync += [
@@ -104,8 +104,15 @@ class Geometry(wiring.Component):
         walk, o = self.o.payload.walk, self.o.payload
         address = o.tap_address.shape()
         last = STRIDE_BITS + STEP_BITS
-        width, row_words = Signal(COORDINATE_BITS), Signal(address)
-        step_words, pad_words = Signal(address), Signal(address)
+        width, row_words, step_words, pad_words = (
+            Signal(shape, name=name, reset_less=True)
+            for name, shape in (
+                ("width", COORDINATE_BITS),
+                ("row_words", address),
+                ("step_words", address),
+                ("pad_words", address),
+            )
+        )
 
         def horner(total, bit, value):
             return total.eq((total << 1) + Mux(bit, value, 0))
@@ -160,8 +167,8 @@ class Geometry(wiring.Component):
             with m.If(busy & ends):
                 m.d.sync += self.o.valid.eq(1)
             return
-        row_offset = Signal.like(row_words)
-        walked = Signal.like(self.cluster)
+        row_offset = Signal.like(row_words, reset_less=True)
+        walked = Signal.like(self.cluster, reset_less=True)
         next_x = Signal(COORDINATE_BITS)
         m.d.comb += [
             next_x.eq(first.x + command.stride),

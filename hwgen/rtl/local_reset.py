@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["LocalReset"]
+__all__ = ["LocalReset", "add_with_reset"]
 
 
 class LocalReset(wiring.Component):
@@ -28,3 +28,10 @@ class LocalReset(wiring.Component):
         m = Module()
         m.d.sync += self.o.eq(self.i)
         return m
+
+
+def add_with_reset(m: Module, name: str, component: Elaboratable, reset) -> None:
+    """Makes ``component`` a submodule that ``reset`` resets, a cycle later."""
+    m.submodules[f"{name}_reset"] = register = LocalReset()
+    m.d.comb += register.i.eq(reset)
+    m.submodules[name] = ResetInserter(register.o)(component)

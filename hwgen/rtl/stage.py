@@ -4,6 +4,8 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .unreset import unreset
+
 __all__ = ["Stage"]
 
 
@@ -30,8 +32,8 @@ class Stage(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        payload = Signal.like(self.o.payload, name="payload", reset_less=True)
-        m.d.comb += [self.i.ready.eq(~self.o.valid), self.o.payload.eq(payload)]
+        payload = unreset(m, self.o.payload)
+        m.d.comb += self.i.ready.eq(~self.o.valid)
         with m.If(~self.o.valid):
             m.d.sync += [self.o.valid.eq(self.i.valid), payload.eq(self.i.payload)]
         with m.Elif(self.o.ready):

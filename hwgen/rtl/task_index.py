@@ -125,6 +125,7 @@ class TaskIndex(wiring.Component):
             name="task index",
         )
         left = self._left
+        complete = Signal(init=1)  # nothing is left
         append = Signal()
         m.d.comb += [
             walker.walk.eq(tasks.walk),
@@ -137,9 +138,15 @@ class TaskIndex(wiring.Component):
             entries.r_en.eq(tasks.read_en),
             entries.r_addr.eq(tasks.read_index),
             tasks.entry.eq(entries.r_data),
-            tasks.complete.eq(left == 0),
+            tasks.complete.eq(complete),
         ]
         m.d.sync += [left.eq(left - joined), tasks.count.eq(tasks.count + append)]
+        with m.If(joined):
+            m.d.sync += complete.eq(left == 1)
         with m.If(tasks.restart):
-            m.d.sync += [left.eq(tasks.positions), tasks.count.eq(0)]
+            m.d.sync += [
+                left.eq(tasks.positions),
+                complete.eq(tasks.positions == 0),
+                tasks.count.eq(0),
+            ]
         return m

@@ -7,6 +7,7 @@ from amaranth.utils import exact_log2
 
 from ...config import Config
 from ...isa.registers import UNITS, counters, number_bits, registers
+from ..local_reset import add_with_reset
 from .decoder import queued_units
 from .load import LoadUnit
 from .memory_port import MemoryPort
@@ -60,11 +61,9 @@ class Control(wiring.Component):
         m.submodules.watchdog = watchdog = Watchdog(bits=config.control.watchdog_bits)
         # These forget everything at a soft reset; the ones above see to it that the bus does not
         # notice.
-        restarted = ResetInserter(sequencer.unit_reset)
         runner, load, store = ProgramRunner(config), LoadUnit(config), StoreUnit(config)
-        m.submodules.runner = restarted(runner)
-        m.submodules.load = restarted(load)
-        m.submodules.store = restarted(store)
+        for name, unit in (("runner", runner), ("load", load), ("store", store)):
+            add_with_reset(m, name, unit, sequencer.unit_reset)
 
         connect(m, flipped(self.s_axi), bank.axi)
         connect(m, port.axi, flipped(self.m_axi))
@@ -96,8 +95,11 @@ class Control(wiring.Component):
             halves = (getattr(bank, f"{name}_{half}", None) for half in ("low", "high"))
             return Cat(half for half in halves if half is not None)
 
+        was_resetting = Signal()
+        m.d.sync += was_resetting.eq(sequencer.unit_reset)
         m.d.comb += [
-            sequencer.start.eq(bank.control[0]),
+            # In the cycle after a reset the blocks are still being reset.
+            sequencer.start.eq(bank.control[0] & ~was_resetting),
             sequencer.reset.eq(bank.control[1]),
             bank.status.eq(sequencer.status),
             bank.error_index.eq(sequencer.index),
