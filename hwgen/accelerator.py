@@ -206,7 +206,9 @@ class Accelerator(wiring.Component):
         """Performance counters, the gate's counts, and progress within long instructions."""
         for name in ("busy", "starved", "unloaded", "interlocked"):
             m.d.comb += getattr(control, name).eq(Cat(getattr(c, name) for c in clusters))
-        m.d.sync += control.progress.eq(Cat(control.busy, *moved).any())
+        # Ports lie far apart, and whether they move is known late.
+        stirs = Signal(len(moved))
+        m.d.sync += [stirs.eq(Cat(moved)), control.progress.eq(Cat(control.busy, stirs).any())]
         if not self._config.array.gated:
             return
         m.d.sync += control.fired.eq(sum(cluster.fired for cluster in clusters))

@@ -10,6 +10,8 @@ __all__ = ["Credits"]
 class Credits(wiring.Component):
     """Says when everybody has room, counting what each was given and has given back.
 
+    Much follows from what it says, so that comes from registers, set together with the counts.
+
     Parameters
     ----------
     ways : int
@@ -42,7 +44,14 @@ class Credits(wiring.Component):
         self._room = room
         # The proofs look at these.
         self._free = [Signal(range(room + 1), init=room, name=f"free{n}") for n in range(ways)]
-        super().__init__({"take": In(1), "released": In(ways), "available": Out(1), "full": Out(1)})
+        super().__init__(
+            {
+                "take": In(1),
+                "released": In(ways),
+                "available": Out(1, init=1),
+                "full": Out(1, init=1),
+            }
+        )
 
     @property
     def room(self) -> int:
@@ -50,9 +59,19 @@ class Credits(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        some, all_of_them = Signal(self._ways), Signal(self._ways)
-        for n, free in enumerate(self._free):
-            m.d.sync += free.eq(free + self.released[n] - self.take)
-            m.d.comb += [some[n].eq(free != 0), all_of_them[n].eq(free == self._room)]
-        m.d.comb += [self.available.eq(some.all()), self.full.eq(all_of_them.all())]
+        # Of each, whether it has so many places in the next cycle; whether one is taken comes late.
+        some, another, whole = (
+            Signal(self._ways, name=name) for name in ("some", "another", "whole")
+        )
+        for n, (free, released) in enumerate(zip(self._free, self.released, strict=True)):
+            m.d.sync += free.eq(free + released - self.take)
+            m.d.comb += [
+                some[n].eq((free != 0) | released),
+                another[n].eq((free > 1) | ((free == 1) & released)),
+                whole[n].eq((free == self._room) | ((free == self._room - 1) & released)),
+            ]
+        m.d.sync += [
+            self.available.eq(Mux(self.take, another.all(), some.all())),
+            self.full.eq(~self.take & whole.all()),
+        ]
         return m

@@ -173,6 +173,10 @@ def test_credits(tmp_path):
             held = Signal(range(dut.room + 1), name=f"held{n}")
             m.d.sync += held.eq(held + dut.take - dut.released[n])
             m.d.comb += [Assume((held != 0) | ~dut.released[n]), Assert(held + free == dut.room)]
+        m.d.comb += [
+            Assert(dut.available == Cat(free != 0 for free in dut._free).all()),
+            Assert(dut.full == Cat(free == dut.room for free in dut._free).all()),
+        ]
 
     assert holds(Credits(ways=3, room=2), properties, tmp_path)
 

@@ -39,6 +39,10 @@ class TokensHarness(Elaboratable):
         if self.generous:
             m.d.comb += granted.eq(dut.asking & ~dut.hold.replicate(UNITS))
         posted = Const(0)
+        # What is told of a cycle is told in the next.
+        was_over, was_held = Signal(), Signal()
+        m.d.sync += [was_over.eq(over), was_held.eq(dut.hold)]
+        told = before & ~was_over & ~was_held
         for token in range(TOKENS):
             account = Signal(signed(BITS + 3), name=f"account_{token}")
             taken = sum(granted[unit] & dut.ask[unit][token] for unit in range(UNITS))
@@ -58,10 +62,17 @@ class TokensHarness(Elaboratable):
             m.d.comb += Assert(taken <= 1)
             m.d.comb += Assert(over | (taken == 0) | (account > 0))
             # Who overflows a counter hears of it; nobody else does.
-            reported = sum(dut.overflow[unit] & dut.post[unit][token] for unit in range(UNITS))
-            m.d.comb += Assert(over | dut.hold | ~overflowing | (reported == given))
-            posted = posted | overflowing
-        m.d.comb += Assert(over | dut.hold | posted | ~dut.overflow.any())
+            did, gave = Signal(name=f"did_{token}"), Signal.like(given, name=f"gave_{token}")
+            posts = Signal(UNITS, name=f"posts_{token}")
+            m.d.sync += [
+                did.eq(overflowing),
+                gave.eq(given),
+                posts.eq(Cat(dut.post[unit][token] for unit in range(UNITS))),
+            ]
+            reported = sum(dut.overflow[unit] & posts[unit] for unit in range(UNITS))
+            m.d.comb += Assert(~told | ~did | (reported == gave))
+            posted = posted | did
+        m.d.comb += Assert(~told | posted | ~dut.overflow.any())
         with m.If(dut.clear):
             m.d.sync += over.eq(0)
 

@@ -127,8 +127,10 @@ class ProgramRunner(wiring.Component):
             self.no_end.eq(fetch.exhausted & ~decoder.stopping),
             self.dispatched.eq(decoder.dispatched),
         ]
-        # Known late in its cycle. The program cannot have ended in the next one.
-        m.d.sync += self.overflow.eq(Mux(self.hold, 0, tokens.overflow))
+        # Of the cycle before. The program cannot have ended since.
+        held = Signal()
+        m.d.sync += held.eq(self.hold)
+        m.d.comb += self.overflow.eq(Mux(held, 0, tokens.overflow))
         return m
 
     def _queue(self, m, unit: str, name: str, tokens) -> UnitQueue:

@@ -78,7 +78,8 @@ class ReadMaster(wiring.Component):
             self.moved.eq(self.beat | (axi.arvalid & axi.arready)),
         ]
         pushed, chosen = self._arbitrate(m, level != limit)
-        self._deliver(m, owners[: self._width], level != 0)
+        expected = Signal()  # level != 0
+        self._deliver(m, owners[: self._width], expected)
 
         # The end of a beat comes last in its cycle: both ways are prepared.
         def joined(kept, place):
@@ -88,6 +89,7 @@ class ReadMaster(wiring.Component):
 
         m.d.sync += [
             level.eq(counted(level, pushed, popped)),
+            expected.eq(pushed | Mux(popped, level > 1, level != 0)),
             owners.eq(Mux(popped, joined(owners >> self._width, level - 1), joined(owners, level))),
         ]
         return m

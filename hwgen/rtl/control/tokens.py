@@ -41,7 +41,8 @@ class TokenCounters(wiring.Component):
     clear : In(1)
         Zeroes all counters; the cycle's posts are lost.
     overflow : Out(units)
-        Strobe: this unit has posted to a counter that was full. Says nothing with ``hold``.
+        Strobe in the next cycle: this unit has posted to a counter that was full. Says nothing
+        behind ``hold``.
     """
 
     def __init__(self, *, units: int, tokens: int = TOKENS, bits: int = TOKEN_BITS):
@@ -70,12 +71,16 @@ class TokenCounters(wiring.Component):
         taken = C(0, self._tokens)
         due = C(0, self._tokens)  # the same without ``hold``, which comes late
         full = Signal(self._tokens)
+        was_full = Signal(self._tokens)
+        m.d.sync += was_full.eq(full)
         looking = Signal()
         m.d.comb += looking.eq(~self.granted.any() & ~self.clear)
         for unit in range(self._units):
             lacking = (self.ask[unit] & ~filled).any()
             m.d.sync += eligible[unit].eq(self.asking[unit] & ~lacking & looking)
-            m.d.comb += self.overflow[unit].eq((self.post[unit] & full).any())
+            posted = Signal(self._tokens, name=f"posted_{unit}")
+            m.d.sync += posted.eq(self.post[unit])
+            m.d.comb += self.overflow[unit].eq((posted & was_full).any())
             first = ~eligible[:unit].any() if unit else 1
             m.d.comb += self.granted[unit].eq(eligible[unit] & first & ~self.hold)
         for unit in range(self._units):
@@ -88,14 +93,16 @@ class TokenCounters(wiring.Component):
         for token in range(self._tokens):
             count = self.counts[token]
             added = Signal(range(self._units + 1), name=f"added_{token}")
-            following = Signal(self._bits + self._units.bit_length(), name=f"following_{token}")
+            # Whether one is taken is known late.
+            more, fewer = (Signal(self._bits, name=f"{name}_{token}") for name in ("more", "fewer"))
             m.d.comb += [
                 filled[token].eq((count != 0) | (added != 0)),
                 added.eq(sum(self.post[unit][token] for unit in range(self._units))),
-                following.eq(count + added - taken[token]),
+                more.eq(count + added),
+                fewer.eq(count + added - 1),
                 full[token].eq(self._overflows(count, added, due[token])),
             ]
-            m.d.sync += count.eq(Mux(self.clear, 0, following))
+            m.d.sync += count.eq(Mux(self.clear, 0, Mux(taken[token], fewer, more)))
         return m
 
     def _overflows(self, count, added, taken):
