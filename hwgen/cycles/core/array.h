@@ -121,7 +121,7 @@ struct Array {
     uint64_t to() const {
         uint64_t chunk = feeder.sends();
         for (const Cluster &cluster : clusters) chunk = std::max(chunk, cluster.streamer.sees());
-        return chunk + 2;
+        return chunk + 3;
     }
     // Gates that have ended, in all groups.
     unsigned gates() const {

@@ -24,6 +24,9 @@ struct Group {
     // The row that is issued next
     bool there = false;
     PlannedRow row{};
+    // The one behind it, while that waits
+    bool aside = false;
+    PlannedRow row_aside{};
     uint64_t chunks_done = 0;
     Cycle rest_until = 0;
     unsigned last_mode = 0;  // of the last row
@@ -88,15 +91,17 @@ struct Group {
 
         const bool finished = gate_done.due(now), settled = planner.settled();
         if (finished) gate_done.take();
-        const bool advance = planner.valid() && (!there || issue);
-        const PlannedRow following = advance ? planner.next(config->group) : PlannedRow{};
-        planner.step(advance, following, finished, command);
+        const bool planned = !aside && planner.valid(), room = !there || issue;
+        const bool advance = room && (aside || planned);
+        if (planned) row_aside = planner.next(config->group);
+        planner.step(planned, row_aside, finished, command);
         if (advance)
-            row = following, there = true;
+            row = row_aside, there = true;
         else if (issue)
             there = false;
+        aside = !room && (aside || planned);
         run_until = 0;
-        if (issue || advance || command || finished || conflict || !settled)
+        if (issue || advance || planned || command || finished || conflict || !settled)
             next = now + 1;
         else
             next = std::min(gate_done.next(), there && available && !free ? rest_until : NEVER);
@@ -106,7 +111,10 @@ struct Group {
     }
 
     // Nothing of a gate is under way.
-    bool archivable() const { return !planner.gating && !(there && row.gate) && decided.empty() && gate_done.empty(); }
+    bool archivable() const {
+        const bool gates = planner.gating || (there && row.gate) || (aside && row_aside.gate);
+        return !gates && decided.empty() && gate_done.empty();
+    }
     template <class Archive, class Command>
     void archive(Archive &a, Command &&command, Counters &counters) {
         if (!Archive::RESTORES && waits) counters.*waits += a.now - counted;
@@ -114,13 +122,15 @@ struct Group {
         a.value(level);
         link.archive(a, [&](uint32_t &want) { a.value(want); });
         planner.archive(a, command);
-        a.value(there);
-        if (there) {
-            a.value(row.some), a.value(row.release), a.value(row.end), a.value(row.conditional), a.value(row.completes);
-            a.value(row.straddles), a.value(row.bank), a.value(row.pops), a.value(row.engines), a.value(row.row);
-            a.value(row.mode);
-            row.gate = false;
-        }
+        const auto planned = [&](bool &is_there, PlannedRow &one) {
+            a.value(is_there);
+            if (!is_there) return;
+            a.value(one.some), a.value(one.release), a.value(one.end), a.value(one.conditional), a.value(one.completes);
+            a.value(one.straddles), a.value(one.bank), a.value(one.pops), a.value(one.engines), a.value(one.row);
+            a.value(one.mode);
+            one.gate = false;
+        };
+        planned(there, row), planned(aside, row_aside);
         a.chunk(chunks_done);
         hwgen::archive(a, done);
         a.time(rest_until), a.time(next), a.time(run_until), a.time(gone_until);

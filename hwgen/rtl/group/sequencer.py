@@ -10,6 +10,7 @@ from amaranth.utils import bits_for
 from ...config import Config
 from ..commands import group_command, mode_field, row_shape
 from ..mac.steps import by_mode
+from ..skid import Skid
 from .chunks import ChunkTracker
 from .interlock import Interlock
 from .layouts import operand_choice, planned_row, row_operation, task_record
@@ -28,7 +29,8 @@ class Sequencer(wiring.Component):
     were issued; the first one therefore waits until those before are ``distance`` ahead. A chunk
     without rows (no position, or no task fired) is issued as one operation without a row, so that
     its weights are released and its command ends like any other. The next row waits in a register,
-    with all that can be known of it.
+    with all that can be known of it. While it waits the one behind it steps aside, so that the
+    planner need not know in the same cycle whether a row is issued.
 
     Parameters
     ----------
@@ -108,6 +110,8 @@ class Sequencer(wiring.Component):
             len(operation.row) + 1, distance=self._distance
         )
         wiring.connect(m, wiring.flipped(self.command), planner.command)
+        m.submodules.skid = skid = Skid(planned_row(self._config))
+        coming, comes = skid.o.payload, Signal()
 
         there = Signal()
         enough = Signal()  # vectors
@@ -125,17 +129,21 @@ class Sequencer(wiring.Component):
             ready.eq(there & chunks.available & free),
             issue.eq(ready & (~operation.some | (enough & ~conflict))),
             starts.eq(issue & operation.some),
-            planner.room.eq(~there | issue),
+            planner.room.eq(skid.i.ready),
             planner.advance.eq(planner.valid & planner.room),
-            interlock.row.eq(Cat(planner.row.operation.row, planner.row.operation.bank)),
-            interlock.take.eq(planner.advance),
+            skid.i.valid.eq(planner.valid),
+            skid.i.payload.eq(planner.row),
+            skid.o.ready.eq(~there | issue),
+            comes.eq(skid.o.valid & skid.o.ready),
+            interlock.row.eq(Cat(coming.operation.row, coming.operation.bank)),
+            interlock.take.eq(comes),
             interlock.issue.eq(starts),
             chunks.loaded.eq(self.chunk_loaded),
             chunks.finished.eq(issue & operation.release),
             conflict.eq(interlock.conflict | self._overtakes(m, mode)),
         ]
-        with m.If(planner.advance):
-            m.d.sync += [row.eq(planner.row), there.eq(1)]
+        with m.If(comes):
+            m.d.sync += [row.eq(coming), there.eq(1)]
         with m.Elif(issue):
             m.d.sync += there.eq(0)
 
