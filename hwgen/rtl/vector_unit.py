@@ -13,6 +13,7 @@ from .drain.lane import byte_write
 from .drain.records import RecordMemory, path_write
 from .fifo import counted
 from .group.buffer import StreamBuffer
+from .two_places import TwoPlaces
 from .vector.tap_walker import ADDITION, MAXIMUM, PACK, TapWalker
 from .vector.window_reducer import WindowReducer, tap_flags
 from .vector.word_packer import WordPacker
@@ -253,7 +254,7 @@ class VectorUnit(wiring.Component):
         ]
 
         address, leaves = Signal.like(self.write.payload.address), Signal()
-        m.submodules.written = written = StreamBuffer(
+        m.submodules.written = written = TwoPlaces(
             data.StructLayout({"address": address.shape(), "data": results.o.payload.shape()})
         )
         m.d.comb += [

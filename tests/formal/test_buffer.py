@@ -8,6 +8,7 @@ from amaranth.hdl import Assert, Assume
 from hwgen.rtl.group.buffer import StreamBuffer
 from hwgen.rtl.skid import Skid
 from hwgen.rtl.stage import Stage
+from hwgen.rtl.two_places import TwoPlaces
 
 from .proof import prove
 
@@ -55,10 +56,18 @@ class BufferHarness(Elaboratable):
             with m.If(ahead == 0):
                 m.d.comb += Assert(dut.o.payload == value)
             with m.Else():
-                m.d.comb += Assert(dut._spare == value)
+                m.d.comb += Assert(self.second() == value)
 
+        self.explain(m, level)
         self.stays(m)
         return m
+
+    def second(self):
+        """What goes after what is offered."""
+        return self.dut._spare
+
+    def explain(self, m, level):
+        """Why all that holds."""
 
     def stays(self, m):
         """What is offered stays until it is taken."""
@@ -68,6 +77,16 @@ class BufferHarness(Elaboratable):
         m.d.sync += [offered.eq(dut.o.valid & ~dut.o.ready), offer.eq(dut.o.payload)]
         with m.If(offered):
             m.d.comb += Assert(dut.o.valid & (dut.o.payload == offer))
+
+
+class PlacesHarness(BufferHarness):
+    component = TwoPlaces
+
+    def second(self):
+        return Mux(self.dut._oldest, *self.dut._places)
+
+    def explain(self, m, level):
+        m.d.comb += Assert(self.dut._filling == self.dut._oldest ^ level[0])
 
 
 class SkidHarness(BufferHarness):
@@ -125,17 +144,20 @@ class StageHarness(BufferHarness):
         return m
 
 
+HARNESSES = [BufferHarness, PlacesHarness, SkidHarness, StageHarness]
+
+
 def proof(folder, harness=BufferHarness, **how):
     harness = harness(**how)
     return prove(harness, inputs=harness.inputs, depth=4, folder=folder)
 
 
-@pytest.mark.parametrize("harness", [BufferHarness, SkidHarness, StageHarness])
+@pytest.mark.parametrize("harness", HARNESSES)
 def test_order_and_rules(harness, tmp_path):
     assert proof(tmp_path, harness)
 
 
-@pytest.mark.parametrize("harness", [BufferHarness, SkidHarness, StageHarness])
+@pytest.mark.parametrize("harness", HARNESSES)
 def test_proof_can_fail(harness, tmp_path):
     """A count that forgets that the buffer may be full is found out."""
     assert not proof(tmp_path, harness, forgetful=True)

@@ -9,7 +9,7 @@ from ...config import Config
 from .. import mac
 from ..commands import instruction_layout
 from ..drain.records import record_write
-from ..group.buffer import StreamBuffer
+from ..two_places import TwoPlaces
 from .dense import DenseWeights, dense_units
 from .fifo import StreamFIFO
 from .ports import activation_write, weight_store
@@ -148,7 +148,7 @@ class LoadUnit(wiring.Component):
         """Words to the activation buffer wait for their turn in a buffer of their own, so that the
         arbiters there do not tell the bus when to go on."""
         word = activation_write(self._config)
-        m.submodules.waiting = waiting = StreamBuffer(
+        m.submodules.waiting = waiting = TwoPlaces(
             data.StructLayout(
                 {"address": word["address"].shape, "data": word["data"].shape, "last": 1}
             )

@@ -10,6 +10,7 @@ from ...config import Config
 from ..commands import drain_item, instruction_layout
 from ..credit_queue import CreditQueue
 from ..group.buffer import StreamBuffer
+from ..two_places import TwoPlaces
 from .addresser import Addresser
 from .records import RecordMemory, path_write
 from .requantizer import Requantizer
@@ -216,7 +217,7 @@ class DrainLane(wiring.Component):
         targets = self._queue(m, "targets", go, place)
         results = self._queue(m, "results", result_valid, result)
         target, value, write = targets.o.payload, results.o.payload, self.write.payload
-        m.submodules.written = written = StreamBuffer(
+        m.submodules.written = written = TwoPlaces(
             data.StructLayout({"target": target.shape(), "value": value.shape()})
         )
         leaves, byte = Signal(), written.o.payload
