@@ -212,6 +212,13 @@ class Config(Section):
         return self.array.engines // self.array.group
 
     @property
+    def distant_drain(self) -> bool:
+        """Whether the sums of a group wait for the drain in a buffer: where groups are alone, and
+        dense, they are near enough.
+        """
+        return self.groups > 1 or self.array.gated
+
+    @property
     def channels_per_group(self) -> int:
         """Output channels whose weights each engine of a group holds."""
         return self.array.group * self.array.slots

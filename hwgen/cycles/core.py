@@ -24,7 +24,8 @@ __all__ = ["Core"]
 CYCLES_AT_ONCE = 1 << 20
 
 _CONFIG = (
-    "clusters groups group lanes slots queue rows gated mac_depth weights_loaded drain_lanes pool "
+    "clusters groups group lanes slots queue rows gated mac_depth weights_loaded drain_lanes "
+    "distant_drain pool "
     "activation_words activation_banks weight_words parameter_words weight_slots "
     "thresholds_per_word beat_bytes outstanding burst queue_depth prefetch token_bits "
     "sequential"
@@ -75,6 +76,7 @@ def _configuration(config: Config, memory: MemoryModel) -> _Config:
         "mac_depth": unit.latency - unit.interval + mac.shifts_sums(config) + array.deep_pipeline,
         "weights_loaded": 3 + WeightBuffer.latency(config),
         "drain_lanes": config.drain.lanes,
+        "distant_drain": config.distant_drain,
         "pool": config.drain.pool,
         "activation_words": config.memory.activation_words,
         "activation_banks": config.activation_banks,

@@ -170,6 +170,7 @@ class Streamer(wiring.Component):
         m.submodules.taps = taps = TapWalker(self._config)
         left = Signal.like(job.positions)
         moves, last = Signal(), Signal()
+        final = Signal()  # left == 1, set with it
         m.d.comb += [
             positions.walk.eq(job.walk),
             positions.start.eq(begin | (moves & last)),
@@ -186,16 +187,16 @@ class Streamer(wiring.Component):
             *(getattr(locator, name).eq(job[name]) for name in cut_fields(self._config)),
         ]
         with m.If(positions.start):
-            m.d.sync += left.eq(job.positions)
+            m.d.sync += [left.eq(job.positions), final.eq(job.positions == 1)]
         with m.Elif(moves):
-            m.d.sync += left.eq(left - 1)
+            m.d.sync += [left.eq(left - 1), final.eq(left == 2)]
 
         m.d.comb += [
             locator.i.payload.place.eq(positions.place),
             locator.i.payload.want.eq(-1),
             locator.i.valid.eq(running),
             moves.eq(running & locator.i.ready),
-            last.eq(left == 1),
+            last.eq(final),
         ]
         if self._config.array.gated:
             m.submodules.reader = reader = TaskReader(self._config)

@@ -11,7 +11,7 @@ struct Config {
     int32_t clusters, groups, group, lanes, slots, queue, rows, gated;
     int32_t mac_depth;  // cycles from the last step of a row to its products, less one
     int32_t weights_loaded;  // cycles from the last word of a chunk until a group may use it
-    int32_t drain_lanes, pool;
+    int32_t drain_lanes, distant_drain, pool;
     int32_t activation_words, activation_banks, weight_words, parameter_words;
     int32_t weight_slots, thresholds_per_word;
     int32_t beat_bytes, outstanding, burst, queue_depth, prefetch, token_bits, sequential;

@@ -98,7 +98,7 @@ struct Drain {
         config = &c;
         cluster = &own;
         readers.resize(c.groups);
-        for (int j = 0; j < c.groups; j++) readers[j].engines = c.group, readers[j].group = &own.groups[j];
+        for (int j = 0; j < c.groups; j++) readers[j].build(c, own.groups[j]);
         lanes.resize(c.drain_lanes);
         for (int n = 0; n < c.drain_lanes; n++) {
             int from = n * c.groups / c.drain_lanes, to = (n + 1) * c.groups / c.drain_lanes;

@@ -10,8 +10,8 @@ struct Item {
     uint16_t slot, position;
 };
 
-// An item a cycle while they are taken, and one to say that it was the last; rows that have none go by on their own. Two
-// items wait at the door (hwgen/rtl/group/buffer.py).
+// An item a cycle while they are taken, and one to say that it was the last; rows that have none go by on their own. With
+// distant_drain two items wait at the door (hwgen/rtl/group/buffer.py), else one that is not taken waits where it is.
 struct DrainReader {
     enum { ALL, FINISHED, TASKS };
     static constexpr Cycle FIRST = 4, NOTHING = 3;  // from the start of the drain to the first row, or to the end if there is none
@@ -26,11 +26,17 @@ struct DrainReader {
     Cycle row_at = 0;    // when the next row is seen at the earliest
     bool end = false;    // all has gone to the door
     // At the door
+    unsigned places = 2;
     Item waiting[2];
     unsigned count = 0;
     bool ends = false;  // with an item that says so
     Cycle free = 0;     // since when there is a place
 
+    void build(const Config &c, const Group &own) {
+        group = &own;
+        engines = c.group;
+        places = c.distant_drain ? 2 : 1;
+    }
     // The drain starts in cycle `now`.
     void begin(Cycle now, const DrainFields &command, unsigned own_positions) {
         source = command.source;
@@ -42,9 +48,10 @@ struct DrainReader {
         at = row_at = now + (more ? FIRST + (source != ALL) : NOTHING);
     }
     bool valid(Cycle now) {
-        while (!end && count < 2 && offers(now)) {
+        const Cycle seen = now + (places == 1);
+        while (!end && count < places && offers(seen)) {
             at = std::max(at, free);
-            if (at >= now) break;
+            if (at >= seen) break;
             if (rest)
                 waiting[count] = lowest();
             else
@@ -58,7 +65,7 @@ struct DrainReader {
     Item take(Cycle now) {
         const Item item = waiting[0];
         waiting[0] = waiting[1];
-        if (count-- == 2) free = now + 1;
+        if (count-- == places) free = now + 1;
         return item;
     }
 

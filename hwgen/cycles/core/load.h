@@ -23,6 +23,7 @@ struct LoadUnit {
         bool last;
     };
     StreamBuffer<Word> waiting;
+    bool written = false;      // the last one was, in the cycle before
     bool second_path = false;  // of the record that is being stored
     Row row{};
     unsigned offset = 0, parts = 0;
@@ -33,7 +34,7 @@ struct LoadUnit {
         config = &c;
         expected.build(1u << ceil_log2(c.outstanding + 2));
     }
-    bool idle() const { return walker.state == RowWalker::IDLE && !active && !expected.valid() && !waiting.valid; }
+    bool idle() const { return walker.state == RowWalker::IDLE && !active && !expected.valid() && !waiting.valid && !written; }
     bool writes_activations() const { return waiting.valid; }
     uint32_t address() const { return waiting.out.address; }
 
@@ -94,7 +95,8 @@ private:
         bool ended = given && row.words == 1;
         bool emptied = given && (size >= beat || offset + size >= beat);
         const bool taken = granted && waiting.valid;
-        bool done = target == ACTIVATIONS ? taken && waiting.out.last : ended && row.last;
+        const bool done = written || (target != ACTIVATIONS && ended && row.last);
+        written = taken && waiting.out.last;
         waiting.step(taken, given && target == ACTIVATIONS, {row.buffer, row.words == 1 && row.last});
         bool rows_ready = !active || ended;
         bool beats_ready = active && !ended && (!full || emptied);

@@ -154,6 +154,7 @@ class LoadUnit(wiring.Component):
             )
         )
         given, taken = words.activation_writes, self.activation_writes
+        written = Signal()  # the last word was, in the cycle before
         m.d.comb += [
             waiting.i.valid.eq(given.valid),
             waiting.i.payload.address.eq(given.payload.address),
@@ -165,9 +166,6 @@ class LoadUnit(wiring.Component):
             taken.payload.data.eq(waiting.o.payload.data),
             taken.payload.mask.eq(~0),
             waiting.o.ready.eq(taken.ready),
-            self.done.eq(
-                (words.done & ~given.valid)
-                | dense_done
-                | (taken.valid & taken.ready & waiting.o.payload.last)
-            ),
+            self.done.eq((words.done & ~given.valid) | dense_done | written),
         ]
+        m.d.sync += written.eq(taken.valid & taken.ready & waiting.o.payload.last)

@@ -94,8 +94,10 @@ class RowWalker(wiring.Component):
             reset_less=True,
         )
         plane = Signal.like(at, reset_less=True)  # where its first row lies
-        # Left, this one included.
+        # Left, this one included; and whether it is the last, which is set with them.
         rows, planes = Signal.like(command["rows"]), Signal.like(command["planes"])
+        last_row, last_plane = Signal(), Signal()
+        again = [rows.eq(command["rows"]), last_row.eq(command["rows"] == 1)]
 
         def scaled(value):
             """Words as bytes."""
@@ -128,7 +130,7 @@ class RowWalker(wiring.Component):
             self.o.payload.buffer.eq(at.buffer),
             self.o.payload.words.eq(command["words"]),
             self.o.payload.bytes.eq(scaled(command["words"])),
-            self.o.payload.last.eq((rows == 1) & (planes == 1)),
+            self.o.payload.last.eq(last_row & last_plane),
         ]
         if self._dense:
             self._count_dense_bytes(m, command)
@@ -143,7 +145,8 @@ class RowWalker(wiring.Component):
                 start = base + command["address"]
                 m.d.sync += [at.memory.eq(start), plane.memory.eq(start)]
                 m.d.sync += [at.buffer.eq(command["buffer"]), plane.buffer.eq(command["buffer"])]
-                m.d.sync += [rows.eq(command["rows"]), planes.eq(command["planes"])]
+                m.d.sync += again
+                m.d.sync += [planes.eq(command["planes"]), last_plane.eq(command["planes"] == 1)]
                 m.next = "CHECK"
             with m.State("CHECK"):
                 m.d.comb += self.misaligned.eq(loose)
@@ -153,11 +156,13 @@ class RowWalker(wiring.Component):
             with m.State("WALK"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
-                    m.d.sync += advance(at, at, "row") + [rows.eq(rows - 1)]
-                    with m.If(rows == 1):
+                    m.d.sync += advance(at, at, "row")
+                    m.d.sync += [rows.eq(rows - 1), last_row.eq(rows == 2)]
+                    with m.If(last_row):
                         m.d.sync += advance(at, plane, "plane") + advance(plane, plane, "plane")
-                        m.d.sync += [rows.eq(command["rows"]), planes.eq(planes - 1)]
-                        with m.If(planes == 1):
+                        m.d.sync += again
+                        m.d.sync += [planes.eq(planes - 1), last_plane.eq(planes == 2)]
+                        with m.If(last_plane):
                             m.next = "IDLE"
         return m
 

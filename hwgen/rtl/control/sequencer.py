@@ -107,7 +107,7 @@ class Sequencer(wiring.Component):
             self.status.detail.eq(report.detail),
             self.status.bus_idle.eq(self.bus_idle),
         ]
-        running = state == State.RUNNING
+        running = self.running  # state == RUNNING, set with it
         m.d.sync += [
             found.eq(Cat(getattr(self, name) & running for name in FAULTS)),
             ended.eq(self.ended & running),
@@ -117,16 +117,15 @@ class Sequencer(wiring.Component):
             with m.Case(State.IDLE):
                 with m.If(self.start):
                     m.d.comb += self.begin.eq(1)
-                    m.d.sync += state.eq(State.RUNNING)
+                    m.d.sync += [state.eq(State.RUNNING), running.eq(1)]
             with m.Case(State.RUNNING):
-                m.d.comb += self.running.eq(1)
                 with m.If(fault):
                     m.d.comb += self.failed.eq(1)
                     self._report(m, report, found, detail)
-                    m.d.sync += state.eq(State.ERROR)
+                    m.d.sync += [state.eq(State.ERROR), running.eq(0)]
                 with m.Elif(ended):
                     m.d.comb += self.finished.eq(1)
-                    m.d.sync += state.eq(State.IDLE)
+                    m.d.sync += [state.eq(State.IDLE), running.eq(0)]
             with m.Case(State.ERROR):
                 m.d.comb += self.abandon.eq(1)
             with m.Case(State.RESETTING):
@@ -136,7 +135,7 @@ class Sequencer(wiring.Component):
                     m.d.sync += state.eq(State.IDLE)
         # A reset may come in any state, and begins anew in its own.
         with m.If(self.reset):
-            m.d.sync += [state.eq(State.RESETTING), waited.eq(0)]
+            m.d.sync += [state.eq(State.RESETTING), running.eq(0), waited.eq(0)]
         return m
 
     def _report(self, m, report, found, detail):

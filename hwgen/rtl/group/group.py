@@ -292,10 +292,12 @@ class Group(wiring.Component):
 
     def _connect_drain(self, m, sums, reader):
         wiring.connect(m, wiring.flipped(self.drain), reader.command)
-        # The drain is far away.
-        m.submodules.items = items = StreamBuffer(drain_item(self._config))
-        wiring.connect(m, reader.items, items.i)
-        wiring.connect(m, items.o, wiring.flipped(self.items))
+        given = reader.items
+        if self._config.distant_drain:
+            m.submodules.items = items = StreamBuffer(drain_item(self._config))
+            wiring.connect(m, given, items.i)
+            given = items.o
+        wiring.connect(m, given, wiring.flipped(self.items))
         m.d.comb += [
             sums.drain_en.eq(reader.read_en),
             sums.drain_bank.eq(reader.read_bank),

@@ -74,15 +74,15 @@ class SumBank(wiring.Component):
         return m
 
     def _judge(self, m, row):
-        """A block RAM answers late in its cycle: the halves of a sum are compared in this one, each
-        by two levels of LUTs, and brought together in the next.
+        """A block RAM answers late in its cycle: parts of a sum are compared in this one, as many
+        bits each as a LUT has, and brought together in the next.
         """
-        half = 16
+        bits = 4
         mark = C(DEPARTED, 32)
         for lane in range(self._config.array.group):
-            low, high = Signal(name=f"low{lane}"), Signal(name=f"high{lane}")
+            equal = Signal(32 // bits, name=f"equal{lane}", reset_less=True)
             m.d.sync += [
-                low.eq(row[lane][:half] == mark[:half]),
-                high.eq(row[lane][half:] == mark[half:]),
+                part.eq(row[lane].word_select(n, bits) == mark.word_select(n, bits))
+                for n, part in enumerate(equal)
             ]
-            m.d.comb += self.departed[lane].eq(low & high)
+            m.d.comb += self.departed[lane].eq(equal.all())
