@@ -76,8 +76,10 @@ struct Array {
         }
         if (stepped) join.join(clusters.size(), [&](unsigned g) -> Delayed<char> & { return clusters[g].join.out; });
         if (feeder_command || feeder.next <= now || !sleeps) {
-            if (feeder.ready(now)) staged = false;
+            const bool leaves = staged && feeder.ready(now);
+            if (leaves) staged = false;
             feeder.step(now, feeder_command, counters);
+            if (leaves) feeder.next = std::min(feeder.next, now + 1);  // there is room for the next one
         }
         if (comes) staged = true, feeder.next = now + 1;
     }
