@@ -69,6 +69,19 @@ class BufferHarness(Elaboratable):
     def explain(self, m, level):
         """Why all that holds."""
 
+    def follow_one(self, m):
+        """Of a single place: the newest payload that came, and whether it has not gone."""
+        dut = self.dut
+        kept, waits = Signal(WIDTH), Signal()
+        came, went = Signal(), Signal()
+        m.d.comb += [came.eq(dut.i.valid & dut.i.ready), went.eq(dut.o.valid & dut.o.ready)]
+        if self.forgetful:
+            m.d.comb += came.eq(dut.i.valid)
+        m.d.sync += waits.eq(waits + came - went)
+        with m.If(came):
+            m.d.sync += kept.eq(dut.i.payload)
+        return kept, waits
+
     def stays(self, m):
         """What is offered stays until it is taken."""
         dut = self.dut
@@ -99,15 +112,8 @@ class SkidHarness(BufferHarness):
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = dut = self.dut
-        kept, waits = Signal(WIDTH), Signal()
-        came, went = Signal(), Signal()
-        m.d.comb += [came.eq(dut.i.valid & dut.i.ready), went.eq(dut.o.valid & dut.o.ready)]
-        if self.forgetful:
-            m.d.comb += came.eq(dut.i.valid)
+        kept, waits = self.follow_one(m)
         # What has come and not gone is there, and nothing else.
-        m.d.sync += waits.eq(waits + came - went)
-        with m.If(came):
-            m.d.sync += kept.eq(dut.i.payload)
         m.d.comb += [
             Assert(dut.i.ready == ~waits),
             Assert(dut.waiting == waits),
@@ -129,14 +135,7 @@ class StageHarness(BufferHarness):
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = dut = self.dut
-        kept, waits = Signal(WIDTH), Signal()
-        came, went = Signal(), Signal()
-        m.d.comb += [came.eq(dut.i.valid & dut.i.ready), went.eq(dut.o.valid & dut.o.ready)]
-        if self.forgetful:
-            m.d.comb += came.eq(dut.i.valid)
-        m.d.sync += waits.eq(waits + came - went)
-        with m.If(came):
-            m.d.sync += kept.eq(dut.i.payload)
+        kept, waits = self.follow_one(m)
         m.d.comb += [Assert(dut.i.ready == ~waits), Assert(dut.o.valid == waits)]
         with m.If(waits):
             m.d.comb += Assert(dut.o.payload == kept)
