@@ -33,14 +33,15 @@ def prepared(part: Part) -> list[str]:
     """Yosys commands between reading a design and synthesizing it for ``part``.
 
     Engines of a group get the same activations: made one, their registers could not lie beside all
-    the multipliers that they feed. Likewise the registers that reset a block each. And a module
-    that names a primitive must not be read again when the library comes: it is flattened by then.
-    Both are for an ECP5 alone; for Gowin a module that stays gets pads around its ports.
+    the multipliers that they feed. Likewise the registers that reset a block each, and where the
+    weights for all groups come in. And a module that names a primitive must not be read again when
+    the library comes: it is flattened by then. Both are for an ECP5 alone; for Gowin a module that
+    stays gets pads around its ports.
     """
     if part.target != "ecp5":
         return []
     return [
-        "setattr -mod -set keep_hierarchy 1 *parallel_mac* local_reset",
+        "setattr -mod -set keep_hierarchy 1 *parallel_mac* local_reset weight_door",
         "setattr -unset reprocess_after t:MULT18X18D",
     ]
 

@@ -138,18 +138,21 @@ class WeightFeeder(wiring.Component):
         fresh = Signal()
         chunks, address = Signal.like(command.chunks), Signal.like(buffer.address)
         # Sizes are powers of two but for the slots, so both divisions are shifts.
-        lasts = []
+        lasts, alone = [], []
         for name, per_word in (
             ("last_weights", self._config.memory.weight_slots),
             ("last_thresholds", self.thresholds_per_word(self._config)),
         ):
             lasts.append(last := Signal.like(word.index, name=name))
+            words = command.slots * (engines // per_word)
+            alone.append(words == 1)
             with m.If(self.command.ready):
-                m.d.sync += last.eq(command.slots * (engines // per_word) - 1)
+                m.d.sync += last.eq(words - 1)
 
-        room, sends, ends_round, ends = (
-            Signal(name=name) for name in ("room", "sends", "ends_round", "ends")
-        )
+        room, sends, ends = Signal(), Signal(), Signal()
+        # The word is the last of its chunk, or of the thresholds; the chunk is the last. Set with
+        # what they compare.
+        ends_round, final = Signal(), Signal()
         # The pass before, if it gates, may still be comparing with the thresholds that are there.
         gates, gated = Signal(), Signal()
         m.d.comb += room.eq(credits.available)
@@ -158,8 +161,7 @@ class WeightFeeder(wiring.Component):
                 m.d.comb += room.eq(credits.full)
         m.d.comb += [
             sends.eq(active & (room | ~fresh)),
-            ends_round.eq(word.index == Mux(word.thresholds, lasts[1], lasts[0])),
-            ends.eq(ends_round & ~word.thresholds & (chunks == 1)),
+            ends.eq(ends_round & ~word.thresholds & final),
             sent.valid.eq(sends),
             sent.ends_chunk.eq(sends & ends_round & ~word.thresholds),
             credits.take.eq(sends & fresh & ~word.thresholds),
@@ -180,13 +182,16 @@ class WeightFeeder(wiring.Component):
             m.d.sync += [
                 address.eq(address + 1),
                 index.eq(Mux(ends_round, 0, index + 1)),
+                ends_round.eq(index + 1 == Mux(thresholds, lasts[1], lasts[0])),
                 fresh.eq(ends_round),
             ]
             with m.If(ends_round):
                 m.d.sync += [
+                    ends_round.eq(lasts[0] == 0),  # behind a round comes one of weights
                     thresholds.eq(0),
                     bank.eq(bank ^ ~thresholds),
                     chunks.eq(chunks - ~thresholds),
+                    final.eq(Mux(thresholds, final, chunks == 2)),
                 ]
         with m.If(self.command.ready):
             m.d.sync += [
@@ -194,6 +199,8 @@ class WeightFeeder(wiring.Component):
                 fresh.eq(1),
                 thresholds.eq(command.thresholds),
                 chunks.eq(command.chunks),
+                final.eq(command.chunks == 1),
+                ends_round.eq(Mux(command.thresholds, alone[1], alone[0])),
                 address.eq(command.weights),
             ]
         with m.If(self.command.ready & self.command.valid):

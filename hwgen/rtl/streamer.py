@@ -170,14 +170,17 @@ class Streamer(wiring.Component):
         m.submodules.taps = taps = TapWalker(self._config)
         left = Signal.like(job.positions)
         moves, last = Signal(), Signal()
-        final = Signal()  # left == 1, set with it
+        # Taps step without a look at ``running``, which is far from them: where it is low, either
+        # nothing steps, or a single entry that was one too many, before the next pass begins.
+        steps = Signal()
+        final = Signal()  # running & (left == 1), set with them
         m.d.comb += [
             positions.walk.eq(job.walk),
             positions.start.eq(begin | (moves & last)),
             positions.step.eq(moves),
             taps.job.eq(job),
             taps.start.eq(begin),
-            taps.step.eq(moves & last),
+            taps.step.eq(steps & last),
             ends.eq(moves & last & taps.last),
             locator.tap_x.eq(taps.x),
             locator.tap_y.eq(taps.y),
@@ -187,7 +190,7 @@ class Streamer(wiring.Component):
             *(getattr(locator, name).eq(job[name]) for name in cut_fields(self._config)),
         ]
         with m.If(positions.start):
-            m.d.sync += [left.eq(job.positions), final.eq(job.positions == 1)]
+            m.d.sync += [left.eq(job.positions), final.eq((job.positions == 1) & ~ends)]
         with m.Elif(moves):
             m.d.sync += [left.eq(left - 1), final.eq(left == 2)]
 
@@ -195,7 +198,8 @@ class Streamer(wiring.Component):
             locator.i.payload.place.eq(positions.place),
             locator.i.payload.want.eq(-1),
             locator.i.valid.eq(running),
-            moves.eq(running & locator.i.ready),
+            moves.eq(running & steps),
+            steps.eq(locator.i.ready),
             last.eq(final),
         ]
         if self._config.array.gated:
@@ -215,6 +219,6 @@ class Streamer(wiring.Component):
                     locator.i.payload.eq(step.entry),
                     locator.i.valid.eq(running & reader.o.valid & step.some),
                     reader.o.ready.eq(running & (locator.i.ready | ~step.some)),
-                    moves.eq(reader.o.valid & reader.o.ready),
+                    steps.eq(reader.o.valid & (locator.i.ready | ~step.some)),
                     last.eq(step.last),
                 ]

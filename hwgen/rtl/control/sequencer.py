@@ -107,7 +107,8 @@ class Sequencer(wiring.Component):
             self.status.detail.eq(report.detail),
             self.status.bus_idle.eq(self.bus_idle),
         ]
-        running = self.running  # state == RUNNING, set with it
+        # What the state means for others, set with it: it goes far.
+        running, abandon, unit_reset = self.running, self.abandon, self.unit_reset
         m.d.sync += [
             found.eq(Cat(getattr(self, name) & running for name in FAULTS)),
             ended.eq(self.ended & running),
@@ -122,20 +123,18 @@ class Sequencer(wiring.Component):
                 with m.If(fault):
                     m.d.comb += self.failed.eq(1)
                     self._report(m, report, found, detail)
-                    m.d.sync += [state.eq(State.ERROR), running.eq(0)]
+                    m.d.sync += [state.eq(State.ERROR), running.eq(0), abandon.eq(1)]
                 with m.Elif(ended):
                     m.d.comb += self.finished.eq(1)
                     m.d.sync += [state.eq(State.IDLE), running.eq(0)]
-            with m.Case(State.ERROR):
-                m.d.comb += self.abandon.eq(1)
             with m.Case(State.RESETTING):
-                m.d.comb += [self.abandon.eq(1), self.unit_reset.eq(1)]
                 m.d.sync += [waited.eq(1), self.index.eq(0), report.eq(0)]
                 with m.If(waited & self.bus_idle):
-                    m.d.sync += state.eq(State.IDLE)
+                    m.d.sync += [state.eq(State.IDLE), abandon.eq(0), unit_reset.eq(0)]
         # A reset may come in any state, and begins anew in its own.
         with m.If(self.reset):
             m.d.sync += [state.eq(State.RESETTING), running.eq(0), waited.eq(0)]
+            m.d.sync += [abandon.eq(1), unit_reset.eq(1)]
         return m
 
     def _report(self, m, report, found, detail):

@@ -90,21 +90,22 @@ class BeatsToWords(wiring.Component):
         unwanted = Signal()  # beats of a record that do not come in
         most = max(beat_bits, 8 * max(sizes))
         parts = Signal(range(most // beat_bits + 1))  # beats of an unfinished word
-        full = Signal()  # a word, or a beat of words, is there
+        there = Signal(len(sizes))  # a word, or a beat of words, is there: for each target
+        full = there.any()
         given, ended, emptied, complete = Signal(), Signal(), Signal(), Signal()
         following = Signal(len(row.offset) + 1)
 
         m.d.comb += unwanted.eq((self.target == 2) & (parts >= 8 * self._wanted[2] // beat_bits))
-        words = self._words(m, held, row, full)
+        words = self._words(m, held, row, there)
         with m.Switch(self.target):
-            for n, (size, word) in enumerate(zip(sizes, words, strict=True)):
+            for n, size in enumerate(sizes):
                 with m.Case(n):
                     m.d.comb += [
-                        given.eq(full & word.ready),
                         complete.eq(parts == max(1, size * 8 // beat_bits) - 1),
                         following.eq(row.offset + size if size * 8 < beat_bits else ~0),
                     ]
         m.d.comb += [
+            given.eq(Cat(bit & word.ready for bit, word in zip(there, words, strict=True)).any()),
             ended.eq(given & final),
             emptied.eq(given & following[-1]),
             self.last.eq(final & row.last),
@@ -121,12 +122,12 @@ class BeatsToWords(wiring.Component):
                 row.offset.eq(following),
             ]
         with m.If(emptied | ended):
-            m.d.sync += full.eq(0)
+            m.d.sync += there.eq(0)
         with m.If(self.beats.valid & self.beats.ready):
             with m.If(~unwanted):
                 m.d.sync += held.eq(Cat(held, self.beats.payload)[beat_bits:])
             m.d.sync += [
-                full.eq(complete),
+                there.eq(Cat(complete & (self.target == n) for n in range(len(sizes)))),
                 parts.eq(Mux(complete, 0, parts + 1)),
             ]
         with m.If(self.rows.ready):
@@ -137,7 +138,7 @@ class BeatsToWords(wiring.Component):
             ]
         return m
 
-    def _words(self, m, held, row, full) -> list:
+    def _words(self, m, held, row, there) -> list:
         """The three outputs, with the word that each takes from the beats."""
         beat_bits = self._config.bus.data_width
         outputs = [self.activation_writes, self.weight_writes, self.record_writes]
@@ -152,7 +153,7 @@ class BeatsToWords(wiring.Component):
             else:
                 value = held[len(held) - wanted * 8 :]
             m.d.comb += [
-                output.valid.eq(full & (self.target == n)),
+                output.valid.eq(there[n]),
                 output.payload[address].eq(row.buffer),
                 output.payload[word].eq(value),
             ]

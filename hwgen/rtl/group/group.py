@@ -21,6 +21,7 @@ from .position_list import PositionList
 from .queue import VectorQueue
 from .sequencer import Sequencer
 from .task_store import TaskStore
+from .weight_door import WeightDoor
 
 __all__ = ["Group"]
 
@@ -146,7 +147,7 @@ class Group(wiring.Component):
         m.submodules.drain_reader = reader = DrainReader(config)
 
         self._connect_chain(m, link, queue)
-        word, arrived = self._connect_weights(m, store, sequencer)
+        door = self._connect_weights(m, store, sequencer)
         self._connect_engines(m, queue, units, store, sequencer, sums)
         self._connect_drain(m, sums, reader)
 
@@ -160,8 +161,8 @@ class Group(wiring.Component):
         if gated:
             gate, packer = self._add_gate(m, sequencer, sums, reader)
             m.d.comb += [
-                gate.write.eq(word),
-                gate.write_en.eq(arrived & word.thresholds),
+                gate.write.eq(door.word),
+                gate.write_en.eq(door.arrived & door.word.thresholds),
                 ended.eq((sums.written.end & ~sums.written.gate) | packer.done),
             ]
         return m
@@ -196,20 +197,19 @@ class Group(wiring.Component):
             m.d.comb += link.i.payload.want.eq(-1)
 
     def _connect_weights(self, m, store, sequencer):
-        """The broadcast is registered at the door; returns the word, and whether it is new."""
-        word = Signal(weight_write(self._config), reset_less=True)
-        arrived = Signal()
-        m.d.sync += arrived.eq(self.weights_valid)
-        with m.If(self.weights_valid):
-            m.d.sync += word.eq(self.weights)
-        m.d.sync += sequencer.chunk_loaded.eq(self.chunk_loaded)
+        """The broadcast is registered at the door, which is returned."""
+        m.submodules.door = door = WeightDoor(self._config)
         m.d.comb += [
-            store.write.eq(word),
-            store.write_en.eq(arrived & ~word.thresholds),
+            door.weights.eq(self.weights),
+            door.weights_valid.eq(self.weights_valid),
+            door.chunk_loaded.eq(self.chunk_loaded),
+            sequencer.chunk_loaded.eq(door.loaded),
+            store.write.eq(door.word),
+            store.write_en.eq(door.arrived & ~door.word.thresholds),
             store.read_en.eq(sequencer.starts),
             store.bank.eq(sequencer.weight_bank),
         ]
-        return word, arrived
+        return door
 
     def _connect_engines(self, m, queue, units, store, sequencer, sums):
         """Operands to the MAC units, dot products to the sums, and the operation beside them."""

@@ -139,43 +139,34 @@ class TapWalker(wiring.Component):
         m.d.sync += begin.eq(left == 1)
         return origin, band_step, plane_step
 
-    def _loop(self, m, name, rounds, *, restart, move):
-        """A counter of ``rounds``; its value is whether this is the last round."""
+    def _loop(self, m, name, rounds, *, begin, step):
+        """A counter of ``rounds``, which begins again by itself; its value is whether this is the
+        last round.
+        """
         left = Signal.like(rounds, name=f"{name}_left")
         last = Signal(name=f"{name}_last")
-        with m.If(restart):
+        with m.If(begin | (step & last)):
             m.d.sync += [left.eq(rounds), last.eq(rounds == 1)]
-        with m.Elif(move):
+        with m.Elif(step):
             m.d.sync += [left.eq(left - 1), last.eq(left == 2)]
         return last
 
     def _count(self, m, begin):
         """The loops, innermost first. Gives what each step does, a cycle later."""
         command, step, ends = self.command, self.stepped, self.window_ended
-        addition = command.operation == ADDITION
+        addition = Signal()
+        m.d.sync += addition.eq(command.operation == ADDITION)  # known long before the first step
         second, complete, first = Signal(), Signal(), Signal()
         moves = Signal(_MOVES)
-        last_tap = self._loop(
-            m,
-            "taps",
-            command.kernel_columns,
-            restart=begin | moves.line | ends,
-            move=moves.tap,
-        )
-        last_line = self._loop(
-            m, "lines", command.kernel_rows, restart=begin | ends, move=moves.line
-        )
-        last_window = self._loop(
-            m,
-            "windows",
-            command.out_columns,
-            restart=begin | moves.band | moves.plane,
-            move=moves.window,
-        )
-        last_band = self._loop(
-            m, "bands", command.out_rows, restart=begin | moves.plane, move=moves.band
-        )
-        last_plane = self._loop(m, "planes", command.planes, restart=begin, move=moves.plane)
+
+        def loop(name, rounds, step):
+            return self._loop(m, name, rounds, begin=begin, step=step)
+
+        last_tap = loop("taps", command.kernel_columns, step & ~second)
+        last_line = loop("lines", command.kernel_rows, step & ~second & last_tap)
+        last_window = loop("windows", command.out_columns, ends)
+        last_band = loop("bands", command.out_rows, ends & last_window)
+        last_plane = loop("planes", command.planes, ends & last_window & last_band)
         with m.If(step):
             m.d.sync += second.eq(addition & ~second & last_tap & last_line)
         with m.If(begin | ends):

@@ -14,6 +14,9 @@ __all__ = ["SUM_BITS", "WindowReducer", "reduced_layout", "tap_flags"]
 SUM_BITS = 23
 """Of a sum over 127 x 127 activations, 255 each, and its sign."""
 
+COMPARED = 9
+"""Bits of an activation with sign, and so the place of the sign of a difference of two."""
+
 
 def tap_flags() -> data.StructLayout:
     """What there is to know of a tap but its address; see tap_layout."""
@@ -39,7 +42,8 @@ class WindowReducer(wiring.Component):
 
     One tap a cycle while results are taken; a result appears two cycles after its last tap. What
     lies outside counts as nothing: 0 in a sum, and for the maximum less than any activation. A
-    window that is all outside has a maximum whose low byte is 0.
+    window that is all outside has a maximum whose low byte is 0. Of a maximum, the byte counts, and
+    the bits above a sign are arbitrary.
 
     Parameters
     ----------
@@ -109,6 +113,9 @@ class WindowReducer(wiring.Component):
                 self.o.payload.packed.eq(packer.o),
             ]
         nothing = Mux(self.maximum, -256, 0)
+        # Behind the adder a register of its own, later by a cycle: both sides have many loads.
+        compares = Signal()
+        m.d.sync += compares.eq(self.maximum)
         for lane in range(self._config.array.lanes):
             byte = word.word_select(lane, 8)
             value = Signal(signed(9), name=f"value_{lane}")
@@ -122,11 +129,14 @@ class WindowReducer(wiring.Component):
                 value.eq(Cat(byte, byte[7] & self.signed).as_signed()),
                 term.eq(Mux(held.inside, value, nothing)),
                 so_far.eq(Mux(held.first, nothing, result)),
-                # One adder for both: so_far + ~term is negative if term is not less than so_far.
+                # One adder for both: so_far + ~term is negative if term is not less than so_far,
+                # and both are small then.
                 total.eq(so_far + (term ^ self.maximum.replicate(9).as_signed())),
             ]
             with m.If(moves & held.second):
                 m.d.sync += self.o.payload.second[lane].eq(value)
             with m.If(moves & ~held.second):
-                m.d.sync += result.eq(Mux(self.maximum, Mux(total[-1], term, so_far), total))
+                larger = Mux(total[COMPARED], term, result)[: COMPARED + 1]
+                low, high = total[: COMPARED + 1], total[COMPARED + 1 :]
+                m.d.sync += result.eq(Cat(Mux(compares, larger, low), high))
         return m
