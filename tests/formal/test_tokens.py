@@ -20,7 +20,7 @@ class TokensHarness(Elaboratable):
         self.dut = TokenCounters(units=UNITS, tokens=TOKENS, bits=BITS)
         self.generous = generous
         dut = self.dut
-        self.inputs = [dut.asking, *dut.ask, *dut.post, dut.hold, dut.clear]
+        self.inputs = [dut.asking, *dut.ask, *dut.post, dut.hold]
 
     def elaborate(self, platform):
         m = Module()
@@ -51,7 +51,7 @@ class TokensHarness(Elaboratable):
             overflowing = following > (1 << BITS) - 1
             m.d.comb += following.eq(account + given - taken)
             m.d.sync += account.eq(following)
-            with m.If(dut.clear):
+            with m.If(dut.hold):
                 m.d.sync += account.eq(0)
             with m.Elif(overflowing):
                 m.d.sync += over.eq(1)
@@ -73,7 +73,7 @@ class TokensHarness(Elaboratable):
             m.d.comb += Assert(~told | ~did | (reported == gave))
             posted = posted | did
         m.d.comb += Assert(~told | posted | ~dut.overflow.any())
-        with m.If(dut.clear):
+        with m.If(dut.hold):
             m.d.sync += over.eq(0)
 
         enough, could = Signal(UNITS), Signal(UNITS)
@@ -87,7 +87,7 @@ class TokensHarness(Elaboratable):
         m.d.comb += Assert((granted & (granted - 1)) == 0)
         # Somebody is served whenever somebody could have been in the cycle before, but for the
         # cycle behind a grant.
-        m.d.sync += could.eq(enough & (~granted.any() & ~dut.clear).replicate(UNITS))
+        m.d.sync += could.eq(enough & (~granted.any() & ~dut.hold).replicate(UNITS))
         m.d.comb += Assert(over | dut.hold | ~before | ~could.any() | granted.any())
         m.d.comb += Assert(~dut.hold | ~granted.any())
         return m

@@ -50,6 +50,8 @@ class PerformanceCounters(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        clear = Signal()  # nothing of this program comes for another two cycles
+        m.d.sync += clear.eq(self.clear)
         for name in self._inputs:
             happened = getattr(self, f"{name.lower()}_input")
             count = getattr(self, name.lower())
@@ -61,6 +63,6 @@ class PerformanceCounters(wiring.Component):
                 ones = _sum(list(happened))
             m.d.sync += [
                 amount.eq(Mux(self.enable, ones, 0)),
-                count.eq(Mux(self.clear, 0, count + amount)),
+                count.eq(Mux(clear, 0, count + amount)),
             ]
         return m

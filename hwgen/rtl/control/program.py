@@ -31,10 +31,10 @@ class ProgramRunner(wiring.Component):
     Members
     -------
     start : In(1)
-        Strobe: begin the program at ``address`` of ``length`` instructions; the token counters
-        restart at zero.
+        Strobe: begin the program at ``address`` of ``length`` instructions.
     hold : In(1)
-        Grants no tokens, so that nothing new begins.
+        Between programs, and after a fault: grants no tokens, so that nothing new begins, and
+        forgets those that there were.
     ended : Out(1)
         Strobe: END has been reached, and every unit is done.
     requests, beats : Out(stream of request), In(stream)
@@ -113,7 +113,6 @@ class ProgramRunner(wiring.Component):
             fetch.length.eq(self.length),
             fetch.stop.eq(decoder.stopping),
             tokens.hold.eq(self.hold),
-            tokens.clear.eq(self.start),
             tokens.asking[own].eq(decoder.asking),
             tokens.ask[own].eq(decoder.ask),
             tokens.post[own].eq(0),

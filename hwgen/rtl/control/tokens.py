@@ -37,9 +37,7 @@ class TokenCounters(wiring.Component):
     post : In(tokens).array(units)
         Counters that get one token from each unit in this cycle.
     hold : In(1)
-        Grants nothing.
-    clear : In(1)
-        Zeroes all counters; the cycle's posts are lost.
+        Grants nothing, and keeps all counters at zero; posts are lost.
     overflow : Out(units)
         Strobe in the next cycle: this unit has posted to a counter that was full. Says nothing
         behind ``hold``.
@@ -59,7 +57,6 @@ class TokenCounters(wiring.Component):
                 "granted": Out(units),
                 "post": In(tokens).array(units),
                 "hold": In(1),
-                "clear": In(1),
                 "overflow": Out(units),
             }
         )
@@ -68,28 +65,24 @@ class TokenCounters(wiring.Component):
         m = Module()
         eligible = self.eligible  # has been seen to have its tokens
         filled = Signal(self._tokens)
-        taken = C(0, self._tokens)
-        due = C(0, self._tokens)  # the same without ``hold``, which comes late
+        taken = C(0, self._tokens)  # but while on ``hold``, when it does not matter
         full = Signal(self._tokens)
         was_full = Signal(self._tokens)
         m.d.sync += was_full.eq(full)
         looking = Signal()
-        m.d.comb += looking.eq(~self.granted.any() & ~self.clear)
+        m.d.comb += looking.eq(~self.granted.any() & ~self.hold)
         for unit in range(self._units):
             lacking = (self.ask[unit] & ~filled).any()
             m.d.sync += eligible[unit].eq(self.asking[unit] & ~lacking & looking)
             posted = Signal(self._tokens, name=f"posted_{unit}")
             m.d.sync += posted.eq(self.post[unit])
             m.d.comb += self.overflow[unit].eq((posted & was_full).any())
-            first = ~eligible[:unit].any() if unit else 1
-            m.d.comb += self.granted[unit].eq(eligible[unit] & first & ~self.hold)
-        for unit in range(self._units):
-            first = ~eligible[:unit].any() if unit else 1
+            first = eligible[unit] & ~eligible[:unit].any()
+            m.d.comb += self.granted[unit].eq(first & ~self.hold)
             # What it asks for has been the same in the cycle before, and comes from a queue.
             asked = Signal(self._tokens, name=f"asked_{unit}")
             m.d.sync += asked.eq(self.ask[unit])
-            taken = taken | (asked & self.granted[unit].replicate(self._tokens))
-            due = due | (asked & (eligible[unit] & first).replicate(self._tokens))
+            taken = taken | (asked & first.replicate(self._tokens))
         for token in range(self._tokens):
             count = self.counts[token]
             added = Signal(range(self._units + 1), name=f"added_{token}")
@@ -100,9 +93,9 @@ class TokenCounters(wiring.Component):
                 added.eq(sum(self.post[unit][token] for unit in range(self._units))),
                 more.eq(count + added),
                 fewer.eq(count + added - 1),
-                full[token].eq(self._overflows(count, added, due[token])),
+                full[token].eq(self._overflows(count, added, taken[token])),
             ]
-            m.d.sync += count.eq(Mux(self.clear, 0, Mux(taken[token], fewer, more)))
+            m.d.sync += count.eq(Mux(self.hold, 0, Mux(taken[token], fewer, more)))
         return m
 
     def _overflows(self, count, added, taken):
