@@ -94,7 +94,8 @@ class DrainReader(wiring.Component):
         holds, left = (Signal(self._config.array.group, name=n) for n in ("holds", "left"))
         others = Cat(lane & left[:n].any() for n, lane in enumerate(left))  # all but the lowest
         few, none = Signal(init=1), Signal(init=1)  # at most one is left, and none
-        known = Signal()  # what the row that has been fetched holds
+        # What the row that has been fetched holds: of all sums at once, otherwise a cycle later.
+        known, at_once = Signal(), Signal()
         m.d.comb += [
             self.take.eq(known & few & (self.items.ready | none)),
             self.read_en.eq(fetching & rows.some & (~fetched | self.take)),
@@ -109,9 +110,11 @@ class DrainReader(wiring.Component):
             none.eq(Mux(self.take, ~holds.any(), Mux(self.items.ready, ~others.any(), none))),
         ]
         with m.If(self.read_en):
-            m.d.sync += fetched.eq(1)
+            m.d.sync += [fetched.eq(1), known.eq(at_once)]
         with m.Elif(self.take):
-            m.d.sync += fetched.eq(0)
+            m.d.sync += [fetched.eq(0), known.eq(0)]
+        with m.Else():
+            m.d.sync += known.eq(fetched)
         with m.If(fetching & ((self.read_en & rows.last) | ~rows.some)):
             m.d.sync += fetching.eq(0)
 
@@ -129,13 +132,15 @@ class DrainReader(wiring.Component):
         given = self.command.payload
         slots, positions = given.slots, given.positions
         if self._config.array.gated:
-            looked_at = self._describe_either(m, command, left, holds, fetched, starts)
-            m.d.comb += known.eq(fetched & ((command.source == ALL) | looked_at))
             # A task row counts as a position with one row.
-            tasks = given.source == TASKS
-            slots, positions = Mux(tasks, 1, slots), Mux(tasks, self.task_rows, positions)
+            of_tasks = given.source == TASKS
+            slots, positions = Mux(of_tasks, 1, slots), Mux(of_tasks, self.task_rows, positions)
+            tasks = Signal()  # as in the command, for those in a hurry
+            with m.If(starts):
+                m.d.sync += [at_once.eq(given.source == ALL), tasks.eq(of_tasks)]
+            self._describe_either(m, command, tasks, left, holds, starts)
         else:
-            m.d.comb += [holds.eq(-1), known.eq(fetched), item.full.eq(1)]
+            m.d.comb += [holds.eq(-1), at_once.eq(1), item.full.eq(1)]
         marks = Signal.like(rows.marks, reset_less=True)
         own_positions = Signal.like(rows.positions, reset_less=True)
         with m.If(starts):
@@ -168,24 +173,20 @@ class DrainReader(wiring.Component):
             item.slot.eq(Cat(lowest, column)),
         ]
 
-    def _describe_either(self, m, command, left, holds, fetched, starts):
-        """The same, if rows may be rows of tasks or have sums that have left as tasks. Gives
-        whether it is known which sums of such a row are there.
-        """
+    def _describe_either(self, m, command, tasks, left, holds, starts):
+        """The same, if rows may be rows of ``tasks`` or have sums that have left as tasks."""
         config = self._config
         engines = config.array.group
         item = self.items.payload
-        tasks, looked_at = Signal(), Signal()
         record, next_record = (
             Signal(task_record(config), name=n, reset_less=True) for n in ("record", "next_record")
         )
         m.d.comb += [
-            tasks.eq(command.source == TASKS),
             self.record_en.eq(self.read_en & tasks),
             item.full.eq(command.source != FINISHED),
         ]
         # Memories answer late in a cycle.
-        m.d.sync += [looked_at.eq(fetched & ~self.take), next_record.eq(self.record)]
+        m.d.sync += next_record.eq(self.record)
         with m.If(self.take):
             m.d.sync += record.eq(next_record)
         m.d.comb += holds.eq(-1)
@@ -219,4 +220,3 @@ class DrainReader(wiring.Component):
                         item.slot.eq(record.slots[lane]),
                         item.position.eq(Mux(lane > record.last0, second, first)),
                     ]
-        return looked_at
