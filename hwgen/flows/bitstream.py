@@ -22,7 +22,7 @@ from hwgen.simulator.rtl.build import cache_folder
 
 __all__ = ["Bitstream", "board_verilog", "make_bitstream", "system_verilog"]
 
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 """Part of every key: raised when what is kept changes its meaning."""
 
 TOP = """module {top} (

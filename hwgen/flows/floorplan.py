@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, count
 from os.path import commonprefix
 
 __all__ = ["DEVICE", "fix_blocks"]
@@ -17,6 +17,12 @@ CROWDED = 78
 GROUP = re.compile(r"\bcluster\d+\.group\d+\.")
 THIRDS = ((4, 13, 22, 31), (40, 49, 58, 69, 78), (87, 96, 105, 114))
 """The columns of tiles where four multipliers, or four block RAMs, begin."""
+
+FIRST_COLUMN, BLOCK_COLUMNS = THIRDS[0][0], 9
+"""Columns of tiles from the beginning of one such four to that of the next."""
+
+TIED = ("CE0", "CE1", "RST0", "SIGNEDA", "SIGNEDB", "SOURCEA", "SOURCEB")
+"""Pins of a multiplier that must be driven, also by constants; others have a bit for that."""
 
 Site = tuple[int, int, str]
 """Column and row of tiles, and the name of the place within."""
@@ -38,7 +44,8 @@ def fix_blocks(netlist: dict) -> int:
     adders between them follow: an engine then is as wide as the device. Here they go along a line
     that winds through the thirds of the device: half of the groups from its beginning, half from
     its end, so that control, drains and activation buffer have the middle. Block RAMs go near the
-    multipliers of their unit, those of units without any near the middle.
+    multipliers of their unit, those of units without any near the middle. Neighbours among the
+    multipliers get the constants at their control pins from LUTs of their own.
 
     Nothing is done to a design whose groups have few multipliers, or with more blocks than places.
     """
@@ -66,7 +73,37 @@ def fix_blocks(netlist: dict) -> int:
         del free[: len(stored[unit])]
     for name, (x, y, site) in places.items():
         cells[name]["attributes"]["BEL"] = f"X{x}/Y{y}/{site}"
+    _tie_nearby(module, {name: places[name] for name in multipliers})
     return len(places)
+
+
+def _tie_nearby(module: dict, places: dict[str, Site]) -> None:
+    """Constants of the multipliers of a block come from LUTs that are placed as others are.
+
+    nextpnr has one LUT for each constant of the device. Its ways to 850 pins, two of which are what
+    resets a multiplier and what enables it, were those that the router could not find.
+    """
+    cells = module["cells"]
+    used = chain.from_iterable(chain(*cell["connections"].values()) for cell in cells.values())
+    free = count(1 + max((bit for bit in used if isinstance(bit, int)), default=1))
+    made: dict[tuple, int] = {}
+    for name, (x, y, _site) in places.items():
+        pins = cells[name]["connections"]
+        for pin in TIED:
+            value = pins.get(pin)
+            if value not in (["0"], ["1"]):
+                continue
+            block = (value[0], (x - FIRST_COLUMN) // BLOCK_COLUMNS, y)
+            if block not in made:
+                made[block] = next(free)
+                cells["tie{}_{}_{}".format(*block)] = {
+                    "type": "LUT4",
+                    "parameters": {"INIT": value[0] * 16},
+                    "attributes": {},
+                    "port_directions": {"Z": "output"},
+                    "connections": {"Z": [made[block]]},
+                }
+            pins[pin] = [made[block]]
 
 
 def _winding(kind: str) -> Iterator[Site]:

@@ -22,7 +22,7 @@ from hwgen.simulator.rtl.build import cache_folder
 
 __all__ = ["Placement", "Routing", "packed", "prepared", "route", "route_best"]
 
-CACHE_FORMAT = 4
+CACHE_FORMAT = 5
 """Part of every key: raised when what is kept changes its meaning."""
 
 SYNTHESIS_FORMAT = 1

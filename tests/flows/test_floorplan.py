@@ -73,6 +73,36 @@ def test_neighbours():
     assert all(30 < x < 90 for x, _, _ in middle)
 
 
+def test_constants():
+    """Control pins of a multiplier that are tied hang on a LUT of their block, and only these."""
+    document = netlist(FOUR, 1)
+    cells = document["modules"]["top"]["cells"]
+    tied = {"CE0": ["0"], "CE1": ["1"], "RST0": ["0"], "SIGNEDA": [7], "A0": ["0"], "CLK0": [5]}
+    for cell in cells.values():
+        if cell["type"] == "MULT18X18D":
+            cell["connections"] = {pin: list(bits) for pin, bits in tied.items()}
+    fix_blocks(document)
+    sources = {}  # a LUT's constant, for each wire
+    for cell in cells.values():
+        if cell["type"] == "LUT4":
+            assert cell["port_directions"] == {"Z": "output"}
+            (wire,) = cell["connections"]["Z"]
+            assert wire > 7 and wire not in sources
+            sources[wire] = cell["parameters"]["INIT"]
+    assert len(sources) == 2 * 128 / 4
+    used = {wire: set() for wire in sources}
+    for name, (x, y, _) in places(document).items():
+        pins = cells[name]["connections"]
+        if not pins:
+            continue
+        for pin in ("CE0", "CE1", "RST0"):
+            (wire,) = pins.pop(pin)
+            assert sources[wire] == tied[pin][0] * 16
+            used[wire].add((x, y))
+        assert pins == {pin: tied[pin] for pin in pins} and len(pins) == 3
+    assert all(spread([(*site, "") for site in block]) <= (5, 0) for block in used.values())
+
+
 def test_within_a_board():
     """The same, where all names begin with the way to the accelerator."""
     alone, board = netlist(FOUR, 17, {"vector.records": "DP16KD"}), netlist({}, 0)
