@@ -132,6 +132,7 @@ ENTRIES = {
         *(_count(config) for config in NETWORKS),
         _clock("tiny", "lfe5u-85f"),
         _clock("tiny", "lfe5u-85f", "group"),
+        _clock("cgnet85f", "lfe5u-85f"),
     )
 }
 """All but those in standard cells, whose Liberty files the user names."""
