@@ -1,12 +1,15 @@
 """Whatever goes wrong: a readable error, an interrupt, no stray write; a soft reset recovers."""
 
+from functools import partial
+
 import pytest
 
 from hwgen.config import load as load_config
 from hwgen.isa.checks import Reason, header_bits
-from hwgen.isa.registers import UNITS, ErrorCode, State
+from hwgen.isa.registers import ErrorCode, State
 
 from .bench import Bench
+from .failing import fails_and_recovers
 from .programs import end, load, order, store
 
 CONFIG = load_config("tiny", {"bus.burst": 4})
@@ -23,50 +26,8 @@ LONG = [
 WINDOW = range(0x2000, 0x3000)
 
 
-def failing(bench, program, error, unit, index, **windows):
-    """Run ``program`` to its error, reset, and run a good program."""
-    words = {"read": range(0x10000), "write": WINDOW} | windows
-
-    async def scenario(bench, ctx):
-        await bench.prepare(ctx, program, **words)
-        await bench.write(ctx, "WATCHDOG", 300)
-        status = await bench.start(ctx)
-        assert status["state"] == State.ERROR
-        assert ErrorCode(status["error"]) == error
-        assert UNITS[status["unit"]] == unit
-        assert await bench.read(ctx, "ERROR_INDEX") == index
-        assert await bench.read(ctx, "INTERRUPT_STATUS") == 2
-        written = set(bench.memory.written)
-        await ctx.tick().repeat(50)
-        asked = len(bench.memory.reads), len(bench.memory.writes)
-        await ctx.tick().repeat(50)
-        assert asked == (len(bench.memory.reads), len(bench.memory.writes))
-        # A start in the error state does nothing.
-        await bench.write(ctx, "CONTROL", 1)
-        assert (await bench.status(ctx))["state"] == State.ERROR
-        await bench.write(ctx, "CONTROL", 2)
-        if bench.memory.frozen and not bench.memory.quiet:
-            # The bus owes answers: the machine waits for them, and says so.
-            status = await bench.status(ctx)
-            assert status["state"] == State.RESETTING and not status["bus_idle"]
-        bench.memory.frozen.clear()
-        bench.memory.bad_reads = bench.memory.bad_writes = range(0)
-        bench.stuck.clear()
-        bench.inputs.clear()
-        bench.inputs["fault"] = 0
-        bench.program = 0xD000
-        await bench.reset(ctx)
-        assert bench.memory.quiet
-        # No more than the beat that the bus had been offered already.
-        assert len(bench.memory.written - written) <= CONFIG.bus.data_width // 8
-        await bench.prepare(ctx, GOOD, write=WINDOW)
-        status = await bench.start(ctx)
-        assert (status["state"], status["error"]) == (State.IDLE, ErrorCode.NONE)
-        size = 40 * CONFIG.array.lanes
-        assert bench.memory.data[0x2000 : 0x2000 + size] == bench.memory.data[0x100 : 0x100 + size]
-
-    bench.run(scenario)
-    assert bench.memory.written <= set(WINDOW)
+# A beat that has been offered is not taken back.
+failing = partial(fails_and_recovers, GOOD, WINDOW, 1)
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3])
@@ -158,14 +119,7 @@ def test_malformed(change, reason):
     word = change(int.from_bytes(load(), "little"))
     program = [load(), load(), word.to_bytes(32, "little"), end()]
 
-    bench = Bench(CONFIG)
-    failing(bench, program, ErrorCode.MALFORMED, "fetch", 2)
-
-    async def scenario(bench, ctx):
-        await bench.prepare(ctx, program)
-        assert (await bench.start(ctx))["detail"] == reason
-
-    Bench(CONFIG).run(scenario)
+    failing(Bench(CONFIG), program, ErrorCode.MALFORMED, "fetch", 2, reason)
 
 
 def test_program_without_end():

@@ -1,6 +1,7 @@
 """The sequential control: copies and orders against the model, errors, registers."""
 
 import random
+from functools import partial
 
 import pytest
 
@@ -8,8 +9,9 @@ from hwgen.config import load as load_config
 from hwgen.isa.checks import Reason, field_ranges
 from hwgen.isa.instructions import by_name
 from hwgen.isa.packing import pack, unpack
-from hwgen.isa.registers import UNITS, ErrorCode, State, registers
+from hwgen.isa.registers import ErrorCode, State, registers
 
+from .failing import fails_and_recovers
 from .programs import copies, end, load, order, store
 from .sequential_bench import SequentialBench
 
@@ -112,42 +114,8 @@ LONG = [
 WINDOW = range(0x2000, 0x3000)
 
 
-def failing(bench, program, error, unit, index, detail=0, **windows):
-    """Run ``program`` to its error, reset, and run a good program."""
-    words = {"read": range(0x10000), "write": WINDOW} | windows
-
-    async def scenario(bench, ctx):
-        await bench.prepare(ctx, program, **words)
-        await bench.write(ctx, "WATCHDOG", 300)
-        status = await bench.start(ctx)
-        assert status["state"] == State.ERROR
-        assert ErrorCode(status["error"]) == error
-        assert (UNITS[status["unit"]], status["detail"]) == (unit, detail)
-        assert await bench.read(ctx, "ERROR_INDEX") == index
-        assert await bench.read(ctx, "INTERRUPT_STATUS") == 2
-        await ctx.tick().repeat(50)
-        asked = len(bench.memory.reads), len(bench.memory.writes)
-        await ctx.tick().repeat(50)
-        assert asked == (len(bench.memory.reads), len(bench.memory.writes))
-        # A start in the error state does nothing.
-        await bench.write(ctx, "CONTROL", 1)
-        assert (await bench.status(ctx))["state"] == State.ERROR
-        await bench.write(ctx, "CONTROL", 2)
-        if bench.memory.frozen and not bench.memory.quiet:
-            status = await bench.status(ctx)
-            assert status["state"] == State.RESETTING and not status["bus_idle"]
-        bench.memory.frozen.clear()
-        bench.memory.bad_reads = bench.memory.bad_writes = range(0)
-        bench.program = 0xD000
-        await bench.reset(ctx)
-        assert bench.memory.quiet
-        await bench.prepare(ctx, GOOD, write=WINDOW)
-        status = await bench.start(ctx)
-        assert (status["state"], status["error"]) == (State.IDLE, ErrorCode.NONE)
-        assert bench.memory.data[0x2000 : 0x2000 + 160] == bench.memory.data[0x100 : 0x100 + 160]
-
-    bench.run(scenario)
-    assert bench.memory.written <= set(WINDOW)
+# A burst that has begun is ended.
+failing = partial(fails_and_recovers, GOOD, WINDOW, CONFIG.bus.burst)
 
 
 @pytest.mark.parametrize("channel", ["ar", "r", "aw", "w", "b"])
