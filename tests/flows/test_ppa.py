@@ -50,7 +50,7 @@ def test_areas_in_the_cells_of_a_user(tmp_path):
     with pytest.raises(UserError, match=r"ONLY: .*area/cells/tiny, .*area/cells/bnn, not 'x'"):
         measure("x", libraries=libraries)
     with pytest.raises(
-        UserError, match=r"ONLY: .*placed/lfe5u-85f/tiny/group, not 'area/cells/\*'"
+        UserError, match=r"ONLY: .*placed/lfe5u-85f/cgnet85f/all, not 'area/cells/\*'"
     ):
         measure("area/cells/*")
 
