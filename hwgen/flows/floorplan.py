@@ -19,7 +19,8 @@ THIRDS = ((4, 13, 22, 31), (40, 49, 58, 69, 78), (87, 96, 105, 114))
 """The columns of tiles where four multipliers, or four block RAMs, begin."""
 
 FIRST_COLUMN, BLOCK_COLUMNS = THIRDS[0][0], 9
-"""Columns of tiles from the beginning of one such four to that of the next."""
+"""Columns of tiles from the beginning of one such four to that of the next, once two more: as a
+divisor it tells them all apart."""
 
 TIED = ("CE0", "CE1", "RST0", "SIGNEDA", "SIGNEDB", "SOURCEA", "SOURCEB")
 """Pins of a multiplier that must be driven, also by constants; others have a bit for that."""
@@ -80,8 +81,8 @@ def fix_blocks(netlist: dict) -> int:
 def _tie_nearby(module: dict, places: dict[str, Site]) -> None:
     """Constants of the multipliers of a block come from LUTs that are placed as others are.
 
-    nextpnr has one LUT for each constant of the device. Its ways to 850 pins, two of which are what
-    resets a multiplier and what enables it, were those that the router could not find.
+    nextpnr has one LUT for each constant of the device. In cgnet85f they have 850 such pins, and
+    the ways from zero to what resets a multiplier were those that the router hardly found.
     """
     cells = module["cells"]
     used = chain.from_iterable(chain(*cell["connections"].values()) for cell in cells.values())
